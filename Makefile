@@ -1,0 +1,49 @@
+# The first Python 3 there is: it looks for one that is new enough by itself.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do command -v $$p && break; done)
+BOOTSTRAP = $(or $(PYTHON),$(error Python 3.11 or newer is needed: install python3 and its venv module)) cpo_platform/runner/bootstrap.py
+BIN = .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup setup-dev reset test check lint format types layers migrations lock
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+run: setup ## Run the platform with its demonstration: PORT=8000, DEMO=0 leaves the demonstration out
+	@exec $(BIN)/python -m cpo_platform.runner run --die-with-parent
+
+setup: ## Make .venv with what the platform needs
+	@$(BOOTSTRAP) requirements.txt
+
+setup-dev: ## Make .venv with what development needs, too
+	@$(BOOTSTRAP) requirements-dev.txt
+
+reset: setup ## Wipe the data of `make run`
+	@$(BIN)/python -m cpo_platform.runner reset
+
+test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types layers migrations test ## Run everything that CI runs
+
+lint: setup-dev ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup-dev ## Put the code in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: setup-dev ## Check the types
+	$(BIN)/mypy .
+
+layers: setup-dev ## Check who imports whom
+	$(BIN)/lint-imports
+
+migrations: setup-dev ## Check that the migrations say what the models say
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+lock: ## Lock the requirements anew: needs uv
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --generate-hashes --no-emit-index-url -o requirements.txt requirements.in
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --generate-hashes --no-emit-index-url -c requirements.txt -o requirements-dev.txt requirements-dev.in

@@ -1,0 +1,204 @@
+"""The one HTTP client: bounded, timed, guarded, and without redirects.
+
+Every URL that a partner gave us is hostile until shown otherwise. The address is checked on the
+connection itself (a name that resolves to a public address now and a private one later gains
+nothing); redirects are not followed; bodies are read up to a limit.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from django.conf import settings
+
+TIMEOUT_SECONDS = 10.0
+CONNECT_SECONDS = 4.0
+MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_CONNECTIONS = 32
+
+
+class UnsafeUrl(ValueError):
+    """The URL points where this platform must not send anything."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, or why nothing did: `error` is empty when there is a status."""
+
+    status: int | None
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+    duration_ms: int = 0
+
+
+def check_url(url: str) -> None:
+    """Refuse a URL that is not http(s), carries credentials, or names a private address.
+
+    A host name is checked again when it is resolved, on the address that is connected to.
+
+    Raises:
+        UnsafeUrl: with the reason.
+
+    """
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UnsafeUrl(f"{url!r} is not a URL") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise UnsafeUrl("only http:// and https:// URLs with a host are allowed")
+    if parts.username or parts.password:
+        raise UnsafeUrl("a URL with a user name or a password is not allowed")
+    if parts.scheme == "http" and not settings.OUTBOUND_ALLOW_PRIVATE:
+        raise UnsafeUrl("https:// is required")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    _check_address(str(address))
+
+
+def _check_address(address: str) -> None:
+    if settings.OUTBOUND_ALLOW_PRIVATE:
+        return
+    if not _is_public(ipaddress.ip_address(address.split("%", maxsplit=1)[0])):
+        raise UnsafeUrl(
+            f"{address} is not a public address (OUTBOUND_ALLOW_PRIVATE allows it for development)"
+        )
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    # An IPv4 address can hide in an IPv6 one, and reach the same machine.
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is not None:
+            return _is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+class _GuardedResolver(AbstractResolver):
+    """Resolve names, and refuse the addresses that must not be connected to."""
+
+    def __init__(self) -> None:
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        results = await self._resolver.resolve(host, port, family)
+        for result in results:
+            _check_address(result["host"])
+        return results
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+class Client:
+    """Kept-alive connections to the outside, for use within one event loop.
+
+    `async with Client() as client: answer = await client.send("GET", url, headers={...})`
+    """
+
+    def __init__(self, *, connections: int = MAX_CONNECTIONS) -> None:
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "Client":
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, resolver=_GuardedResolver(), ttl_dns_cache=30
+            ),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, sock_connect=CONNECT_SECONDS),
+            auto_decompress=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> Answer:
+        """Send one request. Never raises for what the network or the other side does."""
+        assert self._session is not None, "use `async with`"  # noqa: S101
+        started = time.monotonic()
+        try:
+            check_url(url)
+            async with self._session.request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=timeout_seconds, sock_connect=min(CONNECT_SECONDS, timeout_seconds)
+                ),
+            ) as response:
+                text = await _read(response)
+                return Answer(
+                    status=response.status,
+                    body=text,
+                    headers=response.headers.copy(),
+                    duration_ms=_milliseconds_since(started),
+                )
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            return Answer(
+                status=None, error=_reason(error), duration_ms=_milliseconds_since(started)
+            )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks, size = [], 0
+    async for chunk in response.content.iter_chunked(65536):
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise ValueError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _milliseconds_since(started: float) -> int:
+    return int((time.monotonic() - started) * 1000)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    cause = error.__cause__
+    if isinstance(cause, UnsafeUrl):
+        return str(cause)
+    return str(error) or type(error).__name__
+
+
+def send(method: str, url: str, **kwargs: Any) -> Answer:
+    """Send one request from code that is not asynchronous. Arguments as `Client.send`."""
+
+    async def run() -> Answer:
+        async with Client(connections=1) as client:
+            return await client.send(method, url, **kwargs)
+
+    return asyncio.run(run())

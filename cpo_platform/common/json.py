@@ -1,0 +1,69 @@
+"""JSON as OCPI wants it: numbers are exact decimals, never floats and never strings."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+MAX_DEPTH_ERROR = "the JSON is nested too deeply"
+
+
+class InvalidJson(ValueError):
+    """The text is not JSON; the message says where."""
+
+
+def loads(text: bytes | str) -> Any:
+    """Parse JSON; numbers with a fraction or an exponent become `Decimal`.
+
+    Raises:
+        InvalidJson: not UTF-8, not JSON, NaN or Infinity, or nested too deeply.
+
+    """
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise InvalidJson(MAX_DEPTH_ERROR) from error
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        raise InvalidJson(str(error)) from error
+
+
+def _refuse_constant(name: str) -> Decimal:
+    raise InvalidJson(f"{name} is not a JSON number")
+
+
+def dumps(value: object) -> bytes:
+    """Render JSON in UTF-8. `Decimal` becomes a number with at most four decimals."""
+    return orjson.dumps(value, default=_default)
+
+
+def dump_text(value: object) -> str:
+    """Render JSON as text."""
+    return dumps(value).decode()
+
+
+def _default(value: object) -> object:
+    if isinstance(value, Decimal):
+        return number(value)
+    encode: Callable[[], object] | None = getattr(value, "to_json", None)
+    if encode is not None:
+        return encode()
+    raise TypeError(f"cannot render {type(value).__name__} as JSON")
+
+
+def number(value: Decimal) -> int | float:
+    """Return the JSON number of a decimal, rounded to OCPI's four decimals.
+
+    A float of at most 15 significant digits prints exactly the decimal it was made from.
+    """
+    rounded = round(value, 4)
+    return int(rounded) if rounded == rounded.to_integral_value() else float(rounded)
+
+
+def format_datetime(moment: datetime) -> str:
+    """Return an OCPI DateTime: UTC, `Z`, whole seconds or milliseconds, at most 25 characters."""
+    moment = moment.astimezone(UTC)
+    timespec = "milliseconds" if moment.microsecond else "seconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=timespec) + "Z"

@@ -1,0 +1,56 @@
+"""Secrets: tokens we hand out (kept as digests) and tokens we were given (kept encrypted)."""
+
+import hashlib
+import secrets
+from base64 import urlsafe_b64encode
+from functools import cache
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+TOKEN_BYTES = 32
+
+
+class Undecipherable(ValueError):
+    """The secret was encrypted with a key that is no longer in FIELD_ENCRYPTION_KEYS."""
+
+
+def new_token() -> str:
+    """Return 43 random characters: letters, digits, `-` and `_` (OCPI allows 64)."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def digest(token: str) -> str:
+    """Return what is stored of a token that we handed out."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def encrypt(text: str) -> str:
+    return _cipher().encrypt(text.encode()).decode()
+
+
+def decrypt(text: str) -> str:
+    """Return what was encrypted.
+
+    Raises:
+        Undecipherable: the key is gone.
+
+    """
+    try:
+        return _cipher().decrypt(text.encode()).decode()
+    except InvalidToken as error:
+        raise Undecipherable(
+            "FIELD_ENCRYPTION_KEYS no longer holds the key this secret was encrypted with"
+        ) from error
+
+
+def _cipher() -> MultiFernet:
+    return _cipher_for(tuple(settings.FIELD_ENCRYPTION_KEYS) or (settings.SECRET_KEY,))
+
+
+@cache
+def _cipher_for(keys: tuple[str, ...]) -> MultiFernet:
+    # The first key encrypts, all decrypt: a new key is put in front of the old one.
+    return MultiFernet(
+        [Fernet(urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys]
+    )

@@ -1,0 +1,269 @@
+"""Settings, read from the environment: `.env.example` lists every variable.
+
+Grouped as in Django's reference, the libraries' and our own at the end.
+"""
+
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform import environment as env
+from cpo_platform.runner import processes, servers
+
+# Admin and form classes name their model: `ModelAdmin[Tariff]`.
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = env.BASE_DIR
+TESTING = env.testing()
+
+env.load_dotenv()
+# Everything that is written at run time: data of the embedded servers, secrets, static files.
+VAR_DIR = env.var_dir()
+
+if TESTING:
+    servers.ensure_for_tests(VAR_DIR)
+_EMBEDDED = servers.known_urls(VAR_DIR)
+
+PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
+# How partners and staff reach us: OCPI answers hold absolute addresses made from it.
+PUBLIC_URL = env.base_url("PUBLIC_URL", f"http://localhost:{PORT}")
+_PUBLIC = urlsplit(PUBLIC_URL)
+_HTTPS = _PUBLIC.scheme == "https"
+
+# Core
+
+DEBUG = env.flag("DEBUG", default=False)
+ALLOWED_HOSTS = env.words(
+    "ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]", _PUBLIC.hostname or "localhost")
+)
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "rest_framework",
+    "cpo_platform",
+    "tariffs",
+    "locations",
+    "sessions_app",
+    "roaming",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "cpo_platform.urls"
+WSGI_APPLICATION = "cpo_platform.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Database
+
+_DATABASE = env.database("DATABASE_URL", _EMBEDDED.get("DATABASE_URL", ""))
+_DATABASE_OPTIONS = {"connect_timeout": 5, **_DATABASE.get("OPTIONS", {})}
+if TESTING:
+    # CDRs refuse TRUNCATE, which is how Django empties tables between tests that commit.
+    _DATABASE_OPTIONS["options"] = "-c cpo.allow_truncate=on"
+DATABASES = {
+    "default": {
+        **_DATABASE,
+        # Kept per thread, not pooled: a pool's threads do not survive Celery's fork.
+        "CONN_MAX_AGE": env.integer("DATABASE_CONN_MAX_AGE", 60),
+        "CONN_HEALTH_CHECKS": True,
+        "ATOMIC_REQUESTS": False,
+        "OPTIONS": _DATABASE_OPTIONS,
+    }
+}
+
+# Globalization
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ja", _("Japanese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+# A web address typed without a scheme is https, as it will be from Django 6.0 on.
+FORMS_URLFIELD_ASSUME_HTTPS = True
+
+# Logging
+
+LOG_FORMAT = env.choice("LOG_FORMAT", ("line", "json"), "line")
+LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "cpo_platform.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # Django's own handlers would print every line a second time.
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}
+
+# Security
+
+try:
+    SECRET_KEY = env.text("SECRET_KEY") or processes.secret(VAR_DIR / "secret-key")
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"SECRET_KEY is unset and cannot be kept in {VAR_DIR}: {error.strerror}."
+    ) from error
+CSRF_TRUSTED_ORIGINS = [f"{_PUBLIC.scheme}://{_PUBLIC.netloc}"]
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _HTTPS
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 3600 if _HTTPS else 0)
+# We speak HTTP only: where partners speak HTTPS, a proxy of ours stands between and says so.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+SECURE_SSL_REDIRECT = False
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W008"]  # that redirect is the proxy's
+PASSWORD_HASHERS = (
+    ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one is slow on purpose
+    if TESTING
+    else [
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+        "django.contrib.auth.hashers.ScryptPasswordHasher",
+    ]
+)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# Templates and static files
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [directory for directory in (BASE_DIR / "static",) if directory.is_dir()]
+# Names with hashes need collectstatic, which tests and `DEBUG=true manage.py runserver` do without.
+_UNHASHED = DEBUG or TESTING
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if _UNHASHED
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = _UNHASHED
+
+# Celery
+
+REDIS_URL = env.redis_url("REDIS_URL", _EMBEDDED.get("REDIS_URL", ""))
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_TASK_DEFAULT_QUEUE = "cpo"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 4.0
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+# What a lost wake-up missed is caught here, so that wiping the broker loses nothing.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "wake-feeds": {"task": "roaming.wake_feeds", "schedule": 2.0, "options": {"expires": 2}},
+    "expire-commands": {
+        "task": "roaming.expire_commands",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "advance-simulated-stations": {
+        "task": "sessions_app.advance_simulated_stations",
+        "schedule": 2.0,
+        "options": {"expires": 2},
+    },
+    "tidy": {"task": "roaming.tidy", "schedule": 3600.0},
+}
+
+# Django REST framework: closed to all; the OCPI views say who may come in.
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+}
+
+# Unfold
+
+UNFOLD = {
+    "SITE_TITLE": "CPO platform",
+    "SITE_HEADER": "CPO platform",
+    "SITE_SYMBOL": "ev_station",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_BACK_BUTTON": True,
+    "SHOW_LANGUAGES": True,
+    "DASHBOARD_CALLBACK": "cpo_platform.admin_site.dashboard",
+    "STYLES": [lambda request: static("cpo/admin.css")],  # noqa: ARG005
+    "SIDEBAR": {"show_search": False, "navigation": "cpo_platform.admin_site.navigation"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.7% .013 236.62)",
+            "100": "oklch(95.1% .026 236.824)",
+            "200": "oklch(90.1% .058 230.902)",
+            "300": "oklch(82.8% .111 230.318)",
+            "400": "oklch(74.6% .16 232.661)",
+            "500": "oklch(62% .15 240)",
+            "600": "oklch(52% .14 245)",
+            "700": "oklch(46% .13 246)",
+            "800": "oklch(40% .11 246)",
+            "900": "oklch(34% .09 246)",
+            "950": "oklch(27% .07 246)",
+        },
+    },
+}
+
+# The platform's own
+
+# How a command reaches a charger, and how an eMSP is asked about a token: dotted paths.
+STATION_CONTROL = env.text("STATION_CONTROL", "sessions_app.simulator.SimulatedStations")
+REALTIME_AUTHORIZER = env.text("REALTIME_AUTHORIZER", "roaming.client.OcpiAuthorizer")
+# Whether we call partners at private addresses; on the internet that is an attack on ourselves.
+OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE", default=False)
+# The first encrypts, all decrypt; none: one derived from SECRET_KEY.
+FIELD_ENCRYPTION_KEYS = env.words("FIELD_ENCRYPTION_KEYS")
+# The currency of a session at a connector that has no tariff (ISO 4217).
+DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")

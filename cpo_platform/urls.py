@@ -1,0 +1,12 @@
+"""The addresses of the platform."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from cpo_platform import health
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("admin/", admin.site.urls),
+    path("", include("roaming.urls")),
+]

@@ -1,0 +1,9 @@
+"""The web process: granian serves `application`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cpo_platform.settings")
+
+application = get_wsgi_application()

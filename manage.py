@@ -1,0 +1,49 @@
+#!/usr/bin/env python
+"""Django's command line. It finds the embedded servers, or starts them while a command runs."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+# These read no database, and must not wait for one.
+WITHOUT_SERVERS = frozenset(
+    {"", "help", "version", "--help", "-h", "--version", "collectstatic", "compilemessages"}
+    | {"makemessages", "findstatic", "diffsettings", "startapp"}
+)
+
+
+def main() -> None:
+    """Run a command against the database and broker that the environment, or `make run`, names."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cpo_platform.settings")
+    try:
+        from django.core.exceptions import ImproperlyConfigured
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        _use_virtual_environment()
+    from cpo_platform import environment
+    from cpo_platform.runner import servers
+    from cpo_platform.runner.errors import RunnerError
+
+    try:
+        environment.load_dotenv()
+        if (sys.argv[1:2] or [""])[0] in WITHOUT_SERVERS or environment.testing():
+            execute_from_command_line(sys.argv)
+            return
+        with servers.attached(os.environ, environment.var_dir()):
+            execute_from_command_line(sys.argv)
+    except (ImproperlyConfigured, RunnerError) as error:
+        sys.exit(str(error))
+
+
+def _use_virtual_environment() -> None:
+    """Start again with .venv's Python, which has Django."""
+    python = ROOT / ".venv" / "bin" / "python"
+    if Path(sys.prefix) == ROOT / ".venv" or not python.exists():
+        sys.exit("Django is not installed: run `make setup` first.")
+    os.execv(python, [str(python), *sys.argv])  # noqa: S606 - the same program, no shell
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""`make run`, as a user meets it: the green line, the clean end, one sentence when it cannot."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from cpo_platform.runner import processes, servers
+from tests.runner.conftest import Start
+
+RUN = ("-m", "cpo_platform.runner", "run")
+
+
+def _read_until(process: subprocess.Popen[str], words: str) -> str:
+    """Return what the process says up to a line with these words, or to its end."""
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            break
+    return "".join(lines)
+
+
+def _sessions(parent: int) -> list[int]:
+    """Return the pids of a process's children."""
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def _assert_green(port: int) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+        assert json.load(answer) == {"status": "ok", "database": "ok", "broker": "ok"}
+
+
+def test_run_prints_the_way_in_and_ends_cleanly_on_sigterm(var: Path, start: Start) -> None:
+    port = processes.free_port()
+    process = start(*RUN, PORT=str(port), DEMO="0", DEBUG="1")
+    said = _read_until(process, "Ctrl-C stops it")
+    assert f"Admin          http://localhost:{port}/admin/" in said
+    assert f"OCPI versions  http://localhost:{port}/ocpi/versions" in said
+    password = re.search(r"Password       (\S+)\n", said)
+    assert password, said
+    assert (var / "admin-password").read_text().strip() == password[1]
+    _assert_green(port)
+    children = _sessions(process.pid)
+    assert len(children) == 5  # two keepers, web, worker, beat
+
+    second = start(*RUN, PORT=str(processes.free_port()), DEMO="0")
+    assert second.communicate(timeout=30)[0] == (
+        f"`make run` already runs on {var}: stop it first, or set VAR_DIR.\n"
+    )
+    assert second.returncode == 1
+
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    rest = process.communicate(timeout=20)[0]
+    assert process.returncode == 0, rest
+    assert time.monotonic() - began < 10
+    assert rest.endswith("Stopped.\n")
+    assert [pid for pid in children if processes.started_at(pid)] == []
+    assert servers.running(var) == []
+
+
+def test_killed_supervisor_leaves_no_process(var: Path, start: Start) -> None:
+    port = processes.free_port()
+    process = start(*RUN, PORT=str(port), DEMO="0", DEBUG="1")
+    _read_until(process, "Ctrl-C stops it")
+    children = _sessions(process.pid)
+    everything = [*children, *(pid for child in children for pid in _sessions(child))]
+    process.send_signal(signal.SIGKILL)
+    assert processes.wait_for(lambda: not any(map(processes.started_at, everything)), 15)
+    assert servers.running(var) == []
+
+
+def test_taken_port_is_one_sentence_and_starts_nothing(var: Path, start: Start) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = start(*RUN, PORT=str(port))
+        said = process.communicate(timeout=30)[0]
+    assert process.returncode == 1
+    assert said == (
+        f"Port {port} is taken (Address already in use): stop what listens on 127.0.0.1:{port}, "
+        f"or choose another, PORT={port + 1} make run.\n"
+    )
+    assert not var.exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("DATABASE_URL", "postgres://cpo:hidden@127.0.0.1:{port}/cpo"),
+        ("REDIS_URL", "redis://:hidden@127.0.0.1:{port}/0"),
+    ],
+)
+def test_unreachable_server_of_ones_own_is_one_sentence(
+    var: Path, start: Start, variable: str, url: str
+) -> None:
+    closed = processes.free_port()
+    process = start(*RUN, PORT=str(processes.free_port()), **{variable: url.format(port=closed)})
+    said = process.communicate(timeout=30)[0]
+    assert process.returncode == 1
+    assert said.startswith(f"{variable}: cannot reach 127.0.0.1:{closed}: ")
+    assert said.count("\n") == 1
+    assert "hidden" not in said
+    assert servers.running(var) == []
+
+
+def test_reset_refuses_while_servers_run_and_wipes_afterwards(var: Path, start: Start) -> None:
+    with servers.attached({}, var):
+        refused = start("-m", "cpo_platform.runner", "reset")
+        assert "stop `make run` first" in refused.communicate(timeout=30)[0]
+        assert refused.returncode == 1
+        assert (var / "postgres" / "data").is_dir()
+    wiped = start("-m", "cpo_platform.runner", "reset")
+    wiped.communicate(timeout=30)
+    assert wiped.returncode == 0
+    assert not var.exists()
+
+
+@pytest.mark.django_db
+def test_healthz_is_green_here(client: Client) -> None:
+    answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "database": "ok", "broker": "ok"}
+
+
+@pytest.mark.django_db
+def test_healthz_says_which_server_is_missing_and_nothing_more(
+    client: Client, settings: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cpo_platform.health.settings.REDIS_URL", "redis://:hidden@127.0.0.1:1/0")
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "database": "ok", "broker": "unreachable"}
+
+
+def test_python_that_is_too_old_is_one_sentence(tmp_path: Path) -> None:
+    bootstrap = servers.ROOT / "cpo_platform" / "runner" / "bootstrap.py"
+    code = (
+        "import sys, runpy; sys.version_info = (3, 9, 0, 'final', 0); "
+        f"runpy.run_path({str(bootstrap)!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [Path(os.path.realpath("/proc/self/exe")), "-c", code],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Python 3.11 or newer is needed, ")
+    assert done.stderr.count("\n") == 1
