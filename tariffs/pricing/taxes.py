@@ -1,0 +1,102 @@
+"""Find the amounts before and after taxes, and keep totals within the limits of a tariff."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+from cpo_platform.common.money import Price, TaxAmount, to_decimals
+from tariffs.pricing.types import PriceLimit, Tariff, TaxIncluded
+
+# A tariff carries one percentage per component and names it `vat`.
+TAX_NAME = "VAT"
+
+# Amounts of lines become Decimals with this many places; their sums are then exact.
+EXACT_PLACES = 12
+
+
+def rates_are_unknown(tariff: Tariff) -> bool:
+    """Tell whether taxes will be added or are included at rates that the tariff does not name.
+
+    `vat` left out means that no VAT is applicable (OCPI 2.2.1 and 2.3.0, PriceComponent), but the
+    North American examples of 2.3.0 leave it out of every component because it is not known;
+    `tax_included` tells them apart: N/A says that there are no taxes, YES and NO that there are.
+    """
+    return tariff.tax_included is not TaxIncluded.NOT_APPLICABLE and all(
+        component.vat is None
+        for element in tariff.elements
+        for component in element.price_components
+    )
+
+
+def prices(tariff: Tariff, amounts: Sequence[tuple[Fraction, Decimal | None]]) -> list[Price]:
+    """Return the prices of amounts as the tariff states them, each with its VAT percentage.
+
+    The amounts before taxes, and the taxes, add up to the exact sums.
+    """
+    splits = [_split(tariff.tax_included, amount, vat) for amount, vat in amounts]
+    nets = to_decimals((net for net, _ in splits), EXACT_PLACES)
+    taxes = to_decimals((tax for _, tax in splits), EXACT_PLACES)
+    unknown = tariff.tax_included is TaxIncluded.NO and rates_are_unknown(tariff)
+    result = []
+    for (amount, vat), net, tax in zip(amounts, nets, taxes, strict=True):
+        if unknown and amount:
+            result.append(Price(net, None))
+        elif vat is None or tariff.tax_included is TaxIncluded.NOT_APPLICABLE:
+            result.append(Price(net))
+        else:
+            result.append(Price(net, (TaxAmount(TAX_NAME, vat, tax),)))
+    return result
+
+
+def raised(price: Price, minimum: PriceLimit) -> Price:
+    """Return a price that is not below the minimum, before and after taxes independently."""
+    return _limited(price, minimum, max)
+
+
+def lowered(price: Price, maximum: PriceLimit) -> Price:
+    """Return a price that is not above the maximum, before and after taxes independently."""
+    return _limited(price, maximum, min)
+
+
+def _split(
+    included: TaxIncluded, amount: Fraction, vat: Decimal | None
+) -> tuple[Fraction, Fraction]:
+    if vat is None or included is TaxIncluded.NOT_APPLICABLE:
+        return amount, Fraction(0)
+    rate = Fraction(vat) / 100
+    if included is TaxIncluded.YES:
+        net = amount / (1 + rate)
+        return net, amount - net
+    return amount, amount * rate
+
+
+def _limited(price: Price, limit: PriceLimit, pick: Callable[[Decimal, Decimal], Decimal]) -> Price:
+    net = pick(price.before_taxes, limit.before_taxes)
+    gross = price.after_taxes
+    if price.taxes is None or gross is None:
+        return Price(net, None)
+    if limit.after_taxes is not None:
+        gross = pick(gross, limit.after_taxes)
+    elif price.before_taxes:
+        # No limit after taxes: the taxes follow the amount before taxes.
+        gross = to_decimals(
+            [Fraction(gross) * Fraction(net) / Fraction(price.before_taxes)], EXACT_PLACES
+        )[0]
+    # Limits that contradict each other must not make a negative tax. Both stay respected.
+    net, gross = (net, max(net, gross)) if pick is max else (min(net, gross), gross)
+    if (net, gross) == (price.before_taxes, price.after_taxes):
+        return price
+    return Price(net, _scaled(price.taxes, gross - net))
+
+
+def _scaled(taxes: tuple[TaxAmount, ...], total: Decimal) -> tuple[TaxAmount, ...]:
+    """Share a new total of taxes in the proportion of the old ones; rates stay those of before."""
+    old_total = sum((Fraction(tax.amount) for tax in taxes), Fraction(0))
+    if not old_total:
+        return (*taxes, TaxAmount(TAX_NAME, None, total)) if total else taxes
+    factor = Fraction(total) / old_total
+    amounts = to_decimals((Fraction(tax.amount) * factor for tax in taxes), EXACT_PLACES)
+    return tuple(
+        TaxAmount(tax.name, tax.percentage, amount)
+        for tax, amount in zip(taxes, amounts, strict=True)
+    )
