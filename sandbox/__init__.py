@@ -1,0 +1,1 @@
+"""Peers of the platform that share no code with it: they only speak OCPI over the wire."""
