@@ -1,0 +1,552 @@
+"""Everything that writes locations, EVSEs and connectors.
+
+A change of a connector moves `last_updated` of its EVSE and location with it, so that a partner
+that pulls by date sees it (OCPI 2.2.1, mod_locations: `last_updated` cascades upwards).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from cpo_platform.common.models import changed_fields
+from cpo_platform.common.operations import Outcome
+from cpo_platform.common.shapes import GeoLocation, plain
+from locations.models import (
+    Connector,
+    Evse,
+    EvseParking,
+    Location,
+    ParkingPlace,
+    Status,
+)
+from locations.shapes import ConnectorShape, EvseShape, LocationShape, ParkingShape
+from locations.signals import evse_status_changed, location_changed
+from tariffs.models import Tariff
+from tariffs.operations import require_party
+
+
+class UnknownTariff(ValueError):
+    """A connector names a tariff that its party does not have."""
+
+
+class UnknownParkingPlace(ValueError):
+    """An EVSE names a parking place that its location does not have."""
+
+
+class OverlappingTariffs(ValueError):
+    """A connector has two tariffs of one type that are valid at the same time."""
+
+
+class EvseElsewhere(ValueError):
+    """The EVSE's uid belongs, or belonged, to another location."""
+
+
+class ConnectorInUse(ValueError):
+    """The connector cannot be removed: sessions took place at it."""
+
+
+class EvseRemoved(ValueError):
+    """The EVSE is REMOVED for good: it cannot come back (its uid is never used again)."""
+
+
+@dataclass(frozen=True)
+class LocationOutcome:
+    """What a put did: to the location itself, and to each EVSE by uid."""
+
+    location: Location
+    outcome: Outcome
+    evses: dict[str, Outcome]
+
+
+def put_location(*, location: LocationShape, now: datetime) -> LocationOutcome:
+    """Create a location, or make the one with this identity equal to `location`.
+
+    EVSEs and parking places that `location` does not name stay as they are: an EVSE leaves by
+    becoming REMOVED, never by being forgotten.
+
+    Raises:
+        tariffs.operations.UnknownParty: the owner is not one of our parties.
+        UnknownTariff, UnknownParkingPlace, OverlappingTariffs, EvseElsewhere, EvseRemoved,
+        ConnectorInUse: see there.
+        django.core.exceptions.ValidationError: a field breaks a rule.
+
+    """
+    with transaction.atomic():
+        require_party(location.country_code, location.party_id)
+        row = (
+            Location.objects.select_for_update()
+            .filter(
+                country_code=location.country_code,
+                party_id=location.party_id,
+                ocpi_id=location.id,
+            )
+            .first()
+        )
+        created = row is None
+        if row is None:
+            row = Location(
+                country_code=location.country_code,
+                party_id=location.party_id,
+                ocpi_id=location.id,
+            )
+        changed = bool(changed_fields(row, _location_columns(location)))
+        if created:
+            row.touch(now)
+            row.full_clean()
+            row.save()
+        places_changed = _put_parking_places(row, location.parking_places or [])
+        evses = _put_evses(row, location.evses or [], now)
+        changed = changed or places_changed or _any_change(evses.values())
+        if changed and not created:
+            row.touch(now)
+            row.full_clean()
+            row.save()
+        if created or changed:
+            location_changed.send(sender=Location, location_id=row.pk, now=now)
+    outcome = Outcome.CREATED if created else Outcome.CHANGED if changed else Outcome.UNCHANGED
+    return LocationOutcome(location=row, outcome=outcome, evses=evses)
+
+
+def put_evse(*, location_id: int, evse: EvseShape, now: datetime) -> tuple[Evse, Outcome]:
+    """Create an EVSE of a location, or make the one with this uid equal to `evse`.
+
+    Connectors that `evse` does not name are removed.
+
+    Raises:
+        Location.DoesNotExist: there is no such location.
+        UnknownTariff, UnknownParkingPlace, OverlappingTariffs, EvseElsewhere, EvseRemoved,
+        ConnectorInUse: see there.
+        django.core.exceptions.ValidationError: a field breaks a rule.
+
+    """
+    with transaction.atomic():
+        location = Location.objects.select_for_update().get(pk=location_id)
+        outcome = _put_evses(location, [evse], now)[evse.uid]
+        if outcome is not Outcome.UNCHANGED:
+            location.touch(now)
+            location.save(update_fields=["last_updated"])
+            location_changed.send(sender=Location, location_id=location.pk, now=now)
+    return location.evses.get(uid=evse.uid), outcome
+
+
+def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:
+    """Set the status of an EVSE; return whether that changed it.
+
+    Raises:
+        EvseRemoved: the EVSE is REMOVED, and `status` is another.
+        Evse.DoesNotExist: there is no such EVSE.
+        ValueError: `status` is not an OCPI Status.
+
+    """
+    status = Status(status).value
+    with transaction.atomic():
+        # The location's lock first, as in every other operation: no deadlocks.
+        location = Location.objects.select_for_update().get(evses=evse_id)
+        evse = Evse.objects.select_for_update().get(pk=evse_id)
+        if evse.status == status:
+            return False
+        if evse.status == Status.REMOVED:
+            raise EvseRemoved(f"status: EVSE {evse.uid} is REMOVED and cannot become {status}")
+        evse.status = status
+        evse.touch(now)
+        evse.save(update_fields=["status", "last_updated"])
+        location.touch(now)
+        location.save(update_fields=["last_updated"])
+        evse_status_changed.send(sender=Evse, location_id=location.pk, evse_id=evse.pk, now=now)
+    return True
+
+
+def shape_of(row: Location) -> LocationShape:
+    """Return a location row in its canonical form. Fetch `complete()` to avoid queries."""
+    return LocationShape(
+        country_code=row.country_code,
+        party_id=row.party_id,
+        id=row.ocpi_id,
+        publish=row.publish,
+        publish_allowed_to=row.publish_allowed_to or None,
+        name=row.name or None,
+        address=row.address,
+        city=row.city,
+        postal_code=row.postal_code or None,
+        state=row.state or None,
+        country=row.country,
+        coordinates=_coordinates(row.latitude, row.longitude),
+        related_locations=row.related_locations or None,
+        parking_type=row.parking_type or None,
+        evses=[evse_shape_of(evse) for evse in sorted(row.evses.all(), key=lambda e: e.pk)],
+        parking_places=[
+            _parking_shape_of(place)
+            for place in sorted(row.parking_places.all(), key=lambda p: p.pk)
+        ],
+        directions=row.directions or None,
+        operator=row.operator,
+        suboperator=row.suboperator,
+        owner=row.owner,
+        facilities=row.facilities or None,
+        time_zone=row.time_zone,
+        opening_times=row.opening_times,
+        charging_when_closed=row.charging_when_closed,
+        images=row.images or None,
+        energy_mix=row.energy_mix,
+        help_phone=row.help_phone or None,
+    )
+
+
+def evse_shape_of(row: Evse) -> EvseShape:
+    """Return an EVSE row in its canonical form."""
+    return EvseShape(
+        uid=row.uid,
+        evse_id=row.evse_id or None,
+        status=row.status,
+        status_schedule=row.status_schedule or None,
+        capabilities=row.capabilities or None,
+        connectors=[
+            connector_shape_of(connector)
+            for connector in sorted(row.connectors.all(), key=lambda c: c.pk)
+        ],
+        floor_level=row.floor_level or None,
+        coordinates=_coordinates(row.latitude, row.longitude),
+        physical_reference=row.physical_reference or None,
+        directions=row.directions or None,
+        parking_restrictions=row.parking_restrictions or None,
+        parking=[
+            {
+                "parking_id": parking.parking_place.ocpi_id,
+                "evse_position": parking.evse_position or None,
+            }
+            for parking in sorted(row.parking.all(), key=lambda p: p.pk)
+        ]
+        or None,
+        images=row.images or None,
+        accepted_service_providers=row.accepted_service_providers or None,
+    )
+
+
+def connector_shape_of(row: Connector) -> ConnectorShape:
+    """Return a connector row in its canonical form."""
+    return ConnectorShape(
+        id=row.ocpi_id,
+        standard=row.standard,
+        format=row.format,
+        power_type=row.power_type,
+        max_voltage=row.max_voltage,
+        max_amperage=row.max_amperage,
+        max_electric_power=row.max_electric_power,
+        tariff_ids=sorted(tariff.ocpi_id for tariff in row.tariffs.all()) or None,
+        terms_and_conditions=row.terms_and_conditions or None,
+        capabilities=row.capabilities or None,
+    )
+
+
+def _parking_shape_of(row: ParkingPlace) -> ParkingShape:
+    values = {
+        name: None if value == "" else value
+        for name in ParkingShape.model_fields
+        if name != "id" and (value := getattr(row, name)) != []
+    }
+    return ParkingShape(id=row.ocpi_id, **values)
+
+
+def _any_change(outcomes: Iterable[Outcome]) -> bool:
+    return any(outcome is not Outcome.UNCHANGED for outcome in outcomes)
+
+
+def coordinate_text(value: Decimal) -> str:
+    """Return a coordinate as OCPI wants it: six decimals fit every version's length and pattern."""
+    return f"{value:.6f}"
+
+
+def _coordinates(latitude: Decimal | None, longitude: Decimal | None) -> GeoLocation | None:
+    if latitude is None or longitude is None:
+        return None
+    return GeoLocation(latitude=coordinate_text(latitude), longitude=coordinate_text(longitude))
+
+
+def _coordinate_columns(coordinates: GeoLocation | None) -> dict[str, Decimal | None]:
+    if coordinates is None:
+        return {"latitude": None, "longitude": None}
+    # Kept as they are served, so that a second import finds no difference.
+    six = Decimal("0.000001")
+    return {
+        "latitude": Decimal(coordinates.latitude).quantize(six),
+        "longitude": Decimal(coordinates.longitude).quantize(six),
+    }
+
+
+def _plain_list(items: Sequence[Any] | None) -> list[Any]:
+    return [plain(type(item), item) for item in items or []]
+
+
+def _plain_object(item: Any) -> Any:
+    return None if item is None else plain(type(item), item)
+
+
+def _location_columns(shape: LocationShape) -> dict[str, Any]:
+    return {
+        "publish": shape.publish,
+        "publish_allowed_to": _plain_list(shape.publish_allowed_to),
+        "name": shape.name or "",
+        "address": shape.address,
+        "city": shape.city,
+        "postal_code": shape.postal_code or "",
+        "state": shape.state or "",
+        "country": shape.country,
+        **_coordinate_columns(shape.coordinates),
+        "related_locations": _plain_list(shape.related_locations),
+        "parking_type": shape.parking_type or "",
+        "directions": _plain_list(shape.directions),
+        "operator": _plain_object(shape.operator),
+        "suboperator": _plain_object(shape.suboperator),
+        "owner": _plain_object(shape.owner),
+        "facilities": shape.facilities or [],
+        "time_zone": shape.time_zone,
+        "opening_times": _plain_object(shape.opening_times),
+        "charging_when_closed": shape.charging_when_closed,
+        "images": _plain_list(shape.images),
+        "energy_mix": _plain_object(shape.energy_mix),
+        "help_phone": shape.help_phone or "",
+    }
+
+
+def _evse_columns(shape: EvseShape) -> dict[str, Any]:
+    return {
+        "evse_id": shape.evse_id or "",
+        "status": shape.status,
+        "status_schedule": _plain_list(shape.status_schedule),
+        "capabilities": shape.capabilities or [],
+        "floor_level": shape.floor_level or "",
+        **_coordinate_columns(shape.coordinates),
+        "physical_reference": shape.physical_reference or "",
+        "directions": _plain_list(shape.directions),
+        "parking_restrictions": shape.parking_restrictions or [],
+        "images": _plain_list(shape.images),
+        "accepted_service_providers": shape.accepted_service_providers or [],
+    }
+
+
+def _connector_columns(shape: ConnectorShape) -> dict[str, Any]:
+    return {
+        "standard": shape.standard,
+        "format": shape.format,
+        "power_type": shape.power_type,
+        "max_voltage": shape.max_voltage,
+        "max_amperage": shape.max_amperage,
+        "max_electric_power": shape.max_electric_power,
+        "terms_and_conditions": shape.terms_and_conditions or "",
+        "capabilities": shape.capabilities or [],
+    }
+
+
+def _put_parking_places(location: Location, shapes: Sequence[ParkingShape]) -> bool:
+    if not shapes:
+        return False
+    existing = {place.ocpi_id.lower(): place for place in location.parking_places.all()}
+    any_change = False
+    for shape in shapes:
+        place = existing.get(shape.id.lower()) or ParkingPlace(location=location, ocpi_id=shape.id)
+        values = {
+            name: _parking_value(name, value)
+            for name, value in shape.model_dump(exclude={"id"}).items()
+        }
+        if changed_fields(place, values) or place.pk is None:
+            any_change = True
+            place.full_clean()
+            place.save()
+    return any_change
+
+
+def _parking_value(name: str, value: Any) -> Any:
+    if value is not None:
+        return value
+    # An absent value is what the column has for nothing: NULL, "" or [].
+    return getattr(ParkingPlace(), name)
+
+
+def _put_evses(
+    location: Location, shapes: Sequence[EvseShape], now: datetime
+) -> dict[str, Outcome]:
+    """Write EVSEs and their connectors; the caller moves the location's `last_updated`."""
+    if not shapes:
+        return {}
+    uids = [shape.uid for shape in shapes]
+    existing = {
+        evse.uid.lower(): evse
+        for evse in Evse.objects.select_for_update()
+        .filter(uid__in=uids)
+        .prefetch_related("connectors__tariffs", "parking__parking_place")
+    }
+    tariffs = _tariffs_named(location, shapes)
+    places = {place.ocpi_id.lower(): place for place in location.parking_places.all()}
+    outcomes = {}
+    for shape in shapes:
+        evse = existing.get(shape.uid.lower())
+        if evse is not None and evse.location_id != location.pk:
+            raise EvseElsewhere(f"uid: {shape.uid} belongs to another location")
+        if evse is None:
+            evse = Evse(location=location, uid=shape.uid)
+        outcomes[shape.uid] = _put_evse(evse, shape, tariffs, places, now)
+    return outcomes
+
+
+def _tariffs_named(location: Location, shapes: Sequence[EvseShape]) -> dict[str, Tariff]:
+    """Return the tariffs that the connectors name, by lower-case id.
+
+    Raises:
+        UnknownTariff: one of them does not exist for the location's party.
+
+    """
+    names = {
+        tariff_id
+        for shape in shapes
+        for connector in shape.connectors
+        for tariff_id in connector.tariff_ids or []
+    }
+    if not names:
+        return {}
+    found = {
+        tariff.ocpi_id.lower(): tariff
+        for tariff in Tariff.objects.in_use().filter(
+            country_code=location.country_code,
+            party_id=location.party_id,
+            ocpi_id__in=sorted(names),
+        )
+    }
+    missing = sorted(name for name in names if name.lower() not in found)
+    if missing:
+        raise UnknownTariff(f"tariff_ids: {location.party} has no tariff {', '.join(missing)}")
+    return found
+
+
+def _put_evse(
+    evse: Evse,
+    shape: EvseShape,
+    tariffs: dict[str, Tariff],
+    places: dict[str, ParkingPlace],
+    now: datetime,
+) -> Outcome:
+    created = evse.pk is None
+    if not created and evse.status == Status.REMOVED and shape.status != Status.REMOVED:
+        raise EvseRemoved(f"status: EVSE {evse.uid} is REMOVED and cannot come back")
+    changed = bool(changed_fields(evse, _evse_columns(shape)))
+    if created:
+        evse.touch(now)
+        evse.full_clean()
+        evse.save()
+    changed |= _put_connectors(evse, shape.connectors, tariffs, now, created=created)
+    changed |= _put_parking(evse, shape, places, created=created)
+    if changed and not created:
+        evse.touch(now)
+        evse.full_clean()
+        evse.save()
+    return Outcome.CREATED if created else Outcome.CHANGED if changed else Outcome.UNCHANGED
+
+
+def _put_connectors(
+    evse: Evse,
+    shapes: Sequence[ConnectorShape],
+    tariffs: dict[str, Tariff],
+    now: datetime,
+    *,
+    created: bool,
+) -> bool:
+    existing = (
+        {}
+        if created
+        else {connector.ocpi_id.lower(): connector for connector in evse.connectors.all()}
+    )
+    any_change = False
+    for shape in shapes:
+        connector = existing.pop(shape.id.lower(), None)
+        wanted = [tariffs[tariff_id.lower()] for tariff_id in shape.tariff_ids or []]
+        refuse_overlapping_tariffs(shape.id, wanted)
+        any_change |= _put_connector(
+            connector or Connector(evse=evse, ocpi_id=shape.id), shape, wanted, now
+        )
+    for connector in existing.values():
+        _remove_connector(connector)
+        any_change = True
+    return any_change
+
+
+def _put_connector(
+    connector: Connector, shape: ConnectorShape, wanted: Sequence[Tariff], now: datetime
+) -> bool:
+    created = connector.pk is None
+    changed = bool(changed_fields(connector, _connector_columns(shape)))
+    has = set() if created else {tariff.pk for tariff in connector.tariffs.all()}
+    wants = {tariff.pk for tariff in wanted}
+    if not (created or changed or has != wants):
+        return False
+    connector.touch(now)
+    connector.full_clean()
+    connector.save()
+    if has != wants:
+        connector.tariffs.set(wanted)
+    return True
+
+
+def _remove_connector(connector: Connector) -> None:
+    try:
+        connector.delete()
+    except ProtectedError as error:
+        raise ConnectorInUse(
+            f"connectors: {connector.ocpi_id} has sessions and cannot be removed"
+        ) from error
+
+
+def refuse_overlapping_tariffs(connector_id: str, tariffs: Sequence[Tariff]) -> None:
+    """Check that at any time only one tariff of each type is valid (OCPI 2.2.1, Connector).
+
+    Raises:
+        OverlappingTariffs: two tariffs of one type are valid at the same time.
+
+    """
+    for position, one in enumerate(tariffs):
+        for other in tariffs[position + 1 :]:
+            if one.type == other.type and _overlap(one, other):
+                raise OverlappingTariffs(
+                    f"tariff_ids: connector {connector_id} has the tariffs {one.ocpi_id} and "
+                    f"{other.ocpi_id} of one type at the same time"
+                )
+
+
+def _overlap(one: Tariff, other: Tariff) -> bool:
+    def ends_first(left: Tariff, right: Tariff) -> bool:
+        return (
+            left.end_date_time is not None
+            and right.start_date_time is not None
+            and left.end_date_time <= right.start_date_time
+        )
+
+    return not (ends_first(one, other) or ends_first(other, one))
+
+
+def _put_parking(
+    evse: Evse, shape: EvseShape, places: dict[str, ParkingPlace], *, created: bool
+) -> bool:
+    wanted: dict[int, str] = {}
+    for parking in shape.parking or []:
+        place = places.get(parking.parking_id.lower())
+        if place is None:
+            raise UnknownParkingPlace(
+                f"parking.parking_id: the location has no parking place {parking.parking_id}"
+            )
+        wanted[place.pk] = parking.evse_position or ""
+    has = (
+        {}
+        if created
+        else {parking.parking_place_id: parking.evse_position for parking in evse.parking.all()}
+    )
+    if has == wanted:
+        return False
+    evse.parking.all().delete()
+    EvseParking.objects.bulk_create(
+        EvseParking(evse=evse, parking_place_id=place_id, evse_position=position)
+        for place_id, position in wanted.items()
+    )
+    return True

@@ -1,0 +1,25 @@
+from sessions_app.models.cdrs import Cdr
+from sessions_app.models.sessions import (
+    AuthMethod,
+    ChargingPeriod,
+    MeterReading,
+    Session,
+    SessionQuerySet,
+    SessionStatus,
+)
+from sessions_app.models.simulation import SimulatedStation
+from sessions_app.models.tokens import Token, TokenType, WhitelistType
+
+__all__ = [
+    "AuthMethod",
+    "Cdr",
+    "ChargingPeriod",
+    "MeterReading",
+    "Session",
+    "SessionQuerySet",
+    "SessionStatus",
+    "SimulatedStation",
+    "Token",
+    "TokenType",
+    "WhitelistType",
+]

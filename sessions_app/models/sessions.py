@@ -1,0 +1,205 @@
+"""Sessions, their meter readings and their charging periods."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common.fields import CiStringField, ShapeField, StringField
+from cpo_platform.common.models import OcpiObject, currency_rule, identity_constraint
+from cpo_platform.common.shapes import CdrDimension, listed
+from locations.models import Connector, Evse, Location
+from sessions_app.models.tokens import CdrTokenColumns
+from tariffs.models import Tariff
+
+
+class SessionStatus(models.TextChoices):
+    """OCPI 2.3.0, mod_sessions, SessionStatus (closed)."""
+
+    ACTIVE = "ACTIVE", _("Active")
+    COMPLETED = "COMPLETED", _("Completed")
+    INVALID = "INVALID", _("Invalid (will not be billed)")
+    PENDING = "PENDING", _("Pending")
+    RESERVATION = "RESERVATION", _("Reservation")
+
+
+ONGOING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
+
+
+class AuthMethod(models.TextChoices):
+    """OCPI 2.3.0, mod_cdrs, AuthMethod (closed)."""
+
+    AUTH_REQUEST = "AUTH_REQUEST", _("The eMSP was asked")
+    COMMAND = "COMMAND", _("Started by command")
+    WHITELIST = "WHITELIST", _("Whitelist")
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def ongoing(self) -> "SessionQuerySet":
+        return self.filter(status__in=ONGOING)
+
+    def complete(self) -> "SessionQuerySet":
+        """Fetch what rendering a session needs: one more query, whatever the number."""
+        return self.select_related("location", "evse", "connector").prefetch_related(
+            "charging_periods"
+        )
+
+
+class Session(OcpiObject, CdrTokenColumns):
+    """One use of an EVSE (OCPI Session), owned by the location's party.
+
+    The location and the tariff are frozen when it starts: what happens to them afterwards does not
+    change its price or its CDR. Money and time are settled by `sessions_app.operations.sessions`.
+    """
+
+    start_date_time = models.DateTimeField(_("started"))
+    end_date_time = models.DateTimeField(_("ended"), null=True, blank=True)
+    kwh = models.DecimalField(_("energy (kWh)"), max_digits=12, decimal_places=4, default=0)
+    auth_method = models.CharField(_("authorised by"), max_length=12, choices=AuthMethod.choices)
+    authorization_reference = CiStringField(
+        _("authorisation reference"), max_length=36, blank=True, default=""
+    )
+    location = models.ForeignKey(
+        Location, on_delete=models.PROTECT, related_name="sessions", verbose_name=_("location")
+    )
+    evse = models.ForeignKey(
+        Evse,
+        on_delete=models.PROTECT,
+        related_name="sessions",
+        verbose_name=_("EVSE"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: a reservation that no EVSE was assigned to yet."),
+    )
+    connector = models.ForeignKey(
+        Connector,
+        on_delete=models.PROTECT,
+        related_name="sessions",
+        verbose_name=_("connector"),
+        null=True,
+        blank=True,
+    )
+    meter_id = StringField(_("meter"), max_length=255, blank=True, default="")
+    currency = models.CharField(_("currency"), max_length=3, validators=[currency_rule])
+    status = models.CharField(_("status"), max_length=11, choices=SessionStatus.choices)
+    total_cost_before_taxes = models.DecimalField(
+        _("cost before taxes"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+    total_cost_after_taxes = models.DecimalField(
+        _("cost after taxes"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+    price_details = models.JSONField(
+        _("price"),
+        default=dict,
+        blank=True,
+        help_text=_("Every part of the price so far, with its explanation."),
+    )
+    tariff = models.ForeignKey(
+        Tariff,
+        on_delete=models.PROTECT,
+        related_name="sessions",
+        verbose_name=_("tariff"),
+        null=True,
+        blank=True,
+    )
+    frozen_tariff = models.JSONField(_("tariff at the start"), null=True, blank=True)
+    frozen_location = models.JSONField(_("location at the start"), default=dict)
+    meter_start = models.DecimalField(
+        _("meter at the start (kWh)"), max_digits=14, decimal_places=4, default=0
+    )
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        constraints = [
+            identity_constraint("session_identity"),
+            models.UniqueConstraint(
+                fields=["evse"],
+                condition=Q(status__in=ONGOING),
+                name="session_one_ongoing_per_evse",
+                violation_error_message=_("A session is running at this EVSE."),
+            ),
+            models.CheckConstraint(
+                name="session_completed_has_an_end",
+                condition=~Q(status=SessionStatus.COMPLETED) | Q(end_date_time__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="session_ends_not_before_it_starts",
+                condition=Q(end_date_time__isnull=True)
+                | Q(end_date_time__gte=F("start_date_time")),
+            ),
+            models.CheckConstraint(name="session_kwh_not_negative", condition=Q(kwh__gte=0)),
+            models.CheckConstraint(
+                # OCPI 2.2.1, mod_sessions: only a reservation may lack its EVSE (#NA).
+                name="session_has_an_evse_unless_reservation",
+                condition=Q(status=SessionStatus.RESERVATION)
+                | Q(evse__isnull=False, connector__isnull=False)
+                | Q(status__in=[SessionStatus.COMPLETED, SessionStatus.INVALID]),
+            ),
+        ]
+        indexes = [
+            # OCPI pull: one eMSP's sessions, GET sessions?date_from=...
+            models.Index(
+                Lower("token_country_code"),
+                Lower("token_party_id"),
+                "last_updated",
+                name="session_owner_last_updated",
+            ),
+            # Admin: newest first, and by status.
+            models.Index(fields=["-start_date_time"], name="session_start"),
+            models.Index(fields=["status", "-start_date_time"], name="session_status_start"),
+        ]
+
+
+class ChargingPeriod(models.Model):
+    """A closed stretch of a session with one constant price (OCPI ChargingPeriod).
+
+    Rows are only ever added: OCPI appends the periods of a PATCH, so a period that a partner may
+    have must not change (OCPI 2.2.1, mod_sessions, PATCH method).
+    """
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="charging_periods")
+    position = models.PositiveIntegerField(_("order"))
+    start_date_time = models.DateTimeField(_("start"))
+    dimensions = ShapeField(_("dimensions"), shape=listed(CdrDimension))
+    tariff_id = CiStringField(_("tariff"), max_length=36, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("charging period")
+        verbose_name_plural = _("charging periods")
+        constraints = [
+            models.UniqueConstraint(fields=["session", "position"], name="charging_period_order"),
+            models.CheckConstraint(
+                name="charging_period_has_dimensions", condition=~Q(dimensions=[])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id}/{self.position}"
+
+
+class MeterReading(models.Model):
+    """What the meter showed: a register that only grows (kWh), and that moment's power."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="meter_readings")
+    at = models.DateTimeField(_("at"))
+    kwh = models.DecimalField(_("register (kWh)"), max_digits=14, decimal_places=4)
+    power = models.DecimalField(
+        _("power (kW)"), max_digits=10, decimal_places=4, null=True, blank=True
+    )
+    current = models.DecimalField(
+        _("current, all phases (A)"), max_digits=10, decimal_places=4, null=True, blank=True
+    )
+    requesting_power = models.BooleanField(_("vehicle asks for power"), default=True)
+
+    class Meta:
+        verbose_name = _("meter reading")
+        verbose_name_plural = _("meter readings")
+        constraints = [
+            models.UniqueConstraint(fields=["session", "at"], name="meter_reading_once_a_moment"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} {self.at} {self.kwh} kWh"

@@ -1,0 +1,234 @@
+"""Everything that writes parties and tariffs."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from cpo_platform.common.models import changed_fields
+from cpo_platform.common.operations import Outcome
+from cpo_platform.common.shapes import BusinessDetails, plain
+from tariffs.models import Party, PriceComponent, Tariff, TariffElement
+from tariffs.shapes import (
+    PriceComponentShape,
+    PriceLimitShape,
+    TariffElementShape,
+    TariffRestrictionsShape,
+    TariffShape,
+)
+from tariffs.signals import tariff_changed
+
+RESTRICTIONS = tuple(TariffRestrictionsShape.model_fields)
+
+
+class UnknownParty(ValueError):
+    """The object belongs to a party that this platform does not operate."""
+
+
+class TariffInUse(ValueError):
+    """The tariff is still referenced by connectors, so that it cannot be deleted."""
+
+
+def put_party(
+    *, country_code: str, party_id: str, business_details: BusinessDetails
+) -> tuple[Party, Outcome]:
+    """Create a CPO party of ours, or change its business details.
+
+    Raises:
+        django.core.exceptions.ValidationError: a field breaks a rule.
+
+    """
+    values: dict[str, Any] = {
+        "name": business_details.name,
+        "website": business_details.website or "",
+        "logo": plain(type(business_details.logo), business_details.logo)
+        if business_details.logo
+        else None,
+    }
+    with transaction.atomic():
+        party = (
+            Party.objects.select_for_update()
+            .filter(country_code=country_code, party_id=party_id)
+            .first()
+        )
+        if party is None:
+            party = Party(country_code=country_code, party_id=party_id, **values)
+            outcome = Outcome.CREATED
+        elif changed_fields(party, values):
+            outcome = Outcome.CHANGED
+        else:
+            return party, Outcome.UNCHANGED
+        party.full_clean()
+        party.save()
+    return party, outcome
+
+
+def require_party(country_code: str, party_id: str) -> None:
+    """Check that the party is one of ours.
+
+    Raises:
+        UnknownParty: it is not.
+
+    """
+    if not Party.objects.filter(country_code=country_code, party_id=party_id).exists():
+        raise UnknownParty(
+            f"country_code, party_id: {country_code}*{party_id} is not a CPO party of this platform"
+        )
+
+
+def put_tariff(*, tariff: TariffShape, now: datetime) -> tuple[Tariff, Outcome]:
+    """Create a tariff, or make the one with this identity equal to `tariff`.
+
+    A session that is running keeps the tariff as it was when the session started.
+
+    Raises:
+        UnknownParty: the owner is not one of our parties.
+        django.core.exceptions.ValidationError: a field breaks a rule.
+
+    """
+    with transaction.atomic():
+        require_party(tariff.country_code, tariff.party_id)
+        row = (
+            Tariff.objects.select_for_update()
+            .with_elements()
+            .filter(country_code=tariff.country_code, party_id=tariff.party_id, ocpi_id=tariff.id)
+            .first()
+        )
+        if row is None:
+            row = Tariff(
+                country_code=tariff.country_code, party_id=tariff.party_id, ocpi_id=tariff.id
+            )
+            outcome = Outcome.CREATED
+        elif row.deleted_at is None and _same(shape_of(row), tariff):
+            return row, Outcome.UNCHANGED
+        else:
+            outcome = Outcome.CHANGED
+        changed_fields(row, _columns(tariff) | {"deleted_at": None})
+        row.touch(now)
+        row.full_clean()
+        row.save()
+        _replace_elements(row, tariff.elements)
+        tariff_changed.send(sender=Tariff, tariff_id=row.pk, now=now)
+    return row, outcome
+
+
+def delete_tariff(*, tariff_id: int, now: datetime) -> None:
+    """Delete a tariff that no connector uses; partners are told by DELETE.
+
+    Raises:
+        TariffInUse: a connector still references it (OCPI 2.2.1, mod_tariffs, DELETE).
+        Tariff.DoesNotExist: there is none, or it is deleted already.
+
+    """
+    with transaction.atomic():
+        row = Tariff.objects.select_for_update().in_use().get(pk=tariff_id)
+        used = row.connectors.count()
+        if used:
+            raise TariffInUse(f"tariff {row.ocpi_id}: {used} connectors still use it")
+        row.deleted_at = now
+        row.touch(now)
+        row.save(update_fields=["deleted_at", "last_updated"])
+        tariff_changed.send(sender=Tariff, tariff_id=row.pk, now=now)
+
+
+def shape_of(row: Tariff) -> TariffShape:
+    """Return a tariff row in its canonical form. Fetch `with_elements()` to avoid queries."""
+    return TariffShape(
+        country_code=row.country_code,
+        party_id=row.party_id,
+        id=row.ocpi_id,
+        currency=row.currency,
+        type=row.type or None,
+        tariff_alt_text=row.tariff_alt_text or None,
+        tariff_alt_url=row.tariff_alt_url or None,
+        min_price=_limit(row.min_price_before_taxes, row.min_price_after_taxes),
+        max_price=_limit(row.max_price_before_taxes, row.max_price_after_taxes),
+        preauthorize_amount=row.preauthorize_amount,
+        elements=[
+            _element_shape(element)
+            for element in sorted(row.elements.all(), key=lambda element: element.position)
+        ],
+        tax_included=row.tax_included,
+        start_date_time=row.start_date_time,
+        end_date_time=row.end_date_time,
+        energy_mix=row.energy_mix,
+    )
+
+
+def _limit(before_taxes: Any, after_taxes: Any) -> PriceLimitShape | None:
+    if before_taxes is None:
+        return None
+    return PriceLimitShape(before_taxes=before_taxes, after_taxes=after_taxes)
+
+
+def _element_shape(element: TariffElement) -> TariffElementShape:
+    restrictions = {
+        name: value
+        for name in RESTRICTIONS
+        if (value := getattr(element, name)) not in (None, "", [])
+    }
+    return TariffElementShape(
+        price_components=[
+            PriceComponentShape(
+                type=component.type,
+                price=component.price,
+                vat=component.vat,
+                step_size=component.step_size,
+            )
+            for component in sorted(element.price_components.all(), key=lambda item: item.pk)
+        ],
+        restrictions=TariffRestrictionsShape(**restrictions) if restrictions else None,
+    )
+
+
+def _same(one: TariffShape, other: TariffShape) -> bool:
+    """Tell whether two shapes say the same, whatever the case of their ids."""
+    ids = {"country_code", "party_id", "id"}
+    return _content(one, ids) == _content(other, ids)
+
+
+def _content(shape: TariffShape, ids: set[str]) -> dict[str, Any]:
+    content = shape.model_dump(exclude=ids, exclude_none=True)
+    for element in content["elements"]:
+        if not element.get("restrictions"):
+            element.pop("restrictions", None)
+    return {name: value for name, value in content.items() if value != []}
+
+
+def _columns(tariff: TariffShape) -> dict[str, Any]:
+    minimum, maximum = tariff.min_price, tariff.max_price
+    return {
+        "currency": tariff.currency,
+        "type": tariff.type or "",
+        "tariff_alt_text": [text.model_dump() for text in tariff.tariff_alt_text or []],
+        "tariff_alt_url": tariff.tariff_alt_url or "",
+        "min_price_before_taxes": minimum.before_taxes if minimum else None,
+        "min_price_after_taxes": minimum.after_taxes if minimum else None,
+        "max_price_before_taxes": maximum.before_taxes if maximum else None,
+        "max_price_after_taxes": maximum.after_taxes if maximum else None,
+        "preauthorize_amount": tariff.preauthorize_amount,
+        "tax_included": tariff.tax_included,
+        "start_date_time": tariff.start_date_time,
+        "end_date_time": tariff.end_date_time,
+        "energy_mix": plain(type(tariff.energy_mix), tariff.energy_mix)
+        if tariff.energy_mix
+        else None,
+    }
+
+
+def _replace_elements(row: Tariff, elements: list[TariffElementShape]) -> None:
+    row.elements.all().delete()
+    rows = [_element_row(row, position, shape) for position, shape in enumerate(elements, start=1)]
+    TariffElement.objects.bulk_create(rows)
+    PriceComponent.objects.bulk_create(
+        PriceComponent(element=element_row, **component.model_dump())
+        for element_row, shape in zip(rows, elements, strict=True)
+        for component in shape.price_components
+    )
+    # What was prefetched is the old set.
+    getattr(row, "_prefetched_objects_cache", {}).clear()
+
+
+def _element_row(row: Tariff, position: int, shape: TariffElementShape) -> TariffElement:
+    values = shape.restrictions.model_dump(exclude_none=True) if shape.restrictions else {}
+    return TariffElement(tariff=row, position=position, **values)
