@@ -1,0 +1,288 @@
+"""Speak OCPI to a partner: headers, envelope, and what an answer means."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from cpo_platform.common import http, json
+from cpo_platform.common.secrets import decrypt
+from cpo_platform.common.shapes import CdrToken, ShapeError, ci_string, parse
+from roaming.models import Endpoint, Partner, PartnerStatus
+from sessions_app.authorization import Allowed, Question, RealtimeAnswer
+
+AUTHORIZE_TIMEOUT_SECONDS = 5.0
+SUCCESS = range(1000, 2000)
+HTTP_SUCCESS = range(200, 300)
+
+
+class Verdict(StrEnum):
+    """What an answer means for the object that was sent."""
+
+    DONE = "DONE"
+    UNKNOWN_OBJECT = "UNKNOWN_OBJECT"
+    REFUSED = "REFUSED"
+    TROUBLE = "TROUBLE"
+
+
+@dataclass(frozen=True)
+class Party:
+    country_code: str
+    party_id: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One OCPI request; `sender` and `receiver` are the routing headers (functional modules)."""
+
+    method: str
+    url: str
+    body: bytes | None = None
+    sender: Party | None = None
+    receiver: Party | None = None
+    request_id: str = field(default_factory=lambda: str(uuid4()))
+    correlation_id: str = field(default_factory=lambda: str(uuid4()))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: the HTTP status, the envelope if there was one, and the error if not."""
+
+    request: Request
+    http_status: int | None
+    status_code: int | None = None
+    status_message: str = ""
+    data: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+    duration_ms: int = 0
+    body: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        """HTTP 2xx and an OCPI 1xxx: either alone is a failure (OCPI 2.2.1, transport)."""
+        return (
+            self.http_status in HTTP_SUCCESS
+            and self.status_code is not None
+            and self.status_code in SUCCESS
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.ok:
+            return Verdict.DONE
+        if self.http_status == 404 or self.status_code == 2003:
+            return Verdict.UNKNOWN_OBJECT
+        if self.http_status in {400, 405, 413, 422}:
+            return Verdict.REFUSED
+        if self.http_status in HTTP_SUCCESS and self.status_code in range(2000, 3000):
+            return Verdict.REFUSED
+        return Verdict.TROUBLE
+
+    @property
+    def reason(self) -> str:
+        """Say in one line what went wrong."""
+        if self.error:
+            return self.error
+        parts = [f"HTTP {self.http_status}"]
+        if self.status_code is not None:
+            parts.append(f"OCPI {self.status_code}")
+        if self.status_message:
+            parts.append(self.status_message)
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Credential:
+    """The token that a partner gave us, and how he wants it in the header."""
+
+    token: str
+    base64: bool = True
+
+    @classmethod
+    def of(cls, partner: Partner) -> "Credential":
+        return cls(decrypt(partner.token_encrypted), partner.token_base64)
+
+    @property
+    def header(self) -> str:
+        value = b64encode(self.token.encode()).decode() if self.base64 else self.token
+        return f"Token {value}"
+
+
+def _headers(request: Request, credential: Credential) -> dict[str, str]:
+    headers = {
+        "Authorization": credential.header,
+        "X-Request-ID": request.request_id,
+        "X-Correlation-ID": request.correlation_id,
+        "Accept": "application/json",
+    }
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    if request.sender:
+        headers["OCPI-from-country-code"] = request.sender.country_code
+        headers["OCPI-from-party-id"] = request.sender.party_id
+    if request.receiver:
+        headers["OCPI-to-country-code"] = request.receiver.country_code
+        headers["OCPI-to-party-id"] = request.receiver.party_id
+    return headers
+
+
+async def send(
+    client: http.Client,
+    request: Request,
+    credential: Credential,
+    *,
+    timeout_seconds: float = http.TIMEOUT_SECONDS,
+) -> Reply:
+    """Send a request to a partner. Never raises for what the network or the partner does."""
+    answer = await client.send(
+        request.method,
+        request.url,
+        headers=_headers(request, credential),
+        body=request.body,
+        timeout_seconds=timeout_seconds,
+    )
+    return _reply(request, answer)
+
+
+def send_once(
+    request: Request, credential: Credential, *, timeout_seconds: float = http.TIMEOUT_SECONDS
+) -> Reply:
+    """Send one request from code that is not asynchronous."""
+
+    async def run() -> Reply:
+        async with http.Client(connections=1) as client:
+            return await send(client, request, credential, timeout_seconds=timeout_seconds)
+
+    return asyncio.run(run())
+
+
+def _reply(request: Request, answer: http.Answer) -> Reply:
+    if answer.status is None:
+        return Reply(request, None, error=answer.error, duration_ms=answer.duration_ms)
+    status_code, message, data, error = _envelope(answer)
+    return Reply(
+        request,
+        answer.status,
+        status_code=status_code,
+        status_message=message,
+        data=data,
+        headers=answer.headers,
+        error=error,
+        duration_ms=answer.duration_ms,
+        body=answer.body,
+    )
+
+
+def _envelope(answer: http.Answer) -> tuple[int | None, str, Any, str]:
+    """Return status_code, status_message, data, and what is wrong with the envelope."""
+    assert answer.status is not None  # noqa: S101  the caller has checked
+    # A 404 may come without an envelope; its status says enough. A 2xx may not.
+    missing = f"HTTP {answer.status} without an OCPI answer" if answer.status < 400 else ""
+    try:
+        document = json.loads(answer.body)
+    except json.InvalidJson as error:
+        return None, "", None, missing and f"{missing}: {error}"
+    if not isinstance(document, dict) or not isinstance(document.get("status_code"), int):
+        return None, "", None, missing and f"{missing}: status_code is missing"
+    return (
+        document["status_code"],
+        str(document.get("status_message") or "")[:500],
+        document.get("data"),
+        "",
+    )
+
+
+def endpoint_url(partner: Partner, identifier: str, role: str) -> str | None:
+    """Return where a partner has a module, or None. No query when `endpoints` are prefetched."""
+    endpoint: Endpoint
+    for endpoint in partner.endpoints.all():
+        if endpoint.identifier == identifier and endpoint.role == role:
+            return endpoint.url
+    return None
+
+
+class OcpiAuthorizer:
+    """Ask the eMSP of a token in real time (OCPI 2.2.1, mod_tokens, 4.2.2)."""
+
+    def ask(self, question: Question) -> RealtimeAnswer:
+        """Ask the token's owner; UNREACHABLE when he cannot be asked or answers nonsense."""
+        partner = (
+            Partner.objects.filter(
+                status=PartnerStatus.REGISTERED,
+                roles__country_code=question.country_code,
+                roles__party_id=question.party_id,
+            )
+            .prefetch_related("endpoints")
+            .first()
+        )
+        url = endpoint_url(partner, "tokens", "SENDER") if partner else None
+        if partner is None or url is None:
+            return RealtimeAnswer(Allowed.UNREACHABLE, info="the eMSP has no authorize endpoint")
+        request = Request(
+            "POST",
+            http_join(url, question.uid, "authorize") + f"?type={question.type}",
+            body=json.dumps(
+                {"location_id": question.location_id, "evse_uids": [question.evse_uid]}
+            ),
+            receiver=Party(question.country_code, question.party_id),
+        )
+        reply = send_once(
+            request, Credential.of(partner), timeout_seconds=AUTHORIZE_TIMEOUT_SECONDS
+        )
+        return read_authorization(reply, evse_uid=question.evse_uid)
+
+
+def read_authorization(reply: Reply, *, evse_uid: str) -> RealtimeAnswer:
+    """Return what an answer to `authorize` means.
+
+    Unknown token is HTTP 404 and 2004; either alone is accepted, and it is no network failure: a
+    404 that was taken for one would let everybody charge (OCPI 2.2.1, mod_tokens, authorize).
+    """
+    if reply.http_status == 404 or reply.status_code == 2004:
+        return RealtimeAnswer(Allowed.UNKNOWN_TOKEN)
+    if not reply.ok or not isinstance(reply.data, dict):
+        return RealtimeAnswer(Allowed.UNREACHABLE, info=reply.reason)
+    try:
+        allowed = Allowed(str(reply.data.get("allowed")))
+    except ValueError:
+        return RealtimeAnswer(Allowed.UNREACHABLE, info="allowed: not an OCPI AllowedType")
+    location = reply.data.get("location")
+    uids = location.get("evse_uids") if isinstance(location, dict) else None
+    if uids and evse_uid.lower() not in {str(uid).lower() for uid in uids}:
+        return RealtimeAnswer(Allowed.NOT_ALLOWED, info="not at this EVSE")
+    return RealtimeAnswer(
+        allowed,
+        cdr_token=_cdr_token(reply.data.get("token")),
+        authorization_reference=_reference(reply.data.get("authorization_reference")),
+        info=_info(reply.data.get("info")),
+    )
+
+
+def _cdr_token(token: object) -> CdrToken | None:
+    try:
+        return parse(CdrToken, token)
+    except ShapeError:
+        return None
+
+
+def _reference(value: object) -> str:
+    try:
+        return str(parse(ci_string(36), value))
+    except ShapeError:
+        return ""
+
+
+def _info(value: object) -> str:
+    return str(value.get("text") or "")[:512] if isinstance(value, dict) else ""
+
+
+def http_join(base: str, *segments: str) -> str:
+    """Return a URL with path segments added, percent-encoded, with exactly one slash between."""
+    head, mark, query = base.partition("?")
+    path = "/".join([head.rstrip("/"), *(quote(segment, safe="") for segment in segments)])
+    return path + mark + query

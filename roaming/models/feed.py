@@ -1,0 +1,116 @@
+"""The change feed: what changed, how far each partner is, and what each partner has.
+
+See docs/adr/0003-change-feed.md.
+"""
+
+from django.db import models
+from django.db.models import Func
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common.fields import Xid8Field
+from roaming.models.partners import Partner
+
+
+class CurrentTransactionId(Func):
+    function = "pg_current_xact_id"
+    output_field = Xid8Field()
+    arity = 0
+
+
+class Change(models.Model):
+    """One fact: this object of ours changed. One row, whatever the number of partners.
+
+    `xid` is the transaction that wrote it. Ids are drawn before the commit, so `id > position` can
+    step over a row that commits late; readers go by `(xid, id)` and stop below the oldest
+    transaction still running.
+    """
+
+    xid = Xid8Field(db_default=CurrentTransactionId())
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        help_text="Set: only this partner is concerned.",
+    )
+    module = models.CharField(max_length=20)
+    object_id = models.BigIntegerField()
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        verbose_name = _("change")
+        verbose_name_plural = _("changes")
+        indexes = [
+            # The drain: rows after a feed's position.
+            models.Index(fields=["xid", "id"], name="change_position"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.object_id}"
+
+
+class Feed(models.Model):
+    """How far one partner is in the change feed, and how it is doing."""
+
+    partner = models.OneToOneField(Partner, on_delete=models.CASCADE, related_name="feed")
+    position_xid = Xid8Field(default=0)
+    position_id = models.BigIntegerField(default=0)
+    lease_key = models.CharField(max_length=32, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    retry_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    last_success_at = models.DateTimeField(_("last success"), null=True, blank=True)
+    last_error = models.TextField(_("last error"), blank=True, default="")
+    last_error_at = models.DateTimeField(_("last error at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("feed")
+        verbose_name_plural = _("feeds")
+
+    def __str__(self) -> str:
+        return f"{self.partner_id}"
+
+
+class Delivery(models.Model):
+    """What one partner has of one object of ours, and how sending it went.
+
+    `sent` is the module's own note of what the partner holds (see `roaming.ocpi.pushing`), so that
+    the next push says only what differs. `url` is where the partner keeps a CDR.
+    """
+
+    partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="deliveries")
+    module = models.CharField(_("module"), max_length=20)
+    object_id = models.BigIntegerField()
+    sent = models.JSONField(default=dict, blank=True)
+    url = models.CharField(_("stored at"), max_length=2000, blank=True, default="")
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    error = models.TextField(_("error"), blank=True, default="")
+    refused_at = models.DateTimeField(
+        _("refused"),
+        null=True,
+        blank=True,
+        help_text=_("The partner refused this object; the others went on."),
+    )
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["partner", "module", "object_id"], name="delivery_identity"
+            ),
+        ]
+        indexes = [
+            # Admin: what was sent of this object, to whom.
+            models.Index(fields=["module", "object_id"], name="delivery_object"),
+            # Admin: what a partner refused.
+            models.Index(
+                fields=["partner", "refused_at"],
+                condition=models.Q(refused_at__isnull=False),
+                name="delivery_refused",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.object_id}"

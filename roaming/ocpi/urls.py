@@ -1,0 +1,53 @@
+"""The OCPI URLs, derived from the table of versions. Both slash forms work, without redirects."""
+
+from collections.abc import Sequence
+
+from django.urls import URLPattern, re_path
+
+from roaming.ocpi.versions import VERSIONS, Version
+from roaming.ocpi.views.base import OcpiView, UnknownUrlView
+from roaming.ocpi.views.commands import CommandView
+from roaming.ocpi.views.credentials import CredentialsView
+from roaming.ocpi.views.lists import CdrsView, LocationsView, SessionsView, TariffsView
+from roaming.ocpi.views.locations import LocationView
+from roaming.ocpi.views.tokens import TokenView
+from roaming.ocpi.views.versions import VersionDetailsView, VersionsView
+
+_OWNER = r"/(?P<country_code>[^/]+)/(?P<party_id>[^/]+)"
+
+# By module, what may follow its URL, and the view that answers.
+VIEWS: dict[str, Sequence[tuple[str, type[OcpiView]]]] = {
+    "credentials": [("", CredentialsView)],
+    "locations": [
+        ("", LocationsView),
+        (
+            r"/(?P<location_id>[^/]+)(?:/(?P<evse_uid>[^/]+)(?:/(?P<connector_id>[^/]+))?)?",
+            LocationView,
+        ),
+    ],
+    "tariffs": [("", TariffsView)],
+    "sessions": [("", SessionsView)],
+    "cdrs": [("", CdrsView)],
+    "tokens": [(_OWNER + r"/(?P<token_uid>[^/]+)", TokenView)],
+    "commands": [(r"/(?P<command>[^/]+)", CommandView)],
+}
+
+
+def _version_urls(version: Version) -> list[URLPattern]:
+    number = version.number.replace(".", r"\.")
+    patterns = [
+        re_path(rf"^{number}/?$", VersionDetailsView.as_view(version=version)),
+    ]
+    for module in version.modules:
+        for tail, view in VIEWS[module.identifier]:
+            patterns.append(
+                re_path(rf"^{number}/{module.identifier}{tail}/?$", view.as_view(version=version))
+            )
+    return patterns
+
+
+urlpatterns = [
+    re_path(r"^versions/?$", VersionsView.as_view()),
+    *(pattern for version in VERSIONS.values() for pattern in _version_urls(version)),
+    re_path(r"^", UnknownUrlView.as_view()),
+]

@@ -1,0 +1,135 @@
+"""What every OCPI view does: who calls, which ids to echo, how trouble is told."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.http import Http404
+from rest_framework.exceptions import MethodNotAllowed as DrfMethodNotAllowed
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cpo_platform.common import clock
+from cpo_platform.common.shapes import ShapeError
+from roaming.models import PartnerStatus
+from roaming.ocpi.common import errors
+from roaming.ocpi.common.authentication import Caller, authenticate
+from roaming.ocpi.common.envelope import OcpiParser, OcpiRenderer, answer, error_answer
+from roaming.ocpi.common.headers import Route, check_route, message_ids, read_route
+from roaming.ocpi.versions import Version
+
+logger = logging.getLogger(__name__)
+
+
+class _AlwaysJson(BaseContentNegotiation):
+    """OCPI is JSON, whatever the Accept header says."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        return next(iter(parsers))
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+class OcpiView(APIView):
+    """The base of every OCPI endpoint.
+
+    `functional` modules carry routing headers and refuse CREDENTIALS_TOKEN_A; versions and
+    credentials are the others (OCPI 2.2.1, transport_and_format and credentials).
+    """
+
+    functional = True
+    version: Version | None = None
+
+    authentication_classes = []
+    permission_classes = []
+    parser_classes = [OcpiParser]
+    renderer_classes = [OcpiRenderer]
+    content_negotiation_class = _AlwaysJson
+
+    now: datetime
+    caller: Caller
+    route: Route = Route(None, None)
+    ids: dict[str, str]
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        # Before anything can fail: an error is answered with the ids as well.
+        self.now = clock.now()
+        self.ids = message_ids(request.headers)
+        if self.functional:
+            self.route = read_route(request.headers)
+        return super().initialize_request(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.caller = authenticate(request.headers.get("Authorization"), now=self.now)
+        if self.functional:
+            if self.caller.is_registering:
+                raise errors.Unauthorized("this token is for the credentials handshake only")
+            if self.caller.partner.status != PartnerStatus.REGISTERED:
+                raise errors.Unauthorized("the handshake is not complete")
+            check_route(self.route, self.caller.partner.roles.all())
+
+    @property
+    def spec(self) -> Version:
+        """The version that the URL belongs to."""
+        assert self.version is not None  # noqa: S101  the URLs of a version set it
+        return self.version
+
+    def done(
+        self,
+        data: Any = None,
+        *,
+        http_status: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        return answer(now=self.now, data=data, http_status=http_status, headers=headers)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = error_answer(self._as_ocpi(exc), now=self.now)
+        response.exception = True
+        return response
+
+    def _as_ocpi(self, exc: Exception) -> errors.OcpiError:
+        match exc:
+            case errors.OcpiError():
+                return exc
+            case ShapeError():
+                return errors.InvalidParameters(str(exc)[:1000])
+            case DrfMethodNotAllowed():
+                return errors.MethodNotAllowed(f"{self.request.method} is not offered here")
+            case Http404():
+                return errors.NotFound("there is nothing here")
+        logger.error("unhandled error in %s", type(self).__name__, exc_info=exc)
+        failure = errors.OcpiError("the platform failed to answer; the error was logged")
+        failure.status_code = 3000
+        return failure
+
+    def finalize_response(
+        self, request: Any, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in (self.ids | self.route.answer_headers).items():
+            response[name] = value
+        return response
+
+
+class UnknownUrlView(OcpiView):
+    """Any URL below `ocpi/` that is none: 404 in an envelope."""
+
+    functional = False
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        # One answer for every method.
+        request.method = "GET"
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: Request, **_kwargs: Any) -> Response:
+        raise errors.NotFound("there is no such OCPI endpoint")

@@ -1,0 +1,99 @@
+"""Tokens that partners give us (OCPI 2.2.1, mod_tokens, Receiver interface)."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cpo_platform.common.operations import Outcome
+from roaming import visibility
+from roaming.ocpi.common.errors import InvalidParameters, NotFound
+from roaming.ocpi.common.headers import speaks_for
+from roaming.ocpi.views.base import OcpiView
+from sessions_app.operations import tokens
+
+UNKNOWN_TOKEN = 2004
+DEFAULT_TYPE = "RFID"
+
+
+class TokenView(OcpiView):
+    """GET, PUT and PATCH of one token. `?type=` is part of its identity; it defaults to RFID."""
+
+    def get(
+        self, request: Request, country_code: str, party_id: str, token_uid: str, **_kwargs: Any
+    ) -> Response:
+        self._check_owner(country_code, party_id)
+        token = (
+            visibility.tokens_of(self.caller.partner)
+            .filter(
+                country_code=country_code,
+                party_id=party_id,
+                uid=token_uid,
+                type=self._type(request),
+            )
+            .first()
+        )
+        if token is None:
+            raise NotFound(f"unknown token {token_uid}", status_code=UNKNOWN_TOKEN)
+        return self.done(self.spec.shapes.token(token))
+
+    def put(
+        self, request: Request, country_code: str, party_id: str, token_uid: str, **_kwargs: Any
+    ) -> Response:
+        self._check_owner(country_code, party_id)
+        token = self.spec.shapes.read_token(request.data)
+        self._check_identity(
+            request,
+            {
+                "country_code": (token.country_code, country_code),
+                "party_id": (token.party_id, party_id),
+                "uid": (token.uid, token_uid),
+            },
+        )
+        if token.type != self._type(request):
+            raise InvalidParameters(
+                f"type: is {token.type}, but the URL says {self._type(request)}"
+            )
+        _row, outcome = tokens.put_token(token=token)
+        return self.done(http_status=201 if outcome is Outcome.CREATED else 200)
+
+    def patch(
+        self, request: Request, country_code: str, party_id: str, token_uid: str, **_kwargs: Any
+    ) -> Response:
+        self._check_owner(country_code, party_id)
+        changes = request.data
+        if not isinstance(changes, dict):
+            raise InvalidParameters("the body must be a JSON object")
+        if not changes.get("last_updated"):
+            raise InvalidParameters("last_updated: is required in a PATCH")
+        identity = {
+            "country_code": country_code,
+            "party_id": party_id,
+            "uid": token_uid,
+            "type": self._type(request),
+        }
+        self._check_identity(
+            request,
+            {
+                name: (str(changes[name]), value)
+                for name, value in identity.items()
+                if name in changes
+            },
+        )
+        try:
+            tokens.patch_token(**identity, changes=changes | identity)
+        except tokens.UnknownToken as error:
+            raise NotFound(str(error), status_code=UNKNOWN_TOKEN) from error
+        return self.done()
+
+    def _type(self, request: Request) -> str:
+        return request.query_params.get("type") or DEFAULT_TYPE
+
+    def _check_owner(self, country_code: str, party_id: str) -> None:
+        if not speaks_for(self.caller.partner.roles.all(), country_code, party_id):
+            raise NotFound(f"{country_code}*{party_id} is not one of your roles")
+
+    def _check_identity(self, request: Request, pairs: dict[str, tuple[str, str]]) -> None:
+        for name, (body, url) in pairs.items():
+            if body.lower() != url.lower():
+                raise InvalidParameters(f"{name}: the body says {body}, the URL says {url}")

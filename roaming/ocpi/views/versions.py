@@ -1,0 +1,37 @@
+"""Versions and their details (OCPI 2.2.1, version_information_endpoint)."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from roaming.ocpi.versions import VERSIONS
+from roaming.ocpi.views.base import OcpiView
+
+
+class VersionsView(OcpiView):
+    functional = False
+
+    def get(self, request: Request, **_kwargs: Any) -> Response:
+        return self.done(
+            [{"version": version.number, "url": version.url} for version in VERSIONS.values()]
+        )
+
+
+class VersionDetailsView(OcpiView):
+    functional = False
+
+    def get(self, request: Request, **_kwargs: Any) -> Response:
+        return self.done(
+            {
+                "version": self.spec.number,
+                "endpoints": [
+                    {
+                        "identifier": module.identifier,
+                        "role": module.role,
+                        "url": self.spec.module_url(module.identifier),
+                    }
+                    for module in self.spec.modules
+                ],
+            }
+        )

@@ -1,0 +1,41 @@
+"""Wake the workers after a commit. Tasks are named, not imported: what wakes stays below them.
+
+A lost wake-up loses nothing: the feed is in the database, and the beat looks as well.
+"""
+
+import logging
+from functools import partial
+from typing import Any
+
+from celery import current_app
+from django.db import connection, transaction
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+WAKE_FEEDS = "roaming.wake_feeds"
+EXECUTE_COMMAND = "roaming.execute_command"
+
+
+def feeds() -> None:
+    """Have the feeds looked at once this transaction has committed; once, however many changes."""
+    waiting = any(entry[1] is _wake_feeds for entry in connection.run_on_commit)
+    if not waiting:
+        transaction.on_commit(_wake_feeds)
+
+
+def command(command_id: int) -> None:
+    """Have a command executed once this transaction has committed."""
+    transaction.on_commit(partial(_send, EXECUTE_COMMAND, command_id=command_id))
+
+
+def _wake_feeds() -> None:
+    _send(WAKE_FEEDS)
+
+
+def _send(task: str, **kwargs: Any) -> None:
+    try:
+        # One quick try: a broker that is away must not hold up what has been committed.
+        current_app.send_task(task, kwargs=kwargs, retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("%s was not sent, the beat will catch up: %s", task, error)
