@@ -267,3 +267,5 @@ OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE", default=False)
 FIELD_ENCRYPTION_KEYS = env.words("FIELD_ENCRYPTION_KEYS")
 # The currency of a session at a connector that has no tariff (ISO 4217).
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")
+# How long a worker that died keeps a partner's feed; longer than the slowest answer we wait for.
+FEED_LEASE_SECONDS = env.integer("FEED_LEASE_SECONDS", 30, minimum=1, maximum=600)

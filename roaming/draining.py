@@ -104,7 +104,7 @@ def _drain_leased(feed_id: int) -> tuple[bool, int]:
     position = lease.position
     requests = 0
     with _Sender(partner) as sender:
-        while batch := feed.read_batch(lease=lease, position=position):
+        while batch := _next_batch(lease, position):
             trouble = _send_batch(sender, lease, batch.changes)
             requests += sender.take_count()
             now = clock.now()
@@ -121,7 +121,14 @@ def _drain_leased(feed_id: int) -> tuple[bool, int]:
             position = batch.position
     feed.release_lease(lease=lease)
     # A change that was committed after the last look found the feed leased: look once more.
-    return feed.read_batch(lease=lease, position=position, limit=1) is not None, requests
+    return _next_batch(lease, position, limit=1) is not None, requests
+
+
+def _next_batch(lease: feed.Lease, position: int, *, limit: int = feed.BATCH) -> feed.Batch | None:
+    batch = feed.read_batch(lease=lease, position=position, limit=limit)
+    if batch is None and feed.sequence_changes():
+        batch = feed.read_batch(lease=lease, position=position, limit=limit)
+    return batch
 
 
 class _Sender:

@@ -18,6 +18,7 @@ KEEP_MESSAGES = timedelta(days=30)
 @shared_task(name=wake.WAKE_FEEDS)
 def wake_feeds(**_kwargs: Any) -> None:
     """Have every feed drained that has something to send and may."""
+    feed.sequence_changes()
     for feed_id in feed.due_feeds(now=clock.now()):
         drain_feed.delay(feed_id=feed_id)
 

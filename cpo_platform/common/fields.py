@@ -54,22 +54,6 @@ class _CiIn(In):
         return prepared
 
 
-class Xid8Field(models.BigIntegerField):  # type: ignore[type-arg]
-    """PostgreSQL's 64-bit transaction id, read as an int."""
-
-    def db_type(self, connection: Any) -> str:
-        return "xid8"
-
-    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
-        return f"({sql})::text::bigint", params
-
-    def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
-        return "%s::text::xid8"
-
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002  Django's signature
-        return None if value is None else str(int(value))
-
-
 class ShapeField(models.JSONField):
     """A JSON column whose value has a shape: a pydantic type from `cpo_platform.common.shapes`.
 

@@ -4,28 +4,20 @@ See docs/adr/0003-change-feed.md.
 """
 
 from django.db import models
-from django.db.models import Func
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.fields import Xid8Field
 from roaming.models.partners import Partner
-
-
-class CurrentTransactionId(Func):
-    function = "pg_current_xact_id"
-    output_field = Xid8Field()
-    arity = 0
 
 
 class Change(models.Model):
     """One fact: this object of ours changed. One row, whatever the number of partners.
 
-    `xid` is the transaction that wrote it. Ids are drawn before the commit, so `id > position` can
-    step over a row that commits late; readers go by `(xid, id)` and stop below the oldest
-    transaction still running.
+    Row ids are drawn before the commit, so that `id > position` can step over a row that commits
+    late. Readers go by `sequence` instead, which a row gets after its commit, one sequencer at a
+    time (`roaming.operations.feed.sequence_changes`).
     """
 
-    xid = Xid8Field(db_default=CurrentTransactionId())
+    sequence = models.BigIntegerField(null=True, blank=True, unique=True)
     partner = models.ForeignKey(
         Partner,
         on_delete=models.CASCADE,
@@ -41,8 +33,10 @@ class Change(models.Model):
         verbose_name = _("change")
         verbose_name_plural = _("changes")
         indexes = [
-            # The drain: rows after a feed's position.
-            models.Index(fields=["xid", "id"], name="change_position"),
+            # The sequencer: rows that are committed and have no sequence yet.
+            models.Index(
+                fields=["id"], condition=models.Q(sequence__isnull=True), name="change_fresh"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -53,8 +47,7 @@ class Feed(models.Model):
     """How far one partner is in the change feed, and how it is doing."""
 
     partner = models.OneToOneField(Partner, on_delete=models.CASCADE, related_name="feed")
-    position_xid = Xid8Field(default=0)
-    position_id = models.BigIntegerField(default=0)
+    position = models.BigIntegerField(default=0)
     lease_key = models.CharField(max_length=32, blank=True, default="")
     lease_until = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)

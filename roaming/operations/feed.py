@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from roaming import visibility, wake
 from roaming.models import Change, Feed, Partner, PartnerStatus
 
-LEASE = timedelta(seconds=30)
 LONGEST_PAUSE_SECONDS = 60
 SETTLING = timedelta(seconds=2)
 BATCH = 500
+MOST_SEQUENCED = 20_000
+# Names our lock among PostgreSQL's advisory locks: any number that nobody else uses.
+SEQUENCER_LOCK = 7_310_245_002
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Lease:
     feed_id: int
     partner_id: int
     key: str
-    position: tuple[int, int]
+    position: int
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,12 @@ class Batch:
     """Changes after a position, oldest first, and the position after the last of them."""
 
     changes: Sequence[Change]
-    position: tuple[int, int]
+    position: int
+
+
+def lease_time() -> timedelta:
+    """Return how long a worker that was killed keeps a feed from the others."""
+    return timedelta(seconds=settings.FEED_LEASE_SECONDS)
 
 
 def announce(*, module: str, object_id: int, partner_id: int | None = None) -> None:
@@ -71,28 +79,64 @@ def announce_everything(*, partner_id: int) -> None:
 def open_feed(partner: Partner, *, now: datetime) -> Feed:
     """Give a partner a feed that starts here: what was committed before is not told.
 
-    It starts a moment later: the partner has yet to read the answer that makes it know us.
-    "Here" is the oldest transaction still running: what that one changes has to be told.
+    It starts a moment later: the partner has yet to read the answer that makes it know us. What is
+    still to commit, or to be sequenced, gets a higher number than "here".
     """
     feed, created = Feed.objects.get_or_create(partner=partner)
     if created:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-            row = cursor.fetchone()
-        feed.position_xid = int(row[0])
+        newest = Change.objects.aggregate(newest=Max("sequence"))["newest"]
+        feed.position = newest or 0
         feed.retry_at = now + SETTLING
-        feed.save(update_fields=["position_xid", "retry_at"])
+        feed.save(update_fields=["position", "retry_at"])
     return feed
+
+
+def sequence_changes() -> int:
+    """Give every change that has committed its place in the feed; return how many got one.
+
+    One sequencer at a time: when this returns, everything it sequenced is committed, and what is
+    sequenced later gets a higher number. So a reader that is past a number has missed nothing
+    below it, in whatever order the transactions committed, and however long others take.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SEQUENCER_LOCK])
+        cursor.execute(
+            """
+            UPDATE roaming_change SET sequence = fresh.sequence
+            FROM (
+                SELECT id, nextval('roaming_change_sequence') AS sequence
+                FROM (
+                    SELECT id FROM roaming_change WHERE sequence IS NULL ORDER BY id LIMIT %s
+                ) AS unsequenced
+            ) AS fresh
+            WHERE roaming_change.id = fresh.id
+            """,
+            [MOST_SEQUENCED],
+        )
+        return int(cursor.rowcount)
 
 
 def due_feeds(*, now: datetime) -> list[int]:
     """Return the feeds that have something to send and may: not leased, not backing off."""
     return list(
+        _may_be_drained(now)
+        .filter(
+            Exists(
+                Change.objects.filter(sequence__gt=OuterRef("position")).filter(
+                    Q(partner__isnull=True) | Q(partner=OuterRef("partner"))
+                )
+            )
+        )
+        .order_by("id")
+        .values_list("id", flat=True)
+    )
+
+
+def _may_be_drained(now: datetime) -> QuerySet[Feed]:
+    return (
         Feed.objects.filter(partner__status=PartnerStatus.REGISTERED)
         .filter(Q(retry_at__isnull=True) | Q(retry_at__lte=now))
         .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
-        .order_by("id")
-        .values_list("id", flat=True)
     )
 
 
@@ -100,21 +144,20 @@ def lease_feed(*, feed_id: int, now: datetime) -> Lease | None:
     """Take the right to drain a feed; None when another worker has it or it is not due."""
     key = uuid4().hex
     taken = (
-        Feed.objects.filter(pk=feed_id, partner__status=PartnerStatus.REGISTERED)
-        .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
-        .filter(Q(retry_at__isnull=True) | Q(retry_at__lte=now))
-        .update(lease_key=key, lease_until=now + LEASE)
+        _may_be_drained(now)
+        .filter(pk=feed_id)
+        .update(lease_key=key, lease_until=now + lease_time())
     )
     if not taken:
         return None
     feed = Feed.objects.get(pk=feed_id)
-    return Lease(feed.pk, feed.partner_id, key, (feed.position_xid, feed.position_id))
+    return Lease(feed.pk, feed.partner_id, key, feed.position)
 
 
 def renew_lease(*, lease: Lease, now: datetime) -> bool:
     """Keep the lease; False when it ran out and another worker took the feed."""
     held = Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key)
-    return bool(held.update(lease_until=now + LEASE))
+    return bool(held.update(lease_until=now + lease_time()))
 
 
 def release_lease(*, lease: Lease) -> None:
@@ -123,39 +166,27 @@ def release_lease(*, lease: Lease) -> None:
     )
 
 
-def read_batch(*, lease: Lease, position: tuple[int, int], limit: int = BATCH) -> Batch | None:
-    """Return the changes after a position that concern the partner; None when there are none.
-
-    Only changes of transactions older than every one still running are read: a change that
-    commits later can then never lie behind the position.
-    """
+def read_batch(*, lease: Lease, position: int, limit: int = BATCH) -> Batch | None:
+    """Return the changes after a position that concern the partner; None when there are none."""
     changes = list(
-        Change.objects.raw(
-            """
-            SELECT id, xid::text::bigint AS xid, partner_id, module, object_id, created_at
-            FROM roaming_change
-            WHERE (xid, id) > (%s::text::xid8, %s)
-              AND xid < pg_snapshot_xmin(pg_current_snapshot())
-              AND (partner_id IS NULL OR partner_id = %s)
-            ORDER BY xid, id
-            LIMIT %s
-            """,
-            [str(position[0]), position[1], lease.partner_id, limit],
-        )
+        Change.objects.filter(sequence__gt=position)
+        .filter(Q(partner__isnull=True) | Q(partner=lease.partner_id))
+        .order_by("sequence")[:limit]
     )
     if not changes:
         return None
-    return Batch(changes, (changes[-1].xid, changes[-1].pk))
+    last = changes[-1].sequence
+    assert last is not None  # noqa: S101  the filter says so
+    return Batch(changes, last)
 
 
-def move_on(*, lease: Lease, position: tuple[int, int], now: datetime) -> bool:
+def move_on(*, lease: Lease, position: int, now: datetime) -> bool:
     """Set the position after a batch that is dealt with; False when the lease was lost."""
     held = Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key)
     return bool(
         held.update(
-            position_xid=position[0],
-            position_id=position[1],
-            lease_until=now + LEASE,
+            position=position,
+            lease_until=now + lease_time(),
             failures=0,
             retry_at=None,
             last_success_at=now,
@@ -192,20 +223,11 @@ def retry_now(*, feed_id: int) -> None:
 
 def waiting(feed: Feed, *, at_most: int = 1000) -> int:
     """Return how many changes a partner has still to learn of, counted up to `at_most`."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT count(*) FROM (
-                SELECT 1 FROM roaming_change
-                WHERE (xid, id) > (%s::text::xid8, %s)
-                  AND (partner_id IS NULL OR partner_id = %s)
-                LIMIT %s
-            ) AS waiting
-            """,
-            [str(feed.position_xid), feed.position_id, feed.partner_id, at_most],
-        )
-        row = cursor.fetchone()
-    return int(row[0]) if row else 0
+    return (
+        Change.objects.filter(Q(sequence__gt=feed.position) | Q(sequence__isnull=True))
+        .filter(Q(partner__isnull=True) | Q(partner=feed.partner_id))[:at_most]
+        .count()
+    )
 
 
 def forget_old_changes(*, now: datetime, keep: timedelta = timedelta(days=7)) -> int:
@@ -215,14 +237,11 @@ def forget_old_changes(*, now: datetime, keep: timedelta = timedelta(days=7)) ->
         How many were deleted.
 
     """
-    slowest = (
-        Feed.objects.filter(partner__status=PartnerStatus.REGISTERED)
-        .order_by("position_xid", "position_id")
-        .values_list("position_xid", flat=True)
-        .first()
-    )
-    old = Change.objects.filter(created_at__lt=now - keep)
+    slowest = Feed.objects.filter(partner__status=PartnerStatus.REGISTERED).aggregate(
+        position=Min("position")
+    )["position"]
+    old = Change.objects.filter(created_at__lt=now - keep, sequence__isnull=False)
     if slowest is not None:
-        old = old.filter(xid__lt=slowest)
+        old = old.filter(sequence__lte=slowest)
     deleted, _by_model = old.delete()
     return deleted

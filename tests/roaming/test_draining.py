@@ -1,0 +1,396 @@
+"""Pushing for real, over HTTP, to the sandbox partner: also when it fails in every way it can."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from cpo_platform.common import clock
+from cpo_platform.common.secrets import encrypt
+from locations.models import Evse
+from locations.operations import put_location, set_evse_status, shape_of
+from roaming import draining
+from roaming.models import Delivery, Endpoint, Feed, Message, Partner
+from roaming.ocpi.documents import bodies
+from roaming.ocpi.versions import VERSIONS
+from roaming.operations import feed
+from sandbox.emsp import Emsp, running_emsp
+from sessions_app.metering import Reading
+from sessions_app.models import Cdr, Session
+from sessions_app.operations import sessions
+from tariffs.operations import delete_tariff, put_tariff
+from tariffs.operations import shape_of as tariff_shape_of
+from tests.factories import LocationFactory, SessionFactory, TariffFactory, cdr_token, evse
+from tests.roaming.conftest import make_partner
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass
+class Link:
+    """A registered sandbox partner and the feed that leads to it."""
+
+    emsp: Emsp
+    partner: Partner
+    moments: Iterator[datetime] = field(default_factory=lambda: _moments())
+    read: int = 0
+
+    @property
+    def feed(self) -> Feed:
+        return Feed.objects.get(partner=self.partner)
+
+    def drain(self) -> int:
+        """Drain now, whatever pause was set."""
+        Feed.objects.update(retry_at=None, lease_until=None)
+        return draining.drain(self.feed.pk)
+
+    def now(self) -> datetime:
+        return next(self.moments)
+
+    def pushed(self) -> list[str]:
+        """Return what arrived since it was asked last: `PUT locations/NL/TST/SITE`."""
+        messages = [
+            f"{message['method']} {message['url'].split('/ocpi/2.2.1/')[-1]}"
+            for message in self.emsp.messages(direction="in")
+        ]
+        new, self.read = messages[self.read :], len(messages)
+        return new
+
+
+def _moments() -> Iterator[datetime]:
+    moment = clock.now()
+    while True:
+        moment += timedelta(seconds=1)
+        yield moment
+
+
+def connect(emsp: Emsp, name: str = "First eMSP", party_id: str = "EMS") -> Link:
+    """Register a partner without the handshake, which other tests are about."""
+    made = make_partner(name, party_id)
+    Partner.objects.filter(pk=made.partner.pk).update(
+        token_encrypted=encrypt(f"token-{party_id}"), versions_url=emsp.versions_url
+    )
+    for identifier in ("locations", "tariffs", "sessions", "cdrs"):
+        Endpoint.objects.create(
+            partner=made.partner,
+            identifier=identifier,
+            role="RECEIVER",
+            url=f"{emsp.url}/ocpi/2.2.1/{identifier}",
+        )
+    emsp.assume_registered(
+        inbound_token=f"token-{party_id}",
+        outbound_token="ours",
+        versions_url="http://localhost/ocpi/versions",
+        endpoints=[],
+        roles=[
+            {
+                "role": "CPO",
+                "country_code": "NL",
+                "party_id": "TST",
+                "business_details": {"name": "Test"},
+            }
+        ],
+    )
+    return Link(emsp, Partner.objects.get(pk=made.partner.pk))
+
+
+@pytest.fixture
+def link(emsp: Emsp) -> Link:
+    return connect(emsp)
+
+
+@pytest.fixture
+def site(link: Link) -> Evse:
+    """One site with one EVSE, known to the partner."""
+    tariff = TariffFactory(id="T1")
+    LocationFactory(id="SITE", tariff=tariff, evses=[evse("E1")], now=link.now())
+    link.drain()
+    link.pushed()
+    return Evse.objects.get(uid="E1")
+
+
+def flip(link: Link, site: Evse, status: str) -> None:
+    set_evse_status(evse_id=site.pk, status=status, now=link.now())
+
+
+def held(link: Link, module: str) -> list[dict[str, Any]]:
+    return sorted(link.emsp.objects(module), key=lambda item: str(item["id"]))
+
+
+def ours(module: str, model: Any) -> list[dict[str, Any]]:
+    """Return what a pull would give, to compare with what the partner has."""
+    import orjson
+
+    rows = model.objects.values_list("id", "last_updated")
+    found = bodies(rows, module=module, version=VERSIONS["2.2.1"])
+    return sorted((orjson.loads(body) for body in found.values()), key=lambda item: item["id"])
+
+
+def test_tariffs_arrive_before_the_locations_that_name_them(link: Link) -> None:
+    LocationFactory(id="SITE", tariff=TariffFactory(id="T1"), now=link.now())
+
+    link.drain()
+
+    assert link.pushed() == ["PUT tariffs/NL/TST/T1", "PUT locations/NL/TST/SITE"]
+    assert link.emsp.violations() == []
+
+
+def test_a_status_change_is_one_patch_of_the_evse(link: Link, site: Evse) -> None:
+    flip(link, site, "CHARGING")
+
+    link.drain()
+
+    assert link.pushed() == ["PATCH locations/NL/TST/SITE/E1"]
+    assert link.emsp.violations() == []
+    from locations.models import Location
+
+    assert held(link, "locations") == ours("locations", Location)
+
+
+def test_ten_flips_while_the_partner_was_away_are_one_request(link: Link, site: Evse) -> None:
+    for status in ["CHARGING", "AVAILABLE"] * 4 + ["CHARGING", "BLOCKED"]:
+        flip(link, site, status)
+
+    assert link.drain() == 1
+    assert link.pushed() == ["PATCH locations/NL/TST/SITE/E1"]
+    assert held(link, "locations")[0]["evses"][0]["status"] == "BLOCKED"
+
+
+def test_a_status_that_came_back_sends_nothing(link: Link, site: Evse) -> None:
+    flip(link, site, "CHARGING")
+    flip(link, site, "AVAILABLE")
+
+    assert link.drain() == 0
+
+
+def test_a_changed_location_is_put(link: Link, site: Evse) -> None:
+    shape = shape_of(site.location).model_copy(update={"name": "New name"})
+    put_location(location=shape, now=link.now())
+
+    link.drain()
+
+    assert link.pushed() == ["PUT locations/NL/TST/SITE"]
+    assert held(link, "locations")[0]["name"] == "New name"
+
+
+def test_a_withdrawn_location_is_told_once(link: Link, site: Evse) -> None:
+    shape = shape_of(site.location).model_copy(update={"publish": False})
+    put_location(location=shape, now=link.now())
+    link.drain()
+    assert held(link, "locations")[0]["publish"] is False
+
+    flip(link, site, "CHARGING")
+    link.drain()
+
+    assert [line.split()[0] for line in link.pushed()] == ["PUT", "PATCH"]
+
+
+def test_a_tariff_is_put_when_it_changes_and_deleted_when_it_goes(link: Link) -> None:
+    tariff = TariffFactory(id="T9", now=link.now())
+    link.drain()
+    shape = tariff_shape_of(tariff).model_copy(update={"currency": "NOK"})
+    put_tariff(tariff=shape, now=link.now())
+    link.drain()
+    assert held(link, "tariffs")[0]["currency"] == "NOK"
+
+    delete_tariff(tariff_id=tariff.pk, now=link.now())
+    link.drain()
+
+    assert held(link, "tariffs") == []
+    assert [line.split()[0] for line in link.pushed()] == ["PUT", "PUT", "DELETE"]
+    assert link.emsp.violations() == []
+
+
+def test_a_session_is_put_then_patched_and_its_cdr_posted(link: Link, site: Evse) -> None:
+    started = link.now()
+    session = SessionFactory(connector=site.connectors.get(), cdr_token=cdr_token(), now=started)
+    link.drain()
+    for minutes, kwh in ((10, "1001.5"), (20, "1003")):
+        moment = started + timedelta(minutes=minutes)
+        sessions.record_meter_values(
+            session_id=session.pk, readings=[Reading(moment, _decimal(kwh))], now=moment
+        )
+        link.drain()
+    ended = started + timedelta(minutes=30)
+    sessions.stop_session(session_id=session.pk, ended_at=ended, now=ended)
+    link.drain()
+
+    path = f"sessions/NL/TST/{session.ocpi_id}"
+    assert link.pushed() == [
+        f"PUT {path}",
+        f"PATCH {path}",
+        f"PATCH {path}",
+        f"PATCH {path}",
+        "POST cdrs",
+    ]
+    assert held(link, "sessions") == ours("sessions", Session)
+    assert held(link, "cdrs") == ours("cdrs", Cdr)
+    rules = {entry["rule"] for entry in link.emsp.violations()} - {"unknown-token"}
+    assert rules == set()
+
+
+def _decimal(text: str) -> Any:
+    from decimal import Decimal
+
+    return Decimal(text)
+
+
+def test_the_url_of_a_cdr_is_kept_as_the_partner_gave_it(link: Link, site: Evse) -> None:
+    _charge(link, site)
+
+    link.drain()
+
+    delivery = Delivery.objects.get(module="cdrs")
+    assert delivery.url.startswith(f"{link.emsp.url}/ocpi/2.2.1/cdrs/")
+    assert delivery.delivered_at is not None
+
+
+def _charge(link: Link, site: Evse, *, party_id: str = "EMS") -> Cdr:
+    started = link.now()
+    session = SessionFactory(
+        connector=site.connectors.get(),
+        cdr_token=cdr_token(party_id=party_id),
+        now=started,
+    )
+    ended = link.now()
+    _session, cdr = sessions.stop_session(
+        session_id=session.pk,
+        ended_at=ended,
+        now=ended,
+        readings=[Reading(ended, _decimal("1000.5"))],
+    )
+    assert cdr is not None
+    return cdr
+
+
+def test_sessions_and_cdrs_of_others_are_not_pushed(link: Link, site: Evse) -> None:
+    _charge(link, site, party_id="FOE")
+
+    assert link.drain() == 0
+    assert held(link, "sessions") == []
+    assert held(link, "cdrs") == []
+
+
+@pytest.mark.parametrize("fault", ["down", "truncated", "html", "redirect"])
+def test_a_partner_in_trouble_gets_the_present_state_when_it_is_back(
+    link: Link, site: Evse, fault: str
+) -> None:
+    link.emsp.misbehave(fault)
+    flip(link, site, "CHARGING")
+    link.drain()
+    failing = link.feed
+    assert failing.failures == 1
+    assert failing.retry_at is not None
+    assert failing.last_error
+    flip(link, site, "BLOCKED")
+
+    link.emsp.behave()
+    link.drain()
+
+    assert held(link, "locations")[0]["evses"][0]["status"] == "BLOCKED"
+    assert link.feed.failures == 0
+    assert feed.waiting(link.feed) == 0
+
+
+def test_retry_after_is_obeyed(link: Link, site: Evse) -> None:
+    link.emsp.misbehave("status", status=429, retry_after=90)
+    flip(link, site, "CHARGING")
+    before = clock.now()
+
+    link.drain()
+
+    retry_at = link.feed.retry_at
+    assert retry_at is not None
+    assert retry_at - before >= timedelta(seconds=90)
+
+
+def test_a_partner_that_is_down_does_not_stop_the_others(
+    link: Link, site: Evse, settings: Settings
+) -> None:
+    with running_emsp(party_id="TWO") as healthy:
+        other = connect(healthy, "Second eMSP", "TWO")
+        Feed.objects.filter(partner=other.partner).update(position=0)
+        link.emsp.misbehave("down")
+        flip(link, site, "CHARGING")
+
+        link.drain()
+        Feed.objects.filter(partner=other.partner).update(lease_until=None, retry_at=None)
+        draining.drain(other.feed.pk)
+
+        assert held(other, "locations")[0]["evses"][0]["status"] == "CHARGING"
+        assert link.feed.failures == 1
+        assert other.feed.failures == 0
+
+
+def test_an_object_the_partner_lost_is_put_whole(link: Link, site: Evse) -> None:
+    link.emsp.forget()
+    link.read = 0
+    flip(link, site, "CHARGING")
+
+    link.drain()
+
+    assert link.pushed() == ["PATCH locations/NL/TST/SITE/E1", "PUT locations/NL/TST/SITE"]
+    assert held(link, "locations")[0]["evses"][0]["status"] == "CHARGING"
+
+
+def test_one_refused_object_does_not_hold_up_the_rest(link: Link, site: Evse) -> None:
+    link.emsp.misbehave("status", status=400, module="tariffs", count=1)
+    TariffFactory(id="BAD", now=link.now())
+    flip(link, site, "CHARGING")
+
+    link.drain()
+
+    refused = Delivery.objects.get(refused_at__isnull=False)
+    assert (refused.module, "400" in refused.error) == ("tariffs", True)
+    assert held(link, "locations")[0]["evses"][0]["status"] == "CHARGING"
+    assert feed.waiting(link.feed) == 0
+
+
+def test_a_lost_answer_to_a_cdr_does_not_book_it_twice(link: Link, site: Evse) -> None:
+    link.emsp.misbehave("truncated", module="cdrs", stage="after", count=1)
+    cdr = _charge(link, site)
+    link.drain()
+
+    link.drain()
+
+    assert [item["id"] for item in held(link, "cdrs")] == [cdr.ocpi_id]
+    delivery = Delivery.objects.get(module="cdrs")
+    assert delivery.delivered_at is not None
+    assert delivery.refused_at is None
+    assert link.drain() == 0
+
+
+def test_a_lost_answer_to_periods_does_not_append_them_twice(link: Link, site: Evse) -> None:
+    started = link.now()
+    session = SessionFactory(connector=site.connectors.get(), cdr_token=cdr_token(), now=started)
+    link.drain()
+    link.emsp.misbehave("truncated", module="sessions", stage="after", count=1)
+    ended = link.now()
+    sessions.stop_session(
+        session_id=session.pk,
+        ended_at=ended,
+        now=ended,
+        readings=[Reading(ended, _decimal("1000.5"))],
+    )
+    link.drain()
+
+    link.drain()
+
+    assert held(link, "sessions") == ours("sessions", Session)
+    assert link.emsp.violations("duplicate-period") == []
+
+
+def test_what_was_sent_is_logged_without_tokens(link: Link, site: Evse) -> None:
+    flip(link, site, "CHARGING")
+    link.drain()
+
+    message = Message.objects.order_by("-id")[0]
+
+    assert (message.method, message.http_status, message.status_code) == ("PATCH", 200, 1000)
+    assert message.module == "locations"
+    assert '"CHARGING"' in message.request_body
+    logged = "".join(str(value) for row in Message.objects.values() for value in row.values())
+    assert "token-EMS" not in logged

@@ -1,0 +1,230 @@
+"""The change feed: no commit order loses a change, and one worker drains at a time."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from locations.models import Evse
+from locations.operations import set_evse_status
+from roaming.models import Change, Feed
+from roaming.operations import feed
+from tests.factories import NOW, EvseFactory
+from tests.roaming.conftest import Registered
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def drain_ids(lease: feed.Lease, position: int) -> tuple[list[int], int]:
+    """Read everything that can be read, as a drain does; return the ids and the new position."""
+    feed.sequence_changes()
+    seen: list[int] = []
+    while batch := feed.read_batch(lease=lease, position=position, limit=2):
+        seen += [change.object_id for change in batch.changes]
+        position = batch.position
+    return seen, position
+
+
+def leased(partner: Registered) -> feed.Lease:
+    lease = feed.lease_feed(feed_id=partner.partner.feed.pk, now=NOW)
+    assert lease is not None
+    return lease
+
+
+class Writer:
+    """A transaction on a connection of its own, held open until told to commit."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[Callable[[], Any], threading.Event]] = []
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def do(self, step: Callable[[], Any]) -> None:
+        done = threading.Event()
+        with self._wake:
+            self._steps.append((step, done))
+            self._wake.notify()
+        assert done.wait(10)
+
+    def commit(self) -> None:
+        with self._wake:
+            self._steps.append((None, threading.Event()))  # type: ignore[arg-type]
+            self._wake.notify()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        try:
+            with transaction.atomic():
+                while True:
+                    with self._wake:
+                        self._wake.wait_for(lambda: self._steps, timeout=10)
+                        step, done = self._steps.pop(0)
+                    if step is None:
+                        return
+                    step()
+                    done.set()
+        finally:
+            connection.close()
+
+
+def write(object_id: int) -> Callable[[], Any]:
+    return lambda: Change.objects.create(module="locations", object_id=object_id)
+
+
+def test_changes_that_commit_out_of_order_are_all_read_once(first: Registered) -> None:
+    """Two long transactions, interleaved both ways; a reader looks after every commit."""
+    lease, position = leased(first), 0
+    early, late = Writer(), Writer()
+    early.do(write(1))
+    late.do(write(2))
+    early.do(write(3))
+
+    late.commit()
+    seen, position = drain_ids(lease, position)
+    # Early has not ended, and need not: what is committed is told without waiting for it.
+    assert seen == [2]
+
+    early.commit()
+    rest, position = drain_ids(lease, position)
+    assert rest == [1, 3]
+    assert drain_ids(lease, position)[0] == []
+
+
+def test_a_reader_by_id_alone_would_lose_a_change(first: Registered) -> None:
+    """What the sequence is for: the plain way is shown to fail."""
+    slow = Writer()
+    slow.do(write(1))
+    Change.objects.create(module="locations", object_id=2)
+
+    plain_position = max(Change.objects.values_list("id", flat=True))
+    seen, position = drain_ids(leased(first), 0)
+    slow.commit()
+
+    assert list(Change.objects.filter(id__gt=plain_position)) == []
+    Feed.objects.update(lease_until=None)
+    assert seen + drain_ids(leased(first), position)[0] == [2, 1]
+
+
+def test_sequencers_that_run_at_once_leave_no_gap_for_a_reader(first: Registered) -> None:
+    """A reader may look between any two commits: what it is past, it has seen."""
+    lease = leased(first)
+    seen: list[int] = []
+    position = 0
+    writers = [Writer() for _each in range(4)]
+    for number, writer in enumerate(writers):
+        writer.do(write(number))
+    for writer in reversed(writers):
+        writer.commit()
+        others = [threading.Thread(target=_sequence) for _each in range(3)]
+        for thread in others:
+            thread.start()
+        new, position = drain_ids(lease, position)
+        seen += new
+        for thread in others:
+            thread.join()
+
+    seen += drain_ids(lease, position)[0]
+    assert sorted(seen) == [0, 1, 2, 3]
+
+
+def _sequence() -> None:
+    try:
+        feed.sequence_changes()
+    finally:
+        connection.close()
+
+
+def test_a_new_feed_misses_nothing_of_a_transaction_that_is_still_open(
+    first: Registered,
+) -> None:
+    first.partner.feed.delete()
+    slow = Writer()
+    slow.do(write(7))
+    Change.objects.create(module="locations", object_id=8)
+    opened = feed.open_feed(first.partner, now=NOW)
+    slow.commit()
+
+    lease = feed.lease_feed(feed_id=opened.pk, now=NOW + timedelta(minutes=1))
+    assert lease is not None
+    assert 7 in drain_ids(lease, lease.position)[0]
+
+
+def test_a_change_that_is_rolled_back_is_not_announced(db: None) -> None:
+    evse: Evse = EvseFactory()
+    before = Change.objects.count()
+
+    with pytest.raises(RuntimeError, match="no"), transaction.atomic():
+        set_evse_status(evse_id=evse.pk, status="CHARGING", now=NOW + timedelta(hours=1))
+        raise RuntimeError("no")
+
+    evse.refresh_from_db()
+    assert evse.status == "AVAILABLE"
+    assert Change.objects.count() == before
+
+
+def test_only_one_worker_has_the_lease(first: Registered) -> None:
+    lease = leased(first)
+
+    assert feed.lease_feed(feed_id=lease.feed_id, now=NOW) is None
+    assert feed.due_feeds(now=NOW) == []
+
+
+def test_a_lease_that_ran_out_can_be_taken_and_its_owner_is_told(first: Registered) -> None:
+    dead = leased(first)
+    later = NOW + feed.lease_time() + timedelta(seconds=1)
+
+    taken = feed.lease_feed(feed_id=dead.feed_id, now=later)
+
+    assert taken is not None
+    assert feed.renew_lease(lease=dead, now=later) is False
+    assert feed.move_on(lease=dead, position=5, now=later) is False
+    assert Feed.objects.get().position == 0
+
+
+def test_a_change_for_one_partner_is_not_for_the_others(
+    first: Registered, stranger: Registered
+) -> None:
+    feed.announce(module="commands", object_id=1, partner_id=first.partner.pk)
+
+    assert drain_ids(leased(first), 0)[0] == [1]
+    assert drain_ids(leased(stranger), 0)[0] == []
+
+
+def test_a_failing_feed_rests_longer_each_time_and_obeys_the_partner(
+    first: Registered,
+) -> None:
+    pauses = []
+    now = NOW
+    for _attempt in range(8):
+        lease = feed.lease_feed(feed_id=first.partner.feed.pk, now=now)
+        assert lease is not None
+        retry_at = feed.back_off(lease=lease, error="HTTP 500", now=now)
+        pauses.append((retry_at - now).total_seconds())
+        assert feed.lease_feed(feed_id=lease.feed_id, now=now) is None
+        now = retry_at
+
+    assert all(0.5 * 2**power <= pause <= 2**power for power, pause in enumerate(pauses[:6]))
+    assert max(pauses) <= feed.LONGEST_PAUSE_SECONDS
+    lease = feed.lease_feed(feed_id=first.partner.feed.pk, now=now)
+    assert lease is not None
+    asked = feed.back_off(lease=lease, error="HTTP 429", now=now, retry_after_seconds=120)
+    assert asked == now + timedelta(seconds=120)
+
+
+def test_old_changes_are_forgotten_once_everybody_has_them(
+    first: Registered, stranger: Registered
+) -> None:
+    Change.objects.create(module="locations", object_id=1)
+    Change.objects.update(created_at=NOW - timedelta(days=30))
+    lease = leased(first)
+    _ids, position = drain_ids(lease, 0)
+    feed.move_on(lease=lease, position=position, now=NOW)
+
+    assert feed.forget_old_changes(now=NOW) == 0
+
+    Feed.objects.update(position=position)
+    assert feed.forget_old_changes(now=NOW) == 1

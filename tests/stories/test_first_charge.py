@@ -1,0 +1,110 @@
+"""The product as one story: an operator, a partner, a car.
+
+Everything between the platform and the eMSP goes over HTTP, as in the field; a real Celery worker
+does the pushing. Only the clock is in our hands, so that an hour of charging takes no hour.
+"""
+
+from decimal import Decimal
+
+import pytest
+
+from cpo_platform.common import clock
+from locations.models import Evse, Status
+from locations.operations import set_evse_status
+from roaming.operations import partners
+from roaming.tasks import wake_feeds
+from sandbox.emsp import Emsp
+from sessions_app.models import Cdr, SessionStatus
+from sessions_app.simulator import SimulatedStations
+from tests.conftest import Clock
+from tests.factories import LocationFactory, TariffFactory, evse, price
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def network() -> None:
+    """A site in Amsterdam: 0.50 EUR to start and 0.40 EUR/kWh, plus 21 % VAT."""
+    tariff = TariffFactory(
+        id="DAY",
+        elements=[{"price_components": [price("FLAT", "0.50"), price("ENERGY", "0.40")]}],
+    )
+    LocationFactory(id="SITE", tariff=tariff, evses=[evse("E1")], now=clock.now())
+
+
+def test_a_partner_starts_a_car_and_gets_a_bill_it_can_recompute(
+    emsp: Emsp, platform: str, worker: None, platform_clock: Clock
+) -> None:
+    # The operator invites a partner; the partner registers by itself.
+    invitation = partners.invite_partner(
+        name="Sandbox", role="EMSP", country_code="NL", party_id="EMS", now=clock.now()
+    )
+    emsp.register(platform, invitation.token_a)
+    emsp.push_tokens()
+
+    # It is told of the network without asking.
+    platform_clock.forward(seconds=3)
+    wake_feeds.delay()
+    emsp.wait_for(lambda e: e.get("locations", "NL", "TST", "SITE"), what="the location")
+    assert emsp.get("tariffs", "NL", "TST", "DAY") is not None
+
+    # A driver taps "start" in the eMSP's app, at the station.
+    command = emsp.start_session(location_id="SITE", evse_uid="E1", token_uid="app-anna")
+    assert command["response"]["result"] == "ACCEPTED"
+    emsp.wait_for(lambda e: result_of(e, command), what="the command's result")
+    assert result_of(emsp, command) == "ACCEPTED"
+
+    # The car charges for an hour; the eMSP watches.
+    station = SimulatedStations()
+    for _step in range(3):
+        platform_clock.forward(seconds=5)
+        station.advance(now=clock.now())
+    platform_clock.forward(minutes=60)
+    station.advance(now=clock.now())
+    emsp.wait_for(lambda e: session_of(e).get("kwh", 0) > 5, what="energy")
+    assert session_of(emsp)["status"] == SessionStatus.ACTIVE
+    assert status_at(emsp, "E1") == Status.CHARGING
+
+    # "Stop": the session ends, and the bill comes.
+    stop = emsp.stop_session(session_of(emsp)["id"])
+    emsp.wait_for(lambda e: result_of(e, stop), what="the result of the stop")
+    emsp.wait_for(lambda e: e.objects("cdrs"), what="the CDR")
+    emsp.wait_for(
+        lambda e: session_of(e)["status"] == SessionStatus.COMPLETED, what="the session's end"
+    )
+
+    # The bill is what the tariff says, to the cent, from the CDR's own figures.
+    (cdr,) = emsp.objects("cdrs")
+    net = Decimal("0.50") + Decimal(str(cdr["total_energy"])) * Decimal("0.40")
+    assert Decimal(str(cdr["total_cost"]["excl_vat"])) == pytest.approx(net, abs=Decimal("0.0005"))
+    assert Decimal(str(cdr["total_cost"]["incl_vat"])) == pytest.approx(
+        net * Decimal("1.21"), abs=Decimal("0.0005")
+    )
+    assert cdr["session_id"] == session_of(emsp)["id"]
+    assert cdr["cdr_token"]["uid"] == "app-anna"
+    assert cdr["auth_method"] == "COMMAND"
+    assert cdr["tariffs"][0]["id"] == "DAY"
+    assert Cdr.objects.get().ocpi_id == cdr["id"]
+
+    # A fault at the station reaches the partner as well, and nothing we sent broke a rule.
+    set_evse_status(
+        evse_id=Evse.objects.get(uid="E1").pk, status=Status.OUTOFORDER, now=clock.now()
+    )
+    emsp.wait_for(lambda e: status_at(e, "E1") == Status.OUTOFORDER, what="the fault")
+    assert emsp.violations() == []
+
+
+def result_of(emsp: Emsp, command: dict[str, str]) -> str | None:
+    stored = emsp.command(command["id"]) or {}
+    result = stored.get("result") or {}
+    return result.get("result")
+
+
+def session_of(emsp: Emsp) -> dict[str, object]:
+    sessions = emsp.objects("sessions")
+    return sessions[0] if sessions else {}
+
+
+def status_at(emsp: Emsp, uid: str) -> str:
+    location = emsp.get("locations", "NL", "TST", "SITE") or {"evses": []}
+    return next((item["status"] for item in location["evses"] if item["uid"] == uid), "")
