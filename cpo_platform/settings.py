@@ -103,7 +103,8 @@ FORMS_URLFIELD_ASSUME_HTTPS = True
 # Logging
 
 LOG_FORMAT = env.choice("LOG_FORMAT", ("line", "json"), "line")
-LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_LEVEL = env.choice("LOG_LEVEL", LOG_LEVELS, "INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -114,7 +115,14 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # Django's own handlers would print every line a second time.
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # A line for each of the beat's wake-ups would bury everything else.
+        **{
+            f"celery.{name}": {"level": max(LOG_LEVEL, "WARNING", key=LOG_LEVELS.index)}
+            for name in ("beat", "worker.strategy", "app.trace")
+        },
+    },
 }
 
 # Security

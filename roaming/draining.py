@@ -31,6 +31,7 @@ from roaming.client import (
 from roaming.models import Change, Command, Delivery, Message, Partner, Role
 from roaming.models.messages import Direction
 from roaming.ocpi.documents import SOURCES, bodies
+from roaming.ocpi.handshake import HandshakeFailed, introduce_new_parties
 from roaming.ocpi.pushing import PLANS, Plan, Push, plan_removal
 from roaming.ocpi.versions import VERSIONS, Version
 from roaming.operations import feed
@@ -100,8 +101,13 @@ def _drain_leased(feed_id: int) -> tuple[bool, int]:
     lease = feed.lease_feed(feed_id=feed_id, now=clock.now())
     if lease is None:
         return False, 0
-    partner = Partner.objects.prefetch_related("roles", "endpoints").get(pk=lease.partner_id)
     position = lease.position
+    try:
+        introduce_new_parties(partner=Partner.objects.get(pk=lease.partner_id), now=clock.now())
+    except HandshakeFailed as error:
+        feed.back_off(lease=lease, error=str(error), now=clock.now())
+        return False, 0
+    partner = Partner.objects.prefetch_related("roles", "endpoints").get(pk=lease.partner_id)
     requests = 0
     with _Sender(partner) as sender:
         while batch := _next_batch(lease, position):

@@ -1,5 +1,6 @@
 """Celery's part: wake up, drain, execute, tidy. Every task may run twice, or be lost, unharmed."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from roaming import draining, wake
 from roaming.models import Command, CommandState, Message
 from roaming.operations import commands, feed
 from sessions_app.stations import StartRequest, StationAnswer, StationResult, station_control
+
+logger = logging.getLogger(__name__)
 
 KEEP_MESSAGES = timedelta(days=30)
 
@@ -25,7 +28,9 @@ def wake_feeds(**_kwargs: Any) -> None:
 
 @shared_task(name="roaming.drain_feed")
 def drain_feed(*, feed_id: int, **_kwargs: Any) -> None:
-    draining.drain(feed_id)
+    sent = draining.drain(feed_id)
+    if sent:
+        logger.info("feed %s: %s requests sent", feed_id, sent)
 
 
 @shared_task(name=wake.EXECUTE_COMMAND)

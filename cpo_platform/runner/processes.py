@@ -88,8 +88,8 @@ def free_port() -> int:
         return port
 
 
-def check_port(host: str, port: int) -> None:
-    """Make sure that the web server will be able to listen.
+def check_port(host: str, port: int, *, variable: str = "PORT") -> None:
+    """Make sure that a server will be able to listen; `variable` chooses its port.
 
     Raises:
         RunnerError: another process listens there, or we may not.
@@ -101,14 +101,15 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except PermissionError:
             raise RunnerError(
-                f"Port {port} is not open to ordinary users: choose another, PORT=8000 make run."
+                f"Port {port} is not open to ordinary users: choose another, "
+                f"{variable}=8000 make run."
             ) from None
         except socket.gaierror:
             raise RunnerError(f"HOST must be an address of this machine, got {host!r}.") from None
         except OSError as error:
             raise RunnerError(
                 f"Port {port} is taken ({error.strerror}): stop what listens on {host}:{port}, "
-                f"or choose another, PORT={port + 1 if port < 65535 else 8000} make run."
+                f"or choose another, {variable}={port + 1 if port < 65535 else 8000} make run."
             ) from None
 
 

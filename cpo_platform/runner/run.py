@@ -56,6 +56,9 @@ def _run(signals: "_Signals") -> None:
     if demo:
         # The demonstration's partner lives on this machine.
         environ.setdefault("OUTBOUND_ALLOW_PRIVATE", "true")
+        environ["SANDBOX_PORT"] = str(_sandbox_port(port))
+        environ["VAR_DIR"] = str(var)
+        processes.check_port("127.0.0.1", _sandbox_port(port), variable="SANDBOX_PORT")
     entries = _entries(demo=demo)
     processes.check_port(host, port)
     _check_disk(var)
@@ -72,7 +75,7 @@ def _run(signals: "_Signals") -> None:
                 if not _healthy(host, port):
                     raise RunnerError(f"/healthz is not green after {HEALTHY_SECONDS} s.")
                 _say(_banner(port, var, demo=demo, seconds=time.monotonic() - began))
-                everything.watch(lambda: not all(held.alive() for held in leases))
+                everything.keep_alive(until=lambda: not all(held.alive() for held in leases))
                 raise RunnerError(f"An embedded server has ended: see {var / 'log'}.")
         finally:
             _say("Stopping.")
@@ -114,6 +117,10 @@ class _Signals:
 
 def _port() -> int:
     return env.integer("PORT", 8000, minimum=1, maximum=65535)
+
+
+def _sandbox_port(port: int) -> int:
+    return env.integer("SANDBOX_PORT", min(port + 100, 65535), minimum=1, maximum=65535)
 
 
 def _entries(*, demo: bool) -> list[supervisor.Entry]:
@@ -232,6 +239,11 @@ def _banner(port: int, var: Path, *, demo: bool, seconds: float) -> str:
         ".venv/bin/python manage.py help     commands find this database by themselves",
         "make test                           in another terminal",
     ]
+    if demo:
+        tries.insert(
+            0,
+            f"start a session as a driver would: http://localhost:{_sandbox_port(port)}/locations",
+        )
     return "\n".join(
         [
             "",
@@ -241,6 +253,7 @@ def _banner(port: int, var: Path, *, demo: bool, seconds: float) -> str:
             "  User           admin",
             f"  Password       {password}",
             f"  OCPI versions  {url}/ocpi/versions",
+            *([f"  Sandbox eMSP   http://localhost:{_sandbox_port(port)}/"] if demo else []),
             "",
             "  Try next:",
             *(f"  - {line}" for line in tries),

@@ -1,4 +1,4 @@
-"""Run the processes of a Procfile side by side: one of them ends, all end."""
+"""Run the processes of a Procfile side by side; one that crashes is started again."""
 
 import contextlib
 import os
@@ -16,6 +16,9 @@ from cpo_platform.runner import processes
 from cpo_platform.runner.errors import RunnerError
 
 STOP_SECONDS = 6.0
+# A process that ends more often than this within the time will not get better by itself.
+MOST_RESTARTS = 5
+RESTARTS_WITHIN_SECONDS = 60.0
 
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9_-]+):\s*(?P<command>\S.*)")
 _COLOURS = (36, 33, 32, 35, 34, 31)
@@ -66,24 +69,58 @@ class Supervisor:
         self._cwd = cwd
         self._width = max((len(entry.name) for entry in self._entries), default=0)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._restarts: dict[str, list[float]] = {}
         self._pumps: list[threading.Thread] = []
         self._print_lock = threading.Lock()
 
     def start(self) -> None:
         """Start every process; call it from the main thread."""
-        for number, entry in enumerate(self._entries):
-            process = processes.spawn(
-                ["/bin/sh", "-c", f"exec {entry.command}"],
-                death_signal=signal.SIGTERM,
-                output=subprocess.PIPE,
-                env=self._env,
-                cwd=self._cwd,
+        for entry in self._entries:
+            self._start(entry)
+
+    def _start(self, entry: Entry) -> None:
+        process = processes.spawn(
+            ["/bin/sh", "-c", f"exec {entry.command}"],
+            death_signal=signal.SIGTERM,
+            output=subprocess.PIPE,
+            env=self._env,
+            cwd=self._cwd,
+        )
+        self._processes[entry.name] = process
+        prefix = self._prefix(entry.name, self._entries.index(entry))
+        pump = threading.Thread(target=self._pump, args=(process, prefix), daemon=True)
+        pump.start()
+        self._pumps.append(pump)
+
+    def keep_alive(self, until: Callable[[], bool]) -> None:
+        """Start again what ends, until the condition holds.
+
+        Raises:
+            RunnerError: a process ends again and again.
+        """
+        while not until():
+            for entry in self._entries:
+                if self._processes[entry.name].poll() is not None:
+                    self._restart(entry)
+            time.sleep(0.1)
+
+    def _restart(self, entry: Entry) -> None:
+        how = _end_of(self._processes[entry.name].returncode)
+        now = time.monotonic()
+        recent = [
+            moment
+            for moment in self._restarts.get(entry.name, [])
+            if now - moment < RESTARTS_WITHIN_SECONDS
+        ]
+        if len(recent) >= MOST_RESTARTS:
+            raise RunnerError(
+                f"The process {entry.name} {how}, for the {len(recent) + 1}th time within "
+                f"{RESTARTS_WITHIN_SECONDS:.0f} s: see its last lines above."
             )
-            self._processes[entry.name] = process
-            prefix = self._prefix(entry.name, number)
-            pump = threading.Thread(target=self._pump, args=(process, prefix), daemon=True)
-            pump.start()
-            self._pumps.append(pump)
+        self._restarts[entry.name] = [*recent, now]
+        self._write(f"The process {entry.name} {how}: it is started again.")
+        self._end_group(self._processes[entry.name])
+        self._start(entry)
 
     def ended(self) -> tuple[str, int] | None:
         """Return name and exit status of a process that has ended, if one has."""
@@ -102,8 +139,9 @@ class Supervisor:
             done = until()
             if ended := self.ended():
                 name, status = ended
-                reason = f"was ended by signal {-status}" if status < 0 else f"ended ({status})"
-                raise RunnerError(f"The process {name} {reason}: see its last lines above.")
+                raise RunnerError(
+                    f"The process {name} {_end_of(status)}: see its last lines above."
+                )
             if done:
                 return
             time.sleep(0.1)
@@ -120,12 +158,16 @@ class Supervisor:
                 deadline - time.monotonic(),
             )
         for process in self._processes.values():
-            # The group outlives its leader if a child of his stayed behind.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            self._end_group(process)
         for pump in self._pumps:
             pump.join(1)
+
+    @staticmethod
+    def _end_group(process: subprocess.Popen[bytes]) -> None:
+        # The group outlives its leader if a child of his stayed behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def _prefix(self, name: str, number: int) -> str:
         text = f"{name:<{self._width}} | "
@@ -138,10 +180,14 @@ class Supervisor:
             return
         with process.stdout as lines:
             for line in lines:
-                text = line.decode(errors="replace").rstrip("\n")
-                with self._print_lock:
-                    try:
-                        sys.stdout.write(f"{prefix}{text}\n")
-                        sys.stdout.flush()
-                    except OSError:  # nobody reads us any more; the processes must not block
-                        continue
+                self._write(prefix + line.decode(errors="replace").rstrip("\n"))
+
+    def _write(self, text: str) -> None:
+        # Nobody may read us any more; the processes must not block for that.
+        with self._print_lock, contextlib.suppress(OSError):
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+
+
+def _end_of(status: int) -> str:
+    return f"was ended by signal {-status}" if status < 0 else f"ended ({status})"

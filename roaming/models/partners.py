@@ -53,6 +53,13 @@ class Partner(models.Model):
         default=True,
         help_text=_("As OCPI 2.2 and later say; some platforms want the plain token."),
     )
+    told_parties = models.JSONField(
+        _("our parties that it knows"),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text=_("Every party whose objects we push must be in our credentials."),
+    )
     handshake = models.JSONField(
         _("last handshake"),
         default=list,

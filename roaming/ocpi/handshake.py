@@ -107,6 +107,27 @@ def our_credentials(version: Version, token: str) -> dict[str, Any]:
     return version.shapes.credentials(token, versions_url(), roles)
 
 
+def our_parties() -> list[str]:
+    """Return our CPO parties as they are told apart: `NL*ABC`."""
+    return sorted(
+        f"{country_code}*{party_id}"
+        for country_code, party_id in Party.objects.values_list("country_code", "party_id")
+    )
+
+
+def introduce_new_parties(*, partner: Partner, now: datetime) -> None:
+    """Exchange credentials anew if the partner does not know all our parties (PUT).
+
+    Every party whose objects we push must be listed (OCPI 2.2.1, credentials, CredentialsRole).
+
+    Raises:
+        HandshakeFailed: with the steps; the old credentials stay valid.
+
+    """
+    if set(our_parties()) - set(partner.told_parties):
+        update_registration(partner_id=partner.pk, now=now)
+
+
 def accept_credentials(
     *, partner_id: int, credentials: TheirCredentials, version: Version, now: datetime
 ) -> str:
@@ -129,6 +150,7 @@ def accept_credentials(
                 version=version.number,
                 token_base64=talk.credential.base64,
                 our_token=token,
+                our_parties=our_parties(),
                 now=now,
             )
         except partners.PartyTaken as error:
@@ -235,6 +257,7 @@ def _introduce(
             version=version.number,
             token_base64=talk.credential.base64,
             our_token=token_b,
+            our_parties=our_parties(),
             now=now,
         )
     except partners.PartyTaken as error:

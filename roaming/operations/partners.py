@@ -159,11 +159,13 @@ def complete_registration(
     version: str,
     token_base64: bool,
     our_token: str,
+    our_parties: Sequence[str],
     now: datetime,
 ) -> Partner:
     """Store what a handshake agreed; from here on the partner is served and pushed to.
 
     `our_token` is the one that it calls us with from now on; every other is void.
+    `our_parties` are those that our credentials named.
 
     Raises:
         PartyTaken: another partner speaks for one of the parties already.
@@ -188,6 +190,7 @@ def complete_registration(
         partner.versions_url = credentials.versions_url
         partner.token_encrypted = encrypt(credentials.token)
         partner.token_base64 = token_base64
+        partner.told_parties = sorted(our_parties)
         partner.registered_at = partner.registered_at or now
         partner.save()
         give_token(partner, our_token, purpose=TokenPurpose.OPERATION, now=now)

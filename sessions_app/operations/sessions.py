@@ -5,6 +5,7 @@ session with the one engine (`tariffs.pricing`); the CDR is made of the same res
 transaction that completes the session, so that no completed session is without its CDR.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from django.db import IntegrityError, transaction
 
 from cpo_platform.common.clock import truncate
 from cpo_platform.common.json import format_datetime
-from cpo_platform.common.money import OCPI_PLACES, Price, round_money, to_decimals
+from cpo_platform.common.money import OCPI_PLACES, Price, round_money, to_decimal, trimmed
 from cpo_platform.common.shapes import CdrToken
 from locations.models import Connector, Location
 from locations.operations import coordinate_text
@@ -49,15 +50,13 @@ COSTS = (
     "total_parking_cost",
     "total_reservation_cost",
 )
-# Their volumes add up over the periods of a session; the others are extremes.
-ADDITIVE = frozenset(
-    {
-        CdrDimensionType.ENERGY,
-        CdrDimensionType.TIME,
-        CdrDimensionType.PARKING_TIME,
-        CdrDimensionType.RESERVATION_TIME,
-    }
-)
+# What adds up over the periods of a session, and to which total; the others are extremes.
+TOTALS = {
+    CdrDimensionType.ENERGY: "energy",
+    CdrDimensionType.TIME: "time",
+    CdrDimensionType.PARKING_TIME: "time",
+    CdrDimensionType.RESERVATION_TIME: "reservation",
+}
 
 
 class EvseOccupied(ValueError):
@@ -340,25 +339,20 @@ def _rounded(periods: Sequence[PricedPeriod]) -> tuple[PricedPeriod, ...]:
 
     What a period is rounded to does not depend on the periods after it.
     """
-    dimensions: list[list[CdrDimension]] = [[] for _ in periods]
-    for type_ in CdrDimensionType:
-        places = [
-            (index, dimension.volume)
-            for index, period in enumerate(periods)
-            for dimension in period.dimensions
-            if dimension.type is type_
-        ]
-        volumes = [volume for _, volume in places]
-        rounded = (
-            to_decimals(map(Fraction, volumes), OCPI_PLACES)
-            if type_ in ADDITIVE
-            else [_four(volume) for volume in volumes]
-        )
-        for (index, _), volume in zip(places, rounded, strict=True):
-            dimensions[index].append(CdrDimension(type_, volume))
+    exact: defaultdict[str, Fraction] = defaultdict(Fraction)
+    shown: defaultdict[str, Decimal] = defaultdict(Decimal)
+
+    def rounded(dimension: CdrDimension) -> CdrDimension:
+        total = TOTALS.get(dimension.type)
+        if total is None:
+            return replace(dimension, volume=_four(dimension.volume))
+        exact[total] += Fraction(dimension.volume)
+        volume = to_decimal(exact[total], OCPI_PLACES) - shown[total]
+        shown[total] += volume
+        return replace(dimension, volume=trimmed(volume))
+
     return tuple(
-        replace(period, dimensions=tuple(volumes))
-        for period, volumes in zip(periods, dimensions, strict=True)
+        replace(period, dimensions=tuple(map(rounded, period.dimensions))) for period in periods
     )
 
 

@@ -90,6 +90,7 @@ def make_partner(
         version="2.2.1",
         versions_url="https://emsp.example/versions",
         token_encrypted=encrypt("their-token"),
+        told_parties=["NL*TST"],
     )
     PartnerRole.objects.create(partner=partner, role="EMSP", country_code="NL", party_id=party_id)
     for identifier, url in (endpoints or {}).items():

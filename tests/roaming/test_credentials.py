@@ -7,7 +7,8 @@ from django.core.management import call_command
 
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import decrypt
-from roaming.models import Change, Partner, PartnerRole, PartnerStatus, PartnerToken
+from roaming import draining
+from roaming.models import Change, Feed, Partner, PartnerRole, PartnerStatus, PartnerToken
 from roaming.ocpi import handshake
 from roaming.operations import partners
 from sandbox.emsp import Emsp, PeerError, RegistrationError, running_emsp
@@ -236,3 +237,19 @@ def test_private_addresses_are_not_called(emsp: Emsp, platform: str, settings: o
         )
 
     assert emsp.messages(direction="in") == []
+
+
+def test_a_new_party_of_ours_is_introduced_before_its_objects_are_pushed(
+    emsp: Emsp, platform: str
+) -> None:
+    emsp.register(platform, invite().token_a)
+    LocationFactory(country_code="DE", party_id="NEU", id="NEW")
+    partner = Partner.objects.get()
+    assert partner.told_parties == ["NL*TST"]
+    Feed.objects.update(retry_at=None)
+
+    draining.drain(partner.feed.pk)
+
+    assert Partner.objects.get().told_parties == ["DE*NEU", "NL*TST"]
+    assert emsp.get("locations", "DE", "NEU", "NEW") is not None
+    assert emsp.violations() == []

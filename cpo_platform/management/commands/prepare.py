@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 
 from django.conf import settings
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 
@@ -25,7 +25,8 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             self.stdout.write("Collecting static files")
             call_command("collectstatic", interactive=False, verbosity=0)
-        if demo and "load_demo" in get_commands():
+        if demo:
             self.stdout.write("Loading the demonstration network")
             call_command("load_demo")
+            call_command("invite_sandbox")
         call_command("ensure_staff_user")

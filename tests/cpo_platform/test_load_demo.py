@@ -1,0 +1,106 @@
+"""The demonstration network."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+
+from cpo_platform import demo
+from cpo_platform.common.shapes import parse
+from locations import operations as locations
+from locations.models import Evse, Location, Status
+from locations.shapes import LocationShape
+from sessions_app.models import Cdr, Session, SessionStatus, SimulatedStation
+from tariffs.models import Party, Tariff
+from tests.factories import PartyFactory
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 6, 24, 15, 30, tzinfo=UTC)
+
+
+def test_network_is_made_with_a_history() -> None:
+    said = demo.load(now=NOW)
+
+    assert said == [
+        "Made 2 parties.",
+        "Made 6 tariffs.",
+        "Made 12 locations with 45 EVSEs.",
+        "Put simulated stations at 45 EVSEs.",
+        "Played 60 sessions of the past weeks, each with its CDR.",
+    ]
+    assert Session.objects.filter(status=SessionStatus.COMPLETED).count() == 60
+    assert Cdr.objects.count() == 60
+    assert SimulatedStation.objects.count() == Evse.objects.count()
+
+
+def test_history_lies_in_the_past_and_is_worth_looking_at() -> None:
+    demo.load(now=NOW)
+
+    cdrs = list(Cdr.objects.order_by("end_date_time"))
+    assert all(NOW - timedelta(days=22) < cdr.start_date_time for cdr in cdrs)
+    assert all(cdr.last_updated == cdr.end_date_time < NOW for cdr in cdrs)
+    assert all(cdr.total_cost_before_taxes > 0 and cdr.total_energy > 0 for cdr in cdrs)
+    assert any(cdr.total_parking_time > 0 for cdr in cdrs)
+    assert any(Decimal(cdr.costs["total_parking_cost"]["before_taxes"]) > 0 for cdr in cdrs)
+    assert any(Decimal(cdr.costs["total_fixed_cost"]["before_taxes"]) > 0 for cdr in cdrs)
+    assert {cdr.token_party_id for cdr in cdrs} == {"EMS"}
+    assert {cdr.country_code for cdr in cdrs} == {"NL", "DE"}
+    assert len({tariff["id"] for cdr in cdrs for tariff in cdr.tariffs}) == 6
+    assert not any(cdr.remark for cdr in cdrs)
+    remarks = {
+        remark for session in Session.objects.all() for remark in session.price_details["remarks"]
+    }
+    assert remarks == set()
+
+
+def test_every_status_but_those_of_use_and_removal_is_shown() -> None:
+    demo.load(now=NOW)
+
+    assert set(Evse.objects.values_list("status", flat=True)) == {
+        Status.AVAILABLE,
+        Status.BLOCKED,
+        Status.INOPERATIVE,
+        Status.OUTOFORDER,
+        Status.PLANNED,
+        Status.UNKNOWN,
+    }
+    broken = SimulatedStation.objects.filter(faulted=True)
+    assert {station.evse.status for station in broken} == {Status.OUTOFORDER}
+
+
+def test_network_passes_its_own_checks_once_more() -> None:
+    demo.load(now=NOW)
+
+    for location in Location.objects.complete():
+        shape = locations.shape_of(location)
+        assert parse(LocationShape, shape.model_dump(mode="json")) == shape
+        location.full_clean()
+        for evse in location.evses.all():
+            evse.full_clean()
+    for tariff in Tariff.objects.all():
+        tariff.full_clean()
+
+
+def test_platform_with_a_party_is_left_as_it_is() -> None:
+    PartyFactory()
+    out = StringIO()
+
+    call_command("load_demo", stdout=out)
+
+    assert out.getvalue() == (
+        "There are parties already: the demonstration network was left out.\n"
+    )
+    assert (Party.objects.count(), Location.objects.count()) == (1, 0)
+
+
+def test_second_load_does_nothing() -> None:
+    call_command("load_demo", stdout=StringIO())
+    before = Location.objects.order_by("pk").values_list("last_updated", flat=True)[0]
+
+    call_command("load_demo", stdout=StringIO())
+
+    assert Session.objects.count() == 60
+    assert Location.objects.order_by("pk").values_list("last_updated", flat=True)[0] == before
