@@ -97,14 +97,14 @@ def put_location(*, location: LocationShape, now: datetime) -> LocationOutcome:
         changed = bool(changed_fields(row, _location_columns(location)))
         if created:
             row.touch(now)
-            row.full_clean()
+            _check(row)
             row.save()
         places_changed = _put_parking_places(row, location.parking_places or [])
         evses = _put_evses(row, location.evses or [], now)
         changed = changed or places_changed or _any_change(evses.values())
         if changed and not created:
             row.touch(now)
-            row.full_clean()
+            _check(row)
             row.save()
         if created or changed:
             location_changed.send(sender=Location, location_id=row.pk, now=now)
@@ -252,6 +252,11 @@ def _parking_shape_of(row: ParkingPlace) -> ParkingShape:
     return ParkingShape(id=row.ocpi_id, **values)
 
 
+def _check(row: Location | Evse | Connector) -> None:
+    """Check every field. What is unique and in range was checked on the way, without queries."""
+    row.full_clean(validate_unique=False, validate_constraints=False)
+
+
 def _any_change(outcomes: Iterable[Outcome]) -> bool:
     return any(outcome is not Outcome.UNCHANGED for outcome in outcomes)
 
@@ -351,8 +356,8 @@ def _put_parking_places(location: Location, shapes: Sequence[ParkingShape]) -> b
         place = existing.get(shape.id.lower()) or ParkingPlace(location=location, ocpi_id=shape.id)
         values = {
             name: _parking_value(name, value)
-            for name, value in shape.model_dump(exclude={"id"}).items()
-        }
+            for name, value in shape.model_dump(exclude={"id", "images"}).items()
+        } | {"images": _plain_list(shape.images)}
         if changed_fields(place, values) or place.pk is None:
             any_change = True
             place.full_clean()
@@ -435,13 +440,13 @@ def _put_evse(
     changed = bool(changed_fields(evse, _evse_columns(shape)))
     if created:
         evse.touch(now)
-        evse.full_clean()
+        _check(evse)
         evse.save()
     changed |= _put_connectors(evse, shape.connectors, tariffs, now, created=created)
     changed |= _put_parking(evse, shape, places, created=created)
     if changed and not created:
         evse.touch(now)
-        evse.full_clean()
+        _check(evse)
         evse.save()
     return Outcome.CREATED if created else Outcome.CHANGED if changed else Outcome.UNCHANGED
 
@@ -483,7 +488,7 @@ def _put_connector(
     if not (created or changed or has != wants):
         return False
     connector.touch(now)
-    connector.full_clean()
+    _check(connector)
     connector.save()
     if has != wants:
         connector.tariffs.set(wanted)

@@ -268,8 +268,7 @@ def _object_jobs(
             document, whole = {}, None
         else:
             document = orjson.loads(text)
-            uncertain = bool(delivery.sent.get("uncertain")) and module != "cdrs"
-            plan = plan_for(document, delivery.sent, whole=uncertain)
+            plan = plan_for(document, delivery.sent)
             whole = None if module == "cdrs" else plan_for(document, {}, whole=True)
         if not plan.pushes:
             continue

@@ -190,8 +190,10 @@ def _same(one: TariffShape, other: TariffShape) -> bool:
 def _content(shape: TariffShape, ids: set[str]) -> dict[str, Any]:
     content = shape.model_dump(exclude=ids, exclude_none=True)
     for element in content["elements"]:
-        if not element.get("restrictions"):
-            element.pop("restrictions", None)
+        # An empty list of days restricts nothing and is stored as none.
+        restrictions = element.pop("restrictions", {})
+        if kept := {name: value for name, value in restrictions.items() if value != []}:
+            element["restrictions"] = kept
     return {name: value for name, value in content.items() if value != []}
 
 

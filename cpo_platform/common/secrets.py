@@ -16,8 +16,13 @@ class Undecipherable(ValueError):
 
 
 def new_token() -> str:
-    """Return 43 random characters: letters, digits, `-` and `_` (OCPI allows 64)."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
+    """Return 43 random characters: letters, digits, `-` and `_` (OCPI allows 64).
+
+    The first is a letter or a digit: a command line takes what begins with `-` for an option.
+    """
+    while not (token := secrets.token_urlsafe(TOKEN_BYTES))[0].isalnum():
+        continue
+    return token
 
 
 def digest(token: str) -> str:

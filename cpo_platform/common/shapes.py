@@ -5,11 +5,12 @@ every JSON column holds the plain form of one. Unknown fields are ignored, as OC
 (transport_and_format: a platform SHALL NOT reject undocumented field names).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -58,9 +59,10 @@ def parse(shape: type[T], value: object) -> T:
 
     """
     try:
-        return TypeAdapter(shape).validate_python(value)
+        parsed: T = _adapter(cast("Hashable", shape)).validate_python(value)
     except ValidationError as error:
         raise ShapeError(_problems(error)) from error
+    return parsed
 
 
 def normalise(shape: Any, value: object) -> Any:
@@ -75,7 +77,12 @@ def normalise(shape: Any, value: object) -> Any:
 
 def plain(shape: Any, value: object) -> Any:
     """Return the plain JSON form of an instance of `shape`; decimals become strings."""
-    return TypeAdapter(shape).dump_python(value, mode="json", exclude_none=True)
+    return _adapter(shape).dump_python(value, mode="json", exclude_none=True)
+
+
+@cache
+def _adapter(shape: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", shape))
 
 
 def _problems(error: ValidationError) -> list[Problem]:
@@ -88,7 +95,11 @@ def _problems(error: ValidationError) -> list[Problem]:
 def _reason(item: Mapping[str, Any]) -> str:
     if item["type"] == "missing":
         return "is required"
-    reason = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] in {"model_type", "dict_type", "model_attributes_type"}:
+        return "must be an object"
+    if item["type"] == "string_pattern_mismatch":
+        return _PATTERNS.get(item["ctx"]["pattern"], str(item["msg"]).lower())
+    reason = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return reason[:1].lower() + reason[1:]
 
 
@@ -204,6 +215,14 @@ class GeoLocation(Shape):
 
     latitude: Latitude
     longitude: Longitude
+
+    @model_validator(mode="after")
+    def _is_on_earth(self) -> "GeoLocation":
+        if abs(Decimal(self.latitude)) > 90:
+            raise ValueError("latitude must be between -90 and 90")
+        if abs(Decimal(self.longitude)) > 180:
+            raise ValueError("longitude must be between -180 and 180")
+        return self
 
 
 class AdditionalGeoLocation(GeoLocation):
@@ -356,3 +375,14 @@ def listed(item: Any) -> Any:
 
 
 JsonObject = dict[str, Any]
+
+_PATTERNS = {
+    _CONTROL_FREE: "must not hold line breaks, tabs or control characters",
+    _ASCII: "must be printable ASCII",
+    r"^[A-Za-z]{2}$": "must be two letters",
+    r"^[A-Z]{3}$": "must be three capital letters",
+    r"^[A-Za-z0-9]{3}$": "must be three letters or digits",
+    r"^([0-1][0-9]|2[0-3]):[0-5][0-9]$": "must be a time such as 23:59",
+    r"^-?[0-9]{1,2}\.[0-9]{5,7}$": "must be a latitude such as 52.370216",
+    r"^-?[0-9]{1,3}\.[0-9]{5,7}$": "must be a longitude such as 4.895168",
+}

@@ -2,7 +2,8 @@
 
 The unit is not the message but the difference: `sent` is our note of what the partner holds, the
 document is what it should hold, and the plan is the least that makes them equal. So ten flips of
-a status are one PATCH, or none.
+a status are one PATCH, or none. A note that says `uncertain` (we never learned what became of the
+last request) is no note: the whole is sent.
 """
 
 import hashlib
@@ -45,7 +46,7 @@ def plan_location(document: Json, sent: Json, *, whole: bool = False) -> Plan:
         "statuses": {evse["uid"]: evse["status"] for evse in document.get("evses", [])},
     }
     path = _path(document)
-    if whole or sent.get("digest") != note["digest"]:
+    if whole or sent.get("uncertain") or sent.get("digest") != note["digest"]:
         return Plan((Push("PUT", path, document),), note)
     statuses = sent.get("statuses", {})
     pushes = tuple(
@@ -63,7 +64,7 @@ def plan_location(document: Json, sent: Json, *, whole: bool = False) -> Plan:
 def plan_tariff(document: Json, sent: Json, *, whole: bool = False) -> Plan:
     """PUT a tariff that is new or changed; OCPI 2.2.1 has no PATCH for it."""
     note = {"digest": digest(_without_last_updated(document)), "path": list(_path(document))}
-    if not whole and sent.get("digest") == note["digest"]:
+    if not (whole or sent.get("uncertain")) and sent.get("digest") == note["digest"]:
         return Plan(NOTHING, note)
     return Plan((Push("PUT", _path(document), document),), note)
 
@@ -93,6 +94,7 @@ def plan_session(document: Json, sent: Json, *, whole: bool = False) -> Plan:
     known: Json = sent.get("fields", {})
     if (
         whole
+        or sent.get("uncertain")
         or not known
         or digest(periods[:held]) != sent.get("periods_digest")
         or known.keys() - fields.keys()

@@ -41,7 +41,10 @@ def _version_urls(version: Version) -> list[URLPattern]:
     for module in version.modules:
         for tail, view in VIEWS[module.identifier]:
             patterns.append(
-                re_path(rf"^{number}/{module.identifier}{tail}/?$", view.as_view(version=version))
+                re_path(
+                    rf"^{number}/{module.identifier}{tail}/?$",
+                    view.as_view(version=version, module_name=module.identifier),
+                )
             )
     return patterns
 

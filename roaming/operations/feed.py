@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from roaming import visibility, wake
-from roaming.models import Change, Feed, Partner, PartnerStatus
+from roaming.models import Change, Delivery, Feed, Partner, PartnerStatus
 
 LONGEST_PAUSE_SECONDS = 60
 SETTLING = timedelta(seconds=2)
@@ -74,6 +74,18 @@ def announce_everything(*, partner_id: int) -> None:
                 batch_size=BATCH,
             )
         wake.feeds()
+
+
+def send_everything_again(*, partner_id: int) -> None:
+    """Send a partner the whole of all that it may see, whatever we think it has.
+
+    CDRs are left out: one that was acknowledged is never sent twice.
+    """
+    with transaction.atomic():
+        Delivery.objects.filter(partner=partner_id).exclude(module__in=("cdrs", "commands")).update(
+            sent={"uncertain": True}, refused_at=None, attempts=0
+        )
+        announce_everything(partner_id=partner_id)
 
 
 def open_feed(partner: Partner, *, now: datetime) -> Feed:

@@ -21,11 +21,11 @@ _Parsed = TypeVar("_Parsed")
 _TIME = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
-class InvalidTariff(ValueError):  # noqa: N818 - errors say what failed
+class InvalidTariff(ValueError):
     """A tariff holds something that cannot be priced; the message names the field and the rule."""
 
 
-class InvalidSegment(ValueError):  # noqa: N818 - errors say what failed
+class InvalidSegment(ValueError):
     """A stretch of metered use contradicts itself; the message names the field and the rule."""
 
 

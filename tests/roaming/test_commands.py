@@ -52,6 +52,7 @@ def test_a_start_is_accepted_and_kept(call: Caller) -> None:
     assert command.state == CommandState.ACCEPTED
     assert command.evse == Evse.objects.get(uid="E1")
     assert command.authorization_reference == "REF-1"
+    assert command.token is not None
     assert command.token["uid"] == "anna"
 
 

@@ -58,8 +58,8 @@ def test_we_register_with_a_partner(emsp: Emsp, platform: str) -> None:
     call_command(
         "register_partner",
         "Sandbox",
-        versions_url=emsp.versions_url,
-        token_a=emsp.own_token_a,
+        f"--versions-url={emsp.versions_url}",
+        f"--token-a={emsp.own_token_a}",
     )
 
     partner = Partner.objects.get()

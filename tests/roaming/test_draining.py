@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 from pytest_django import Settings
 
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import encrypt
-from locations.models import Evse
+from locations.models import Evse, Location
 from locations.operations import put_location, set_evse_status, shape_of
 from roaming import draining
 from roaming.models import Delivery, Endpoint, Feed, Message, Partner
@@ -29,13 +31,20 @@ from tests.roaming.conftest import make_partner
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def _moments() -> Iterator[datetime]:
+    moment = clock.now()
+    while True:
+        moment += timedelta(seconds=1)
+        yield moment
+
+
 @dataclass
 class Link:
     """A registered sandbox partner and the feed that leads to it."""
 
     emsp: Emsp
     partner: Partner
-    moments: Iterator[datetime] = field(default_factory=lambda: _moments())
+    moments: Iterator[datetime] = field(default_factory=_moments)
     read: int = 0
 
     @property
@@ -58,13 +67,6 @@ class Link:
         ]
         new, self.read = messages[self.read :], len(messages)
         return new
-
-
-def _moments() -> Iterator[datetime]:
-    moment = clock.now()
-    while True:
-        moment += timedelta(seconds=1)
-        yield moment
 
 
 def connect(emsp: Emsp, name: str = "First eMSP", party_id: str = "EMS") -> Link:
@@ -122,8 +124,6 @@ def held(link: Link, module: str) -> list[dict[str, Any]]:
 
 def ours(module: str, model: Any) -> list[dict[str, Any]]:
     """Return what a pull would give, to compare with what the partner has."""
-    import orjson
-
     rows = model.objects.values_list("id", "last_updated")
     found = bodies(rows, module=module, version=VERSIONS["2.2.1"])
     return sorted((orjson.loads(body) for body in found.values()), key=lambda item: item["id"])
@@ -145,8 +145,6 @@ def test_a_status_change_is_one_patch_of_the_evse(link: Link, site: Evse) -> Non
 
     assert link.pushed() == ["PATCH locations/NL/TST/SITE/E1"]
     assert link.emsp.violations() == []
-    from locations.models import Location
-
     assert held(link, "locations") == ours("locations", Location)
 
 
@@ -233,8 +231,6 @@ def test_a_session_is_put_then_patched_and_its_cdr_posted(link: Link, site: Evse
 
 
 def _decimal(text: str) -> Any:
-    from decimal import Decimal
-
     return Decimal(text)
 
 
@@ -394,3 +390,15 @@ def test_what_was_sent_is_logged_without_tokens(link: Link, site: Evse) -> None:
     assert '"CHARGING"' in message.request_body
     logged = "".join(str(value) for row in Message.objects.values() for value in row.values())
     assert "token-EMS" not in logged
+
+
+def test_everything_can_be_sent_again_but_for_cdrs(link: Link, site: Evse) -> None:
+    _charge(link, site)
+    link.drain()
+    link.pushed()
+    assert link.drain() == 0
+
+    feed.send_everything_again(partner_id=link.partner.pk)
+    link.drain()
+
+    assert link.pushed() == ["PUT tariffs/NL/TST/T1", "PUT locations/NL/TST/SITE"]

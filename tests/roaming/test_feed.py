@@ -38,7 +38,7 @@ class Writer:
     """A transaction on a connection of its own, held open until told to commit."""
 
     def __init__(self) -> None:
-        self._steps: list[tuple[Callable[[], Any], threading.Event]] = []
+        self._steps: list[tuple[Callable[[], Any] | None, threading.Event]] = []
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -52,7 +52,7 @@ class Writer:
 
     def commit(self) -> None:
         with self._wake:
-            self._steps.append((None, threading.Event()))  # type: ignore[arg-type]
+            self._steps.append((None, threading.Event()))
             self._wake.notify()
         self._thread.join(10)
 
@@ -157,9 +157,9 @@ def test_a_change_that_is_rolled_back_is_not_announced(db: None) -> None:
     evse: Evse = EvseFactory()
     before = Change.objects.count()
 
-    with pytest.raises(RuntimeError, match="no"), transaction.atomic():
+    with transaction.atomic():
         set_evse_status(evse_id=evse.pk, status="CHARGING", now=NOW + timedelta(hours=1))
-        raise RuntimeError("no")
+        transaction.set_rollback(True)
 
     evse.refresh_from_db()
     assert evse.status == "AVAILABLE"

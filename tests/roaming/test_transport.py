@@ -5,7 +5,7 @@ from base64 import b64encode
 import pytest
 from django.test import Client
 
-from roaming.models import PartnerStatus
+from roaming.models import Message, PartnerStatus
 from tests.factories import LocationFactory, PartyFactory
 from tests.roaming.conftest import Caller, Registered, make_partner
 
@@ -196,3 +196,25 @@ def test_the_envelope_says_when(call: Caller) -> None:
     assert body["timestamp"].endswith("Z")
     assert len(body["timestamp"]) <= 25
     assert body["status_code"] == 1000
+
+
+def test_what_partners_send_and_what_we_refuse_is_logged(first: Registered) -> None:
+    first.call.get("locations")
+    first.call.get("locations?limit=x")
+    first.call("PUT", "tokens/NL/EMS/04AA", {"uid": "04AA"})
+
+    logged = list(
+        Message.objects.order_by("id").values_list("direction", "method", "module", "status_code")
+    )
+
+    assert logged == [("IN", "GET", "locations", 2001), ("IN", "PUT", "tokens", 2001)]
+    assert '"04AA"' in Message.objects.order_by("-id")[0].request_body
+
+
+def test_the_log_keeps_no_credentials() -> None:
+    invited = make_partner(status=PartnerStatus.INVITED).call
+
+    invited("POST", "credentials", {"token": "very-secret", "url": "x", "roles": []})
+
+    assert Message.objects.count() == 1
+    assert "very-secret" not in str(list(Message.objects.values()))

@@ -5,6 +5,7 @@ does the pushing. Only the clock is in our hands, so that an hour of charging ta
 """
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ def result_of(emsp: Emsp, command: dict[str, str]) -> str | None:
     return result.get("result")
 
 
-def session_of(emsp: Emsp) -> dict[str, object]:
+def session_of(emsp: Emsp) -> dict[str, Any]:
     sessions = emsp.objects("sessions")
     return sessions[0] if sessions else {}
 

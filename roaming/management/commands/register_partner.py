@@ -16,7 +16,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="what staff calls the partner")
         parser.add_argument("--versions-url", required=True, help="the partner's versions URL")
-        parser.add_argument("--token-a", required=True, help="the token it gave us")
+        parser.add_argument(
+            "--token-a", required=True, help="the token it gave us (--token-a=TOKEN)"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:

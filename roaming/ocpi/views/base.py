@@ -13,16 +13,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cpo_platform.common import clock
+from cpo_platform.common import clock, json
 from cpo_platform.common.shapes import ShapeError
-from roaming.models import PartnerStatus
+from roaming.models import Message, PartnerStatus
+from roaming.models.messages import Direction
 from roaming.ocpi.common import errors
 from roaming.ocpi.common.authentication import Caller, authenticate
-from roaming.ocpi.common.envelope import OcpiParser, OcpiRenderer, answer, error_answer
+from roaming.ocpi.common.envelope import (
+    SUCCESS,
+    OcpiParser,
+    OcpiRenderer,
+    answer,
+    error_answer,
+)
 from roaming.ocpi.common.headers import Route, check_route, message_ids, read_route
 from roaming.ocpi.versions import Version
 
 logger = logging.getLogger(__name__)
+
+MAX_LOGGED_BODY = 8192
 
 
 class _AlwaysJson(BaseContentNegotiation):
@@ -47,6 +56,7 @@ class OcpiView(APIView):
 
     functional = True
     version: Version | None = None
+    module_name = ""
 
     authentication_classes = []
     permission_classes = []
@@ -118,7 +128,36 @@ class OcpiView(APIView):
         response = super().finalize_response(request, response, *args, **kwargs)
         for name, value in (self.ids | self.route.answer_headers).items():
             response[name] = value
+        self._log(request, response)
         return response
+
+    def _log(self, request: Any, response: Response) -> None:
+        """Keep what partners sent us, and what we refused; their reads that went well are many."""
+        body = response.data if isinstance(response.data, dict) else {}
+        went_well = body.get("status_code") == SUCCESS
+        if not hasattr(self, "caller") or (request.method == "GET" and went_well):
+            return
+        Message.objects.create(
+            partner=self.caller.partner,
+            at=self.now,
+            direction=Direction.IN,
+            method=request.method[:7],
+            url=request.get_full_path()[:2000],
+            module=self.module_name,
+            http_status=response.status_code,
+            status_code=body.get("status_code"),
+            duration_ms=int((clock.now() - self.now).total_seconds() * 1000),
+            error="" if went_well else str(body.get("status_message", ""))[:1000],
+            request_id=self.ids["X-Request-ID"],
+            request_body=self._logged_body(request),
+        )
+
+    def _logged_body(self, request: Any) -> str:
+        # Credentials hold a token; what could not be parsed is not worth keeping.
+        data = getattr(request, "_full_data", None)
+        if not self.functional or not isinstance(data, dict):
+            return ""
+        return json.dump_text(data)[:MAX_LOGGED_BODY].replace("\\u0000", "")
 
 
 class UnknownUrlView(OcpiView):
