@@ -8,5 +8,6 @@ from cpo_platform import health
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),  # the language switch of the admin
     path("", include("roaming.urls")),
 ]

@@ -1,7 +1,7 @@
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ChargingConfig(AppConfig):
     name = "sessions_app"
-    verbose_name = _("Charging")
+    verbose_name = pgettext_lazy("navigation", "Charging")

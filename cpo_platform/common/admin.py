@@ -417,8 +417,16 @@ class OperationForm(_Form):
         return {}
 
     def content_of(self, row: Any) -> str:
-        """Return a text that differs when what the form shows has changed in the database."""
-        return str(row.last_updated)
+        """Return a text that differs when what the form writes has changed in the database.
+
+        What stations change by themselves (`volatile`) is no reason to refuse a form.
+        """
+        columns = [
+            column.attname
+            for column in row._meta.concrete_fields  # noqa: SLF001  Django's own public name
+            if column.name not in self.volatile
+        ]
+        return repr([(name, getattr(row, name)) for name in columns])
 
     def build(self) -> Any:
         """Return the shape that the form says.

@@ -20,7 +20,6 @@ from unfold.widgets import (  # type: ignore[import-untyped]
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldAdminURLInputWidget,
 )
 
 from cpo_platform.common.json import format_datetime
@@ -134,8 +133,7 @@ def read_image(line: str) -> Item:
             raise ValueError(gettext("“%(word)s” is no address, size or type.") % {"word": word})
     if "url" not in item:
         raise ValueError(gettext("the address of the image is missing."))
-    item.setdefault("type", _file_type(item["url"]))
-    return item
+    return item if "type" in item else item | {"type": _file_type(item["url"])}
 
 
 def _file_type(url: str) -> str:
@@ -409,5 +407,8 @@ def url_field(**kwargs: Any) -> forms.URLField:
     """Return a field for a web address in the admin's look."""
     kwargs.setdefault("required", False)
     return forms.URLField(
-        max_length=255, assume_scheme="https", widget=UnfoldAdminURLInputWidget, **kwargs
+        max_length=255,
+        assume_scheme="https",
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "url"}),
+        **kwargs,
     )

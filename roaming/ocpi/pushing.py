@@ -2,12 +2,14 @@
 
 The unit is not the message but the difference: `sent` is our note of what the partner holds, the
 document is what it should hold, and the plan is the least that makes them equal. So ten flips of
-a status are one PATCH, or none. A note that says `uncertain` (we never learned what became of the
-last request) is no note: the whole is sent.
+a status are one PATCH. Equal means equal to the last `last_updated`: a partner that compares what
+it has with what it pulls finds no difference. A note that says `uncertain` (we never learned what
+became of the last request) is no note: the whole is sent.
 """
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cpo_platform.common import json
@@ -40,30 +42,41 @@ def digest(value: object) -> str:
 
 
 def plan_location(document: Json, sent: Json, *, whole: bool = False) -> Plan:
-    """PUT a location that is new or changed; PATCH the EVSEs whose status is all that changed."""
+    """PUT a location that is new or changed; PATCH the EVSEs whose status is all that changed.
+
+    A PATCH of an EVSE moves the `last_updated` of its location on the partner's side (OCPI 2.2.1,
+    mod_locations); where that would not come out as ours, the location is PUT.
+    """
+    evses: list[Json] = document.get("evses", [])
     note: Json = {
         "digest": digest(_without_status(document)),
-        "statuses": {evse["uid"]: evse["status"] for evse in document.get("evses", [])},
+        "moments": {evse["uid"]: evse["last_updated"] for evse in evses},
+        "last_updated": document["last_updated"],
     }
     path = _path(document)
     if whole or sent.get("uncertain") or sent.get("digest") != note["digest"]:
         return Plan((Push("PUT", path, document),), note)
-    statuses = sent.get("statuses", {})
+    moments: dict[str, str] = sent["moments"]
+    changed = [evse for evse in evses if moments.get(evse["uid"]) != evse["last_updated"]]
+    # In their order, so that the partner's location ends with the newest.
+    changed.sort(key=lambda evse: datetime.fromisoformat(evse["last_updated"]))
+    ends_with = changed[-1]["last_updated"] if changed else sent["last_updated"]
+    if ends_with != document["last_updated"]:
+        return Plan((Push("PUT", path, document),), note)
     pushes = tuple(
         Push(
             "PATCH",
             (*path, evse["uid"]),
             {"status": evse["status"], "last_updated": evse["last_updated"]},
         )
-        for evse in document.get("evses", [])
-        if statuses.get(evse["uid"]) != evse["status"]
+        for evse in changed
     )
     return Plan(pushes, note)
 
 
 def plan_tariff(document: Json, sent: Json, *, whole: bool = False) -> Plan:
     """PUT a tariff that is new or changed; OCPI 2.2.1 has no PATCH for it."""
-    note = {"digest": digest(_without_last_updated(document)), "path": list(_path(document))}
+    note = {"digest": digest(document), "path": list(_path(document))}
     if not (whole or sent.get("uncertain")) and sent.get("digest") == note["digest"]:
         return Plan(NOTHING, note)
     return Plan((Push("PUT", _path(document), document),), note)
@@ -105,7 +118,7 @@ def plan_session(document: Json, sent: Json, *, whole: bool = False) -> Plan:
     }
     if periods[held:]:
         changes["charging_periods"] = periods[held:]
-    if not changes.keys() - {"last_updated"}:
+    if not changes:
         return Plan(NOTHING, note)
     return Plan((Push("PATCH", path, changes | {"last_updated": fields["last_updated"]}),), note)
 
@@ -129,20 +142,11 @@ def _path(document: Json) -> tuple[str, ...]:
     return (document["country_code"], document["party_id"], document["id"])
 
 
-def _without_last_updated(document: Json) -> Json:
-    return {name: value for name, value in document.items() if name != "last_updated"}
-
-
 def _without_status(document: Json) -> Json:
     """Return what a PUT is for: everything but the statuses and the times that go with them."""
-    location = _without_last_updated(document)
+    location = {name: value for name, value in document.items() if name != "last_updated"}
     location["evses"] = [
-        {
-            name: value
-            for name, value in evse.items()
-            if name not in {"status", "last_updated", "connectors"}
-        }
-        | {"connectors": [_without_last_updated(connector) for connector in evse["connectors"]]}
+        {name: value for name, value in evse.items() if name not in {"status", "last_updated"}}
         for evse in document.get("evses", [])
     ]
     return location

@@ -147,7 +147,7 @@ def activate_session(*, session_id: int, now: datetime) -> Session:
         session.status = SessionStatus.ACTIVE
         session.start_date_time = truncate(now)
         _add_readings(session, [Reading(at=now, kwh=session.meter_start)])
-        _reprice(session, until=session.start_date_time, final=False)
+        _reprice(session, until=session.start_date_time)
         _save(session, now)
     return session
 
@@ -155,8 +155,9 @@ def activate_session(*, session_id: int, now: datetime) -> Session:
 def record_meter_values(*, session_id: int, readings: Sequence[Reading], now: datetime) -> Session:
     """Take meter readings of an active session and price it anew.
 
-    A reading of a moment that we have already is dropped; where all are, nothing changes. Readings
-    may be late or out of order.
+    A reading of a moment that we have already is dropped; where none tells anything new (the
+    meter stands, and standing costs nothing), the session stays as it is. Readings may be late
+    or out of order.
 
     Raises:
         SessionNotOngoing: the session is not ACTIVE.
@@ -168,9 +169,13 @@ def record_meter_values(*, session_id: int, readings: Sequence[Reading], now: da
             raise SessionNotOngoing(f"session {session.ocpi_id} is {session.status}, not ACTIVE")
         if not _add_readings(session, readings):
             return session
+        before = _visible(session)
         newest = session.meter_readings.order_by("-at").values_list("at", flat=True)[0]
-        _reprice(session, until=max(newest, session.start_date_time), final=False)
-        _save(session, now)
+        settlement = _reprice(session, until=max(newest, session.start_date_time))
+        # The last period is open until the session ends.
+        period_closed = _append_periods(session, settlement.periods[:-1])
+        if period_closed or _visible(session) != before:
+            _save(session, now)
     return session
 
 
@@ -199,7 +204,8 @@ def stop_session(
         _add_readings(session, readings)
         session.status = SessionStatus.COMPLETED
         session.end_date_time = max(truncate(ended_at), session.start_date_time)
-        settlement = _reprice(session, until=session.end_date_time, final=True)
+        settlement = _reprice(session, until=session.end_date_time)
+        _append_periods(session, settlement.periods)
         _save(session, now)
         cdr = _issue_cdr(session, settlement, now)
     return session, cdr
@@ -207,6 +213,15 @@ def stop_session(
 
 def _locked(session_id: int) -> Session:
     return Session.objects.select_for_update().get(pk=session_id)
+
+
+def _visible(session: Session) -> tuple[object, ...]:
+    """Return what of a running session partners see and a reading can change."""
+    return (
+        session.kwh,
+        session.total_cost_before_taxes,
+        session.total_cost_after_taxes,
+    )
 
 
 def _save(session: Session, now: datetime) -> None:
@@ -286,8 +301,8 @@ def _frozen_location(location: Location, connector: Connector) -> dict[str, Any]
     return {name: value for name, value in frozen.items() if value != ""}
 
 
-def _reprice(session: Session, *, until: datetime, final: bool) -> _Settlement:
-    """Set the session's energy, cost and periods to what its readings say up to `until`."""
+def _reprice(session: Session, *, until: datetime) -> _Settlement:
+    """Set the session's energy and cost to what its readings say up to `until`."""
     readings = [
         Reading(
             at=row.at,
@@ -309,7 +324,6 @@ def _reprice(session: Session, *, until: datetime, final: bool) -> _Settlement:
         "lines": [_line_json(line) for line in settlement.lines],
         "remarks": [*settlement.remarks, *use.flags],
     }
-    _append_periods(session, settlement.periods, final=final)
     return settlement
 
 
@@ -391,8 +405,8 @@ def _four(value: Decimal) -> Decimal:
     return round_money(value, OCPI_PLACES)
 
 
-def _append_periods(session: Session, periods: Sequence[PricedPeriod], *, final: bool) -> None:
-    """Store the periods that are closed by now; the last one is open until the session ends.
+def _append_periods(session: Session, closed: Sequence[PricedPeriod]) -> bool:
+    """Store the periods that are closed by now; return whether there were new ones.
 
     A late reading may change what the stored ones should have been. They stay, and only what
     follows them is added: the CDR has them all as they should be.
@@ -400,9 +414,7 @@ def _append_periods(session: Session, periods: Sequence[PricedPeriod], *, final:
     last = session.charging_periods.order_by("-position").first()
     stored, until = (last.position + 1, last.start_date_time) if last else (0, None)
     added = [
-        period
-        for period in (periods if final else periods[:-1])
-        if until is None or truncate(period.start_date_time) > until
+        period for period in closed if until is None or truncate(period.start_date_time) > until
     ]
     ChargingPeriod.objects.bulk_create(
         ChargingPeriod(
@@ -414,6 +426,7 @@ def _append_periods(session: Session, periods: Sequence[PricedPeriod], *, final:
         )
         for position, period in enumerate(added, start=stored)
     )
+    return bool(added)
 
 
 def _dimensions_json(period: PricedPeriod) -> list[dict[str, str]]:

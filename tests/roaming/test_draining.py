@@ -157,10 +157,12 @@ def test_ten_flips_while_the_partner_was_away_are_one_request(link: Link, site: 
     assert held(link, "locations")[0]["evses"][0]["status"] == "BLOCKED"
 
 
-def test_a_status_that_came_back_sends_nothing(link: Link, site: Evse) -> None:
+def test_a_status_that_came_back_leaves_no_difference(link: Link, site: Evse) -> None:
     flip(link, site, "CHARGING")
     flip(link, site, "AVAILABLE")
 
+    assert link.drain() == 1
+    assert held(link, "locations") == ours("locations", Location)
     assert link.drain() == 0
 
 

@@ -14,7 +14,11 @@ from roaming.ocpi.pushing import (
 Json = dict[str, Any]
 
 
-def location(*statuses: str, **fields: Any) -> Json:
+def location(*statuses: str, at: int = 0, **fields: Any) -> Json:
+    """Return a location whose EVSEs have these statuses; the last of them changed at `at`."""
+    moments = [f"2026-06-01T09:00:0{at if number else 0}Z" for number in range(len(statuses))]
+    if len(statuses) == 1:
+        moments = [f"2026-06-01T09:00:0{at}Z"]
     return {
         "country_code": "NL",
         "party_id": "TST",
@@ -24,11 +28,11 @@ def location(*statuses: str, **fields: Any) -> Json:
                 "uid": f"E{number}",
                 "status": status,
                 "connectors": [{"id": "1", "last_updated": "2026-06-01T08:00:00Z"}],
-                "last_updated": f"2026-06-01T09:00:0{number}Z",
+                "last_updated": moments[number],
             }
             for number, status in enumerate(statuses)
         ],
-        "last_updated": "2026-06-01T09:00:00Z",
+        "last_updated": f"2026-06-01T09:00:0{at}Z",
         **fields,
     }
 
@@ -44,23 +48,51 @@ def test_a_new_location_is_put_whole() -> None:
 def test_a_status_alone_is_patched_at_its_evse() -> None:
     has = plan_location(location("AVAILABLE", "AVAILABLE"), {}).sent
 
-    plan = plan_location(location("AVAILABLE", "CHARGING"), has)
+    plan = plan_location(location("AVAILABLE", "CHARGING", at=5), has)
 
     assert plan.pushes == (
         Push(
             "PATCH",
             ("NL", "TST", "SITE", "E1"),
-            {"status": "CHARGING", "last_updated": "2026-06-01T09:00:01Z"},
+            {"status": "CHARGING", "last_updated": "2026-06-01T09:00:05Z"},
         ),
     )
 
 
-def test_a_status_that_came_back_needs_nothing() -> None:
+def test_nothing_new_needs_nothing() -> None:
+    has = plan_location(location("AVAILABLE"), {}).sent
+
+    assert plan_location(location("AVAILABLE"), has).pushes == ()
+
+
+def test_a_status_that_came_back_is_told_with_its_time() -> None:
+    has = plan_location(location("AVAILABLE"), {}).sent
+
+    plan = plan_location(location("AVAILABLE", at=7), has)
+
+    assert plan.pushes == (
+        Push(
+            "PATCH",
+            ("NL", "TST", "SITE", "E0"),
+            {"status": "AVAILABLE", "last_updated": "2026-06-01T09:00:07Z"},
+        ),
+    )
+
+
+def test_several_statuses_are_patched_oldest_first() -> None:
+    has = plan_location(location("AVAILABLE", "AVAILABLE"), {}).sent
+    document = location("CHARGING", "CHARGING", at=4)
+    document["evses"][0]["last_updated"] = "2026-06-01T09:00:03.500Z"
+
+    assert [push.path[-1] for push in plan_location(document, has).pushes] == ["E0", "E1"]
+
+
+def test_a_location_whose_time_a_patch_would_not_bring_about_is_put() -> None:
     has = plan_location(location("AVAILABLE"), {}).sent
 
     plan = plan_location(location("AVAILABLE", last_updated="2026-06-01T12:00:00Z"), has)
 
-    assert plan.pushes == ()
+    assert [push.method for push in plan.pushes] == ["PUT"]
 
 
 def test_any_other_change_puts_the_location() -> None:
@@ -97,7 +129,7 @@ def tariff(**fields: Any) -> Json:
 
 def test_a_tariff_is_put_when_it_differs_and_deleted_when_it_is_gone() -> None:
     first = plan_tariff(tariff(currency="EUR"), {})
-    same = plan_tariff(tariff(currency="EUR", last_updated="2027-01-01T00:00:00Z"), first.sent)
+    same = plan_tariff(tariff(currency="EUR"), first.sent)
     other = plan_tariff(tariff(currency="NOK"), first.sent)
     gone = plan_removal(first.sent)
 
@@ -141,10 +173,10 @@ def test_a_new_session_is_put_and_then_patched_with_what_changed() -> None:
     }
 
 
-def test_a_session_that_only_moved_its_last_updated_needs_nothing() -> None:
+def test_a_session_that_did_not_change_needs_nothing() -> None:
     first = plan_session(session(1), {})
 
-    assert plan_session(session(1, moment=5), first.sent).pushes == ()
+    assert plan_session(session(1), first.sent).pushes == ()
 
 
 def test_a_period_that_changed_is_corrected_by_a_put() -> None:

@@ -1,0 +1,235 @@
+"""The admin as a whole: its navigation and its home page."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Sum
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from cpo_platform.common import clock
+from cpo_platform.common.admin import Panel, link, minute, moment, number
+from locations.admin import STATUS_TONES
+from locations.models import Evse, Location, Status
+from roaming.models import Feed, Partner, PartnerStatus
+from sessions_app.models import Cdr, Session
+from sessions_app.models.sessions import ONGOING
+from tariffs.models import Party, Tariff
+
+_GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
+    (
+        _("Network"),
+        (
+            (_("Locations"), "location_on", "locations.location"),
+            (_("EVSEs"), "ev_station", "locations.evse"),
+            (_("Parties"), "apartment", "tariffs.party"),
+        ),
+    ),
+    (_("Prices"), ((_("Tariffs"), "sell", "tariffs.tariff"),)),
+    (
+        pgettext_lazy("navigation", "Charging"),
+        (
+            (_("Sessions"), "bolt", "sessions_app.session"),
+            (_("CDRs"), "receipt_long", "sessions_app.cdr"),
+            (_("Tokens"), "badge", "sessions_app.token"),
+        ),
+    ),
+    (
+        _("Roaming"),
+        (
+            (_("Partners"), "hub", "roaming.partner"),
+            (_("Commands"), "send", "roaming.command"),
+            (_("Messages"), "forum", "roaming.message"),
+        ),
+    ),
+    (
+        _("Staff"),
+        (
+            (_("Users"), "person", "auth.user"),
+            (_("Groups"), "group", "auth.group"),
+        ),
+    ),
+)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar: what this person may see."""
+    home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
+    groups: list[dict[str, Any]] = [{"items": [home]}]
+    for title, entries in _GROUPS:
+        items = [
+            {"title": name, "icon": icon, "link": _list_url(model)}
+            for name, icon, model in entries
+            if _may_see(request, model)
+        ]
+        if items:
+            groups.append({"title": title, "separator": True, "items": items})
+    return groups
+
+
+def _list_url(model: str) -> str:
+    return reverse(f"admin:{model.replace('.', '_')}_changelist")
+
+
+def _may_see(request: HttpRequest, model: str) -> bool:
+    app, _dot, name = model.partition(".")
+    return request.user.has_perm(f"{app}.view_{name}") or request.user.has_perm(
+        f"{app}.change_{name}"
+    )
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add to the home page what its reader may see. A constant number of queries."""
+    now = clock.now()
+    context["next_steps"] = _next_steps(request)
+    context["cards"] = _network_cards(request) + _charging_cards(request, now)
+    if _may_see(request, "locations.evse"):
+        context["evses"] = _evses_by_status()
+    context["panels"] = _attention(request)
+    return context
+
+
+def _card(title: Any, value: Any, url: str, note: Any = "", tone: str = "") -> dict[str, Any]:
+    return {"title": title, "value": value, "url": url, "note": note, "tone": tone}
+
+
+def _next_steps(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what is still to be done on a new platform, in order."""
+    steps = (
+        (
+            "tariffs.add_party",
+            Party.objects.exists(),
+            _("Create your party"),
+            _("Who you are to other platforms: country code and party id, such as DE*ABC."),
+            reverse("admin:tariffs_party_add"),
+            _("Create a party"),
+        ),
+        (
+            "locations.add_location",
+            Location.objects.exists(),
+            _("Bring in your network"),
+            _("Import locations from a file, or write down the first one."),
+            _list_url("locations.location"),
+            _("Go to locations"),
+        ),
+        (
+            "tariffs.add_tariff",
+            Tariff.objects.in_use().exists(),
+            _("Set your prices"),
+            _("A connector without a tariff costs nothing."),
+            reverse("admin:tariffs_tariff_add"),
+            _("Create a tariff"),
+        ),
+        (
+            "roaming.add_partner",
+            Partner.objects.exists(),
+            _("Connect a partner"),
+            _("Invite an e-mobility provider, so that its drivers can charge."),
+            _list_url("roaming.partner"),
+            _("Go to partners"),
+        ),
+    )
+    return [
+        {"title": title, "text": text, "url": url, "button": button}
+        for permission, done, title, text, url, button in steps
+        if not done and request.user.has_perm(permission)
+    ]
+
+
+def _network_cards(request: HttpRequest) -> list[dict[str, Any]]:
+    if not _may_see(request, "locations.location"):
+        return []
+    return [_card(_("Locations"), Location.objects.count(), _list_url("locations.location"))]
+
+
+def _charging_cards(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
+    cards = []
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if _may_see(request, "sessions_app.session"):
+        url = _list_url("sessions_app.session")
+        ongoing = Session.objects.ongoing().count()
+        cards.append(_card(_("Ongoing sessions"), ongoing, f"{url}?state=ongoing"))
+    if _may_see(request, "sessions_app.cdr"):
+        today = Cdr.objects.filter(
+            end_date_time__gte=day, end_date_time__lt=day + timedelta(days=1), credit=False
+        ).aggregate(count=Count("pk"), kwh=Sum("total_energy"))
+        url = f"{_list_url('sessions_app.cdr')}?ended=today"
+        cards += [
+            _card(_("CDRs today (UTC)"), today["count"], url),
+            _card(_("Energy sold today"), number(round(today["kwh"] or Decimal(0), 1), "kWh"), url),
+        ]
+    return cards
+
+
+def _evses_by_status() -> dict[str, Any]:
+    url = _list_url("locations.evse")
+    counts = dict(
+        Evse.objects.exclude(status=Status.REMOVED).values_list("status").annotate(Count("pk"))
+    )
+    parts = [
+        {
+            "label": status.label,
+            "tone": tone,
+            "count": counts[status.value],
+            "url": f"{url}?status__exact={status.value}",
+        }
+        for status, tone in STATUS_TONES.items()
+        if counts.get(status.value)
+    ]
+    return {"total": sum(counts.values()), "parts": parts, "url": url}
+
+
+def _attention(request: HttpRequest) -> list[Panel]:
+    """Return what is wrong at the moment."""
+    panels = []
+    if _may_see(request, "roaming.partner") and Partner.objects.exists():
+        panels.append(_partners_with_errors())
+    if _may_see(request, "sessions_app.session"):
+        panels.append(_newest_sessions())
+    return panels
+
+
+def _partners_with_errors() -> Panel:
+    feeds = (
+        Feed.objects.filter(failures__gt=0, partner__status=PartnerStatus.REGISTERED)
+        .select_related("partner")
+        .order_by("-failures")[:10]
+    )
+    return Panel(
+        title=_("Partners that cannot be reached"),
+        columns=(_("partner"), _("failures in a row"), _("last error"), _("next attempt (UTC)")),
+        numeric=frozenset({1}),
+        rows=[
+            (link(feed.partner), feed.failures, feed.last_error[:160], moment(feed.retry_at))
+            for feed in feeds
+        ],
+        empty=_("None: everything that partners should have is on its way."),
+    )
+
+
+def _newest_sessions() -> Panel:
+    sessions = (
+        Session.objects.filter(status__in=ONGOING)
+        .select_related("location", "evse")
+        .order_by("-start_date_time")[:10]
+    )
+    return Panel(
+        title=_("Charging now"),
+        columns=(_("started (UTC)"), _("location"), _("EVSE"), _("contract"), _("energy")),
+        numeric=frozenset({4}),
+        rows=[
+            (
+                link(session, minute(session.start_date_time)),
+                session.location.name or session.location.address,
+                session.evse or "",
+                session.token_contract_id,
+                number(round(session.kwh, 2), "kWh"),
+            )
+            for session in sessions
+        ],
+        empty=_("Nobody is charging at the moment."),
+    )
