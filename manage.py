@@ -1,4 +1,4 @@
-#!/usr/bin/env python
+#!/usr/bin/env python3
 """Django's command line. It finds the embedded servers, or starts them while a command runs."""
 
 import os

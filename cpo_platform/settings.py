@@ -3,6 +3,7 @@
 Grouped as in Django's reference, the libraries' and our own at the end.
 """
 
+import os
 from urllib.parse import urlsplit
 
 import django_stubs_ext
@@ -25,6 +26,10 @@ VAR_DIR = env.var_dir()
 
 if TESTING:
     servers.ensure_for_tests(VAR_DIR)
+else:
+    # A command that is typed beside `make run` is of the same platform: its port, its partners.
+    for _name, _value in servers.chosen_by_run(VAR_DIR).items():
+        os.environ.setdefault(_name, _value)
 _EMBEDDED = servers.known_urls(VAR_DIR)
 
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
@@ -245,6 +250,14 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "cpo_platform.admin_site.dashboard",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "sizes": "any",
+            "href": lambda request: static("cpo/favicon.svg"),  # noqa: ARG005
+        }
+    ],
     "STYLES": [lambda request: static("cpo/admin.css")],  # noqa: ARG005
     "SIDEBAR": {"show_search": False, "navigation": "cpo_platform.admin_site.navigation"},
     "COLORS": {

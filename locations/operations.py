@@ -2,6 +2,9 @@
 
 A change of a connector moves `last_updated` of its EVSE and location with it, so that a partner
 that pulls by date sees it (OCPI 2.2.1, mod_locations: `last_updated` cascades upwards).
+
+Rows are locked `FOR NO KEY UPDATE`: whoever inserts a row that refers to one (a session that
+starts) need not wait for a long import.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from cpo_platform.common.models import changed_fields
@@ -76,10 +79,18 @@ def put_location(*, location: LocationShape, now: datetime) -> LocationOutcome:
         django.core.exceptions.ValidationError: a field breaks a rule.
 
     """
+    try:
+        return _put_location(location, now)
+    except IntegrityError:
+        # Another put of the same location, or EVSE, was first: now there is a row to find.
+        return _put_location(location, now)
+
+
+def _put_location(location: LocationShape, now: datetime) -> LocationOutcome:
     with transaction.atomic():
         require_party(location.country_code, location.party_id)
         row = (
-            Location.objects.select_for_update()
+            Location.objects.select_for_update(no_key=True)
             .filter(
                 country_code=location.country_code,
                 party_id=location.party_id,
@@ -125,7 +136,7 @@ def put_evse(*, location_id: int, evse: EvseShape, now: datetime) -> tuple[Evse,
 
     """
     with transaction.atomic():
-        location = Location.objects.select_for_update().get(pk=location_id)
+        location = Location.objects.select_for_update(no_key=True).get(pk=location_id)
         outcome = _put_evses(location, [evse], now)[evse.uid]
         if outcome is not Outcome.UNCHANGED:
             location.touch(now)
@@ -144,10 +155,12 @@ def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:
 
     """
     status = Status(status).value
+    # An EVSE never moves to another location.
+    location_id = Evse.objects.values_list("location_id", flat=True).get(pk=evse_id)
     with transaction.atomic():
         # The location's lock first, as in every other operation: no deadlocks.
-        location = Location.objects.select_for_update().get(evses=evse_id)
-        evse = Evse.objects.select_for_update().get(pk=evse_id)
+        location = Location.objects.select_for_update(no_key=True).get(pk=location_id)
+        evse = Evse.objects.select_for_update(no_key=True).get(pk=evse_id)
         if evse.status == status:
             return False
         if evse.status == Status.REMOVED:
@@ -381,7 +394,7 @@ def _put_evses(
     uids = [shape.uid for shape in shapes]
     existing = {
         evse.uid.lower(): evse
-        for evse in Evse.objects.select_for_update()
+        for evse in Evse.objects.select_for_update(no_key=True)
         .filter(uid__in=uids)
         .prefetch_related("connectors__tariffs", "parking__parking_place")
     }

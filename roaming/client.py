@@ -9,15 +9,19 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from cpo_platform.common import http, json
 from cpo_platform.common.secrets import decrypt
 from cpo_platform.common.shapes import CdrToken, ShapeError, ci_string, parse
-from roaming.models import Endpoint, Partner, PartnerStatus
+from cpo_platform.common.text import storable
+from roaming.models import Endpoint, Partner, PartnerRole, PartnerStatus, Role
 from sessions_app.authorization import Allowed, Question, RealtimeAnswer
 
 AUTHORIZE_TIMEOUT_SECONDS = 5.0
 SUCCESS = range(1000, 2000)
 HTTP_SUCCESS = range(200, 300)
+STATUS_CODES = range(10_000)
 
 
 class Verdict(StrEnum):
@@ -33,6 +37,9 @@ class Verdict(StrEnum):
 class Party:
     country_code: str
     party_id: str
+
+    def __str__(self) -> str:
+        return f"{self.country_code}*{self.party_id}"
 
 
 @dataclass(frozen=True)
@@ -163,7 +170,8 @@ def send_once(
 
 def _reply(request: Request, answer: http.Answer) -> Reply:
     if answer.status is None:
-        return Reply(request, None, error=answer.error, duration_ms=answer.duration_ms)
+        error = storable(answer.error)[:500]
+        return Reply(request, None, error=error, duration_ms=answer.duration_ms)
     status_code, message, data, error = _envelope(answer)
     return Reply(
         request,
@@ -172,7 +180,7 @@ def _reply(request: Request, answer: http.Answer) -> Reply:
         status_message=message,
         data=data,
         headers=answer.headers,
-        error=error,
+        error=storable(error)[:500],
         duration_ms=answer.duration_ms,
         body=answer.body,
     )
@@ -187,14 +195,13 @@ def _envelope(answer: http.Answer) -> tuple[int | None, str, Any, str]:
         document = json.loads(answer.body)
     except json.InvalidJson as error:
         return None, "", None, missing and f"{missing}: {error}"
-    if not isinstance(document, dict) or not isinstance(document.get("status_code"), int):
-        return None, "", None, missing and f"{missing}: status_code is missing"
-    return (
-        document["status_code"],
-        str(document.get("status_message") or "")[:500],
-        document.get("data"),
-        "",
-    )
+    code = document.get("status_code") if isinstance(document, dict) else None
+    # True is an int to Python, and what is no OCPI code at all is not worth telling apart.
+    if isinstance(code, bool) or not isinstance(code, int) or code not in STATUS_CODES:
+        return None, "", None, missing and f"{missing}: status_code is missing or none"
+    message = document.get("status_message")
+    text = storable(message)[:500] if isinstance(message, str) else ""
+    return code, text, document.get("data"), ""
 
 
 def endpoint_url(partner: Partner, identifier: str, role: str) -> str | None:
@@ -209,14 +216,14 @@ def endpoint_url(partner: Partner, identifier: str, role: str) -> str | None:
 class OcpiAuthorizer:
     """Ask the eMSP of a token in real time (OCPI 2.2.1, mod_tokens, 4.2.2)."""
 
+    def is_connected(self, *, country_code: str, party_id: str) -> bool:
+        """Tell whether a registered partner speaks for this eMSP."""
+        return _partners_of(country_code, party_id).exists()
+
     def ask(self, question: Question) -> RealtimeAnswer:
         """Ask the token's owner; UNREACHABLE when he cannot be asked or answers nonsense."""
         partner = (
-            Partner.objects.filter(
-                status=PartnerStatus.REGISTERED,
-                roles__country_code=question.country_code,
-                roles__party_id=question.party_id,
-            )
+            _partners_of(question.country_code, question.party_id)
             .prefetch_related("endpoints")
             .first()
         )
@@ -237,6 +244,22 @@ class OcpiAuthorizer:
         return read_authorization(reply, evse_uid=question.evse_uid)
 
 
+def _partners_of(country_code: str, party_id: str) -> QuerySet[Partner]:
+    """Return the registered partner of an eMSP; who names it in another role is not asked."""
+    return Partner.objects.filter(
+        Exists(
+            PartnerRole.objects.filter(
+                partner=OuterRef("pk"),
+                role=Role.EMSP,
+                granted=True,
+                country_code=country_code,
+                party_id=party_id,
+            )
+        ),
+        status=PartnerStatus.REGISTERED,
+    )
+
+
 def read_authorization(reply: Reply, *, evse_uid: str) -> RealtimeAnswer:
     """Return what an answer to `authorize` means.
 
@@ -253,7 +276,10 @@ def read_authorization(reply: Reply, *, evse_uid: str) -> RealtimeAnswer:
         return RealtimeAnswer(Allowed.UNREACHABLE, info="allowed: not an OCPI AllowedType")
     location = reply.data.get("location")
     uids = location.get("evse_uids") if isinstance(location, dict) else None
-    if uids and evse_uid.lower() not in {str(uid).lower() for uid in uids}:
+    if uids is not None and not isinstance(uids, list):
+        return RealtimeAnswer(Allowed.UNREACHABLE, info="location.evse_uids: not a list")
+    # Only the EVSEs where charging is allowed are returned: of an empty list, none is.
+    if uids is not None and evse_uid.lower() not in {str(uid).lower() for uid in uids}:
         return RealtimeAnswer(Allowed.NOT_ALLOWED, info="not at this EVSE")
     return RealtimeAnswer(
         allowed,
@@ -278,7 +304,8 @@ def _reference(value: object) -> str:
 
 
 def _info(value: object) -> str:
-    return str(value.get("text") or "")[:512] if isinstance(value, dict) else ""
+    text = value.get("text") if isinstance(value, dict) else None
+    return storable(text)[:512] if isinstance(text, str) else ""
 
 
 def http_join(base: str, *segments: str) -> str:

@@ -45,11 +45,25 @@ def tokens_of(partner: Partner) -> QuerySet[Token]:
     return Token.objects.filter(_owned(partner, prefix=""))
 
 
+def is_emsp(partner: Partner, country_code: str, party_id: str) -> bool:
+    """Tell whether the partner speaks for this party as its eMSP: whose tokens it may write.
+
+    In another role it may not: several partners may name one party, each in its own role.
+    """
+    wanted = (country_code.lower(), party_id.lower())
+    return any(
+        role.role == Role.EMSP
+        and role.granted
+        and (role.country_code.lower(), role.party_id.lower()) == wanted
+        for role in partner.roles.all()
+    )
+
+
 def _owned(partner: Partner, *, prefix: str) -> Q:
     """Return the condition that a row belongs to one of the partner's eMSP roles."""
     owners = [
         Q(**{f"{prefix}country_code": role.country_code, f"{prefix}party_id": role.party_id})
         for role in partner.roles.all()
-        if role.role == Role.EMSP
+        if role.role == Role.EMSP and role.granted
     ]
     return reduce(or_, owners, NOTHING)

@@ -52,6 +52,9 @@ class RealtimeAnswer:
 class RealtimeAuthorizer(Protocol):
     """How an eMSP is asked about a token. `REALTIME_AUTHORIZER` names the class that is used."""
 
+    def is_connected(self, *, country_code: str, party_id: str) -> bool:
+        """Tell whether we have a connection to this eMSP: one that has left pays for nobody."""
+
     def ask(self, question: Question) -> RealtimeAnswer:
         """Ask the token's owner; never raises for what the network or the eMSP does."""
 
@@ -105,12 +108,17 @@ def authorize(*, uid: str, evse: Evse, type: str = "RFID") -> Authorization:  # 
 
 
 def _decide(token: Token, evse: Evse) -> Authorization:
+    authorizer = _authorizer()
+    if not authorizer.is_connected(country_code=token.country_code, party_id=token.party_id):
+        return Authorization(
+            Allowed.NOT_ALLOWED, token.cdr_token, info="the eMSP is not connected any more"
+        )
     rule = rule_for(whitelist=token.whitelist, valid=token.valid)
     if rule is Rule.ALLOW:
         return Authorization(Allowed.ALLOWED, token.cdr_token)
     if rule is Rule.DENY:
         return Authorization(Allowed.NOT_ALLOWED, token.cdr_token)
-    answer = _authorizer().ask(
+    answer = authorizer.ask(
         Question(
             country_code=token.country_code,
             party_id=token.party_id,
@@ -123,7 +131,7 @@ def _decide(token: Token, evse: Evse) -> Authorization:
     if answer.allowed is not Allowed.UNREACHABLE:
         return Authorization(
             answer.allowed,
-            answer.cdr_token or token.cdr_token,
+            _billable(answer.cdr_token, token),
             AuthMethod.AUTH_REQUEST,
             answer.authorization_reference,
             answer.info,
@@ -131,6 +139,19 @@ def _decide(token: Token, evse: Evse) -> Authorization:
     if allowed_offline(whitelist=token.whitelist, valid=token.valid):
         return Authorization(Allowed.ALLOWED, token.cdr_token)
     return Authorization(Allowed.UNREACHABLE, token.cdr_token)
+
+
+def _billable(answered: CdrToken | None, token: Token) -> CdrToken:
+    """Return the token to bill: another one of the same eMSP if it said so, never someone else's.
+
+    Whoever is named here gets the session and the CDR.
+    """
+    if answered is None:
+        return token.cdr_token
+    owners = {
+        (one.country_code.lower(), one.party_id.lower()) for one in (answered, token.cdr_token)
+    }
+    return answered if len(owners) == 1 else token.cdr_token
 
 
 def _authorizer() -> RealtimeAuthorizer:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from cpo_platform.common.models import changed_fields
 from cpo_platform.common.operations import Outcome
@@ -47,7 +47,7 @@ def put_party(
     }
     with transaction.atomic():
         party = (
-            Party.objects.select_for_update()
+            Party.objects.select_for_update(no_key=True)
             .filter(country_code=country_code, party_id=party_id)
             .first()
         )
@@ -86,10 +86,18 @@ def put_tariff(*, tariff: TariffShape, now: datetime) -> tuple[Tariff, Outcome]:
         django.core.exceptions.ValidationError: a field breaks a rule.
 
     """
+    try:
+        return _put_tariff(tariff, now)
+    except IntegrityError:
+        # Another put of the same tariff was first: now there is a row to lock.
+        return _put_tariff(tariff, now)
+
+
+def _put_tariff(tariff: TariffShape, now: datetime) -> tuple[Tariff, Outcome]:
     with transaction.atomic():
         require_party(tariff.country_code, tariff.party_id)
         row = (
-            Tariff.objects.select_for_update()
+            Tariff.objects.select_for_update(no_key=True)
             .with_elements()
             .filter(country_code=tariff.country_code, party_id=tariff.party_id, ocpi_id=tariff.id)
             .first()
@@ -121,7 +129,7 @@ def delete_tariff(*, tariff_id: int, now: datetime) -> None:
 
     """
     with transaction.atomic():
-        row = Tariff.objects.select_for_update().in_use().get(pk=tariff_id)
+        row = Tariff.objects.select_for_update(no_key=True).in_use().get(pk=tariff_id)
         used = row.connectors.count()
         if used:
             raise TariffInUse(f"tariff {row.ocpi_id}: {used} connectors still use it")

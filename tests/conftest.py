@@ -12,12 +12,20 @@ import pytest
 import redis
 from celery.contrib.testing.worker import start_worker
 from django.conf import settings
+from django.utils import translation
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from cpo_platform.celery import app
 from cpo_platform.common import clock
 from sandbox.emsp import Emsp, running_emsp
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Speak English: a request in another language leaves it active in its thread."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

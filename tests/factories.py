@@ -1,7 +1,8 @@
 """Valid objects in one line, made by the platform's own operations; nothing is random.
 
 `LocationFactory()` is a location with one EVSE and one connector that has a tariff. What a test is
-about, it says: `LocationFactory(evses=[evse("E1"), evse("E2", power="DC")])`.
+about, it says: `LocationFactory(evses=[evse("E1"), evse("E2", power="DC")])`. Ids that nobody chose
+begin with AUTO, so that they never meet a chosen one.
 
 The public names are the factories as functions, for the types' sake: a factory class is no type of
 what it makes.
@@ -153,7 +154,7 @@ class _TariffFactory(Factory[Tariff]):
 
     country_code = "NL"
     party_id = "TST"
-    id = Sequence(lambda number: f"T{number}")
+    id = Sequence(lambda number: f"AUTO-T{number}")
     currency = "EUR"
     tax_included = "NO"
     elements = LazyFunction(lambda: [{"price_components": [price("ENERGY", "0.40")]}])
@@ -174,7 +175,7 @@ class _LocationFactory(Factory[Location]):
 
     country_code = "NL"
     party_id = "TST"
-    id = Sequence(lambda number: f"L{number}")
+    id = Sequence(lambda number: f"AUTO-L{number}")
     publish = True
     name = "Test location"
     address = "Teststraat 1"
@@ -183,7 +184,7 @@ class _LocationFactory(Factory[Location]):
     country = "NLD"
     coordinates = LazyFunction(lambda: {"latitude": "52.370216", "longitude": "4.895168"})
     time_zone = "Europe/Amsterdam"
-    evses = Sequence(lambda number: [evse(f"E{number}")])
+    evses = Sequence(lambda number: [evse(f"AUTO-E{number}")])
     tariff = LazyAttribute(
         lambda fields: TariffFactory(country_code=fields.country_code, party_id=fields.party_id)
     )

@@ -16,13 +16,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from django.conf import settings
 
 TIMEOUT_SECONDS = 10.0
 CONNECT_SECONDS = 4.0
-MAX_BODY_BYTES = 16 * 1024 * 1024
+# Answers to OCPI requests are small: the largest are the details of a version.
+MAX_BODY_BYTES = 1024 * 1024
 MAX_CONNECTIONS = 32
 
 
@@ -52,7 +54,8 @@ def check_url(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
+        # As the client itself reads the URL: other digits than 0 to 9 are digits to it as well.
+        host, _port = yarl.URL(url).host, parts.port
     except ValueError as error:
         raise UnsafeUrl(f"{url!r} is not a URL") from error
     if parts.scheme not in {"http", "https"} or not host:
@@ -63,7 +66,11 @@ def check_url(url: str) -> None:
         raise UnsafeUrl("https:// is required")
     try:
         address = ipaddress.ip_address(host)
-    except ValueError:
+    except ValueError as error:
+        # `127.1` and `2130706433` are addresses to the operating system, which nobody asks to
+        # resolve them: the client connects to what looks like an address as it is.
+        if ":" in host or host.replace(".", "").isdigit():
+            raise UnsafeUrl(f"{host} is neither a host name nor a full address") from error
         return
     _check_address(str(address))
 
@@ -80,10 +87,18 @@ def _check_address(address: str) -> None:
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     # An IPv4 address can hide in an IPv6 one, and reach the same machine.
     if isinstance(address, ipaddress.IPv6Address):
+        if any(address in network for network in _TRANSLATED):
+            return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
             return _is_public(inner)
+        if address.is_site_local:
+            return False
     return address.is_global and not address.is_multicast
+
+
+# IPv4-compatible addresses, and those that a NAT64 gateway turns into IPv4.
+_TRANSLATED = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 
 
 class _GuardedResolver(AbstractResolver):

@@ -3,12 +3,17 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
 
 MAX_DEPTH_ERROR = "the JSON is nested too deeply"
+# What a JSON number may be: a 64-bit integer, or a decimal of about that size.
+INTEGERS = range(-(2**63), 2**64)
+EXPONENTS = range(-308, 19)
+# `round` to four decimals is exact up to here.
+LARGEST_ROUNDED = 15
 
 
 class InvalidJson(ValueError):
@@ -19,15 +24,35 @@ def loads(text: bytes | str) -> Any:
     """Parse JSON; numbers with a fraction or an exponent become `Decimal`.
 
     Raises:
-        InvalidJson: not UTF-8, not JSON, NaN or Infinity, or nested too deeply.
+        InvalidJson: not UTF-8, not JSON, NaN or Infinity, nested too deeply, or a number that is
+            out of range.
 
     """
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return json.loads(
+            text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant
+        )
     except RecursionError as error:
         raise InvalidJson(MAX_DEPTH_ERROR) from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise InvalidJson(str(error)) from error
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:
+        raise InvalidJson("a number is out of range") from error
+    if value.adjusted() not in EXPONENTS:
+        raise InvalidJson("a number is out of range")
+    return value
+
+
+def _integer(text: str) -> int:
+    value = int(text)
+    if value not in INTEGERS:
+        raise InvalidJson("a number is out of range")
+    return value
 
 
 def _refuse_constant(name: str) -> Decimal:
@@ -58,6 +83,8 @@ def number(value: Decimal) -> int | float:
 
     A float of at most 15 significant digits prints exactly the decimal it was made from.
     """
+    if value.adjusted() > LARGEST_ROUNDED:
+        return float(value)
     rounded = round(value, 4)
     return int(rounded) if rounded == rounded.to_integral_value() else float(rounded)
 

@@ -113,8 +113,10 @@ def path_text(location: Iterable[int | str]) -> str:
 
 def parse_datetime(value: object) -> object:
     """Return an aware UTC datetime from an OCPI DateTime string; no designator means UTC."""
-    if not isinstance(value, str):
+    if isinstance(value, datetime):
         return value
+    if not isinstance(value, str):
+        raise ValueError("must be a string, an OCPI DateTime such as 2026-01-31T23:59:59Z")  # noqa: TRY004  pydantic wants it
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError as error:
@@ -123,7 +125,10 @@ def parse_datetime(value: object) -> object:
         ) from error
     if "T" not in value.upper():
         raise ValueError("is a date without a time; an OCPI DateTime has both")
-    return truncate(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    try:
+        return truncate(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except OverflowError as error:
+        raise ValueError("is before the year 1 or after the year 9999 in UTC") from error
 
 
 def _known_time_zone(value: str) -> str:

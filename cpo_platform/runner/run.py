@@ -24,6 +24,8 @@ from cpo_platform.runner.errors import RunnerError
 NEEDED_MEGABYTES = 200
 PREPARE_SECONDS = 600
 HEALTHY_SECONDS = 60
+# What commands that are typed beside `make run` have to know of it.
+CHOICES = ("PORT", "PUBLIC_URL", "OUTBOUND_ALLOW_PRIVATE")
 ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file name
 
 
@@ -58,12 +60,17 @@ def _run(signals: "_Signals") -> None:
         environ.setdefault("OUTBOUND_ALLOW_PRIVATE", "true")
         environ["SANDBOX_PORT"] = str(_sandbox_port(port))
         environ["VAR_DIR"] = str(var)
-        processes.check_port("127.0.0.1", _sandbox_port(port), variable="SANDBOX_PORT")
     entries = _entries(demo=demo)
-    processes.check_port(host, port)
     _check_disk(var)
     _check_own_servers()
-    with _only_one(var), signals.shielded(), servers.attached(environ, var) as leases:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_only_one(var))
+        processes.check_port(host, port)
+        if demo:
+            processes.check_port("127.0.0.1", _sandbox_port(port), variable="SANDBOX_PORT")
+        stack.enter_context(signals.shielded())
+        leases = stack.enter_context(servers.attached(environ, var))
+        servers.keep_choices(var, {name: environ[name] for name in CHOICES if environ.get(name)})
         with signals.listening():
             _prepare(environ, demo=demo)
         everything = supervisor.Supervisor(entries, environ, env.BASE_DIR)
@@ -178,8 +185,9 @@ def _unreachable(variable: str, url: str, error: Exception) -> str:
 @contextlib.contextmanager
 def _only_one(var: Path) -> Iterator[None]:
     """Refuse a second `make run` on the same data."""
-    with (var / "run.lock").open("w") as lock:
-        if not servers.try_exclusively(lock):
+    with (var / servers.RUN_LOCK).open("w") as lock:
+        # A command may be looking at it just now, for a moment.
+        if not processes.wait_for(lambda: servers.try_exclusively(lock), seconds=0.5):
             raise RunnerError(f"`make run` already runs on {var}: stop it first, or set VAR_DIR.")
         yield
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from cpo_platform.runner.errors import RunnerError
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = "state.json"
+RUN_LOCK = "run.lock"
+RUN_FILE = "run.json"
 USERS_LOCK = "users.lock"
 KEEPER_LOCK = "keeper.lock"
 BUSY = 75
@@ -151,6 +153,23 @@ def known_urls(var: Path) -> dict[str, str]:
     """Return the addresses of the servers that run: what the settings fall back to."""
     found = {variable: find(var / name) for variable, name in VARIABLES.items()}
     return {variable: state.url for variable, state in found.items() if state}
+
+
+def keep_choices(var: Path, choices: Mapping[str, str]) -> None:
+    """Write down what `make run` chose, for the commands that are typed beside it."""
+    processes.write_private(var / RUN_FILE, json.dumps(dict(choices)))
+
+
+def chosen_by_run(var: Path) -> dict[str, str]:
+    """Return what the `make run` that runs now chose, such as its PORT; nothing if none runs."""
+    try:
+        with (var / RUN_LOCK).open() as lock:
+            if _try_lock(lock, fcntl.LOCK_SH):
+                return {}
+        choices: dict[str, str] = json.loads((var / RUN_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return choices
 
 
 def ensure_for_tests(var: Path) -> None:

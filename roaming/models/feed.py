@@ -52,6 +52,9 @@ class Feed(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     retry_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    introduced_at = models.DateTimeField(
+        null=True, blank=True, help_text="When we last tried to tell of a new party of ours."
+    )
     last_success_at = models.DateTimeField(_("last success"), null=True, blank=True)
     last_error = models.TextField(_("last error"), blank=True, default="")
     last_error_at = models.DateTimeField(_("last error at"), null=True, blank=True)

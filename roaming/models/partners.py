@@ -11,7 +11,7 @@ from cpo_platform.common.shapes import BusinessDetails
 
 
 class PartnerStatus(models.TextChoices):
-    INVITED = "INVITED", _("Invited: waiting for the handshake")
+    INVITED = "INVITED", _("Not registered yet")
     REGISTERED = "REGISTERED", _("Registered")
     SUSPENDED = "SUSPENDED", _("Suspended by us")
     UNREGISTERED = "UNREGISTERED", _("Unregistered")
@@ -97,6 +97,11 @@ class PartnerRole(models.Model):
     business_details = ShapeField(
         _("business details"), shape=BusinessDetails, null=True, blank=True
     )
+    granted = models.BooleanField(
+        _("granted"),
+        default=True,
+        help_text=_("An eMSP's sessions, CDRs and tokens are shown to a partner only if granted."),
+    )
 
     class Meta:
         verbose_name = _("role")
@@ -107,6 +112,7 @@ class PartnerRole(models.Model):
                 "role",
                 Lower("country_code"),
                 Lower("party_id"),
+                condition=Q(granted=True),
                 name="partner_role_identity",
                 violation_error_message=_("Another partner speaks for this party already."),
             ),

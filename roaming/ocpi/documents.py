@@ -22,6 +22,12 @@ from tariffs.models import Tariff
 
 Rows = QuerySet[Any]
 
+MOST_READS = 10
+
+
+class NeverStill(RuntimeError):
+    """An object changes faster than it can be read."""
+
 
 @dataclass(frozen=True)
 class _Source:
@@ -89,7 +95,7 @@ def _render(object_ids: list[int], *, module: str, version: Version) -> dict[int
             last_updated=row.last_updated,
             body=json.dump_text(render(row)),
         )
-        for row in source.rows().filter(pk__in=object_ids)
+        for row in _whole(source, object_ids)
     ]
     Document.objects.bulk_create(
         documents,
@@ -98,3 +104,28 @@ def _render(object_ids: list[int], *, module: str, version: Version) -> dict[int
         update_fields=["last_updated", "body"],
     )
     return {document.object_id: document.body for document in documents}
+
+
+def _whole(source: _Source, object_ids: list[int]) -> Iterable[Any]:
+    """Return rows with all that belongs to them, each as it was at one moment.
+
+    That takes several queries, and an object that changes between them is read half old and half
+    new, which may even be none that can be rendered. A change moves `last_updated`: what moved is
+    read again.
+
+    Raises:
+        NeverStill: an object changed during every attempt.
+
+    """
+    wanted = set(object_ids)
+    for _attempt in range(MOST_READS):
+        rows = list(source.rows().filter(pk__in=wanted))
+        moments = dict(
+            source.rows().filter(pk__in=wanted).order_by().values_list("pk", "last_updated")
+        )
+        still = [row for row in rows if row.last_updated == moments.get(row.pk)]
+        yield from still
+        wanted = moments.keys() - {row.pk for row in still}
+        if not wanted:
+            return
+    raise NeverStill(f"{sorted(wanted)} changed during each of {MOST_READS} attempts to read them")

@@ -4,10 +4,13 @@ Every network call is outside a transaction. What a failed handshake leaves behi
 its steps, for staff to read; no token of it works afterwards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+from django.db import connection
 
 from cpo_platform.common import json
 from cpo_platform.common.secrets import new_token
@@ -24,6 +27,10 @@ UNUSABLE_API = 3001
 UNSUPPORTED_VERSION = 3002
 NO_MATCHING_ENDPOINTS = 3003
 INVALID = 2001
+GENERIC = 2000
+MAX_DETAIL = 1000
+# The first of the two numbers of our advisory locks here; the second is the partner.
+HANDSHAKE_LOCK = 731_024_503
 
 
 class HandshakeFailed(Exception):
@@ -32,7 +39,7 @@ class HandshakeFailed(Exception):
     def __init__(self, message: str, *, status_code: int, steps: list[Step]) -> None:
         self.status_code = status_code
         self.steps = steps
-        super().__init__(message)
+        super().__init__(message[:MAX_DETAIL])
 
 
 class _VersionEntry(Shape):
@@ -42,7 +49,7 @@ class _VersionEntry(Shape):
 
 class _EndpointEntry(Shape):
     identifier: OpenEnum
-    role: OpenEnum = "SENDER"
+    role: Literal["SENDER", "RECEIVER"] = "SENDER"
     url: Url
 
 
@@ -85,6 +92,7 @@ class _Talk:
             raise self.fail(f"read {what}", str(error), UNUSABLE_API) from error
 
     def fail(self, text: str, detail: str, status_code: int) -> HandshakeFailed:
+        detail = detail[:MAX_DETAIL]
         self.steps.append(Step(text, ok=False, detail=detail))
         return self.failed(f"{text}: {detail}", status_code)
 
@@ -115,29 +123,62 @@ def our_parties() -> list[str]:
     )
 
 
-def introduce_new_parties(*, partner: Partner, now: datetime) -> None:
-    """Exchange credentials anew if the partner does not know all our parties (PUT).
+def unknown_parties(partner: Partner) -> set[str]:
+    """Return our parties that the partner has not been told of.
 
     Every party whose objects we push must be listed (OCPI 2.2.1, credentials, CredentialsRole).
-
-    Raises:
-        HandshakeFailed: with the steps; the old credentials stay valid.
-
     """
-    if set(our_parties()) - set(partner.told_parties):
-        update_registration(partner_id=partner.pk, now=now)
+    return set(our_parties()) - set(partner.told_parties)
 
 
 def accept_credentials(
-    *, partner_id: int, credentials: TheirCredentials, version: Version, now: datetime
+    *,
+    partner_id: int,
+    presented: str,
+    credentials: TheirCredentials,
+    version: Version,
+    now: datetime,
 ) -> str:
     """Take a partner's credentials: call its API with them, and return its new token.
 
+    `presented` is the token that the request came with.
+
     Raises:
         HandshakeFailed: its API cannot be used (3001), does not have this version (3002), lacks
-            endpoints (3003), or its roles belong to another partner (2001).
+            endpoints (3003), its roles belong to another partner (2001), or another of its
+            handshakes is under way (2000).
 
     """
+    with _alone(partner_id):
+        if not partners.is_valid(partner_id=partner_id, token=presented):
+            raise HandshakeFailed(
+                "your token was replaced meanwhile", status_code=GENERIC, steps=[]
+            )
+        return _accept(partner_id, credentials, version, now)
+
+
+@contextmanager
+def _alone(partner_id: int) -> Iterator[None]:
+    """Let a partner have one handshake at a time: each keeps a thread of ours waiting for it.
+
+    Also, of two at once the second would void the token that the first was just given.
+    """
+    lock = [HANDSHAKE_LOCK, partner_id % 2**31]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", lock)
+        (taken,) = cursor.fetchone()
+    if not taken:
+        raise HandshakeFailed(
+            "another credentials request of yours is under way", status_code=GENERIC, steps=[]
+        )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
+
+
+def _accept(partner_id: int, credentials: TheirCredentials, version: Version, now: datetime) -> str:
     talk = _Talk(Credential(credentials.token))
     token = new_token()
     try:
@@ -196,6 +237,11 @@ def update_registration(*, partner_id: int, now: datetime) -> Partner:
         roaming.operations.partners.NotRegistered: there is no registration.
 
     """
+    with _alone(partner_id):
+        return _update(partner_id, now)
+
+
+def _update(partner_id: int, now: datetime) -> Partner:
     partner = Partner.objects.get(pk=partner_id)
     token_b = partners.offer_token(partner_id=partner_id, now=now)
     talk = _Talk(Credential.of(partner))
@@ -258,6 +304,8 @@ def _introduce(
             token_base64=talk.credential.base64,
             our_token=token_b,
             our_parties=our_parties(),
+            # Staff gave us this partner's address: what it says it is, it is.
+            grant_roles=method == "POST",
             now=now,
         )
     except partners.PartyTaken as error:

@@ -34,6 +34,8 @@ class Plan:
     sent: Json
 
 
+# More than this of one location are dearer than the location.
+MOST_PATCHES = 10
 NOTHING: tuple[Push, ...] = ()
 
 
@@ -61,7 +63,7 @@ def plan_location(document: Json, sent: Json, *, whole: bool = False) -> Plan:
     # In their order, so that the partner's location ends with the newest.
     changed.sort(key=lambda evse: datetime.fromisoformat(evse["last_updated"]))
     ends_with = changed[-1]["last_updated"] if changed else sent["last_updated"]
-    if ends_with != document["last_updated"]:
+    if ends_with != document["last_updated"] or len(changed) > MOST_PATCHES:
         return Plan((Push("PUT", path, document),), note)
     pushes = tuple(
         Push(

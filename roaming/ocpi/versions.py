@@ -57,9 +57,6 @@ VERSIONS: dict[str, Version] = {
     version.number: version for version in (Version("2.2.1", _CPO_MODULES, v2_2_1.SHAPES),)
 }
 
-# What a partner must offer, so that there is something to connect for; checked with its role.
-REQUIRED_OF_PARTNERS = (Module("credentials", ""),)
-
 
 def version_key(number: str) -> tuple[int, ...]:
     """Return what to compare version numbers by; () for one that is no number."""

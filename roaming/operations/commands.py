@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from cpo_platform.common.http import UnsafeUrl, check_url
 from cpo_platform.common.shapes import CdrToken
 from locations.models import Capability, Connector, Evse, Location, Status
 from roaming import visibility, wake
-from roaming.models import Command, CommandState, Partner, Role
+from roaming.models import Command, CommandState, Partner
 from roaming.operations import feed
 from sessions_app.models import Session
 
@@ -50,15 +51,23 @@ class Reception:
 
 
 def receive_start_session(
-    *, partner: Partner, request: StartSessionRequest, now: datetime
+    *,
+    partner: Partner,
+    request: StartSessionRequest,
+    now: datetime,
+    receiver: tuple[str, str] | None = None,
 ) -> Reception:
-    """Take a START_SESSION. The token is not checked: the eMSP has authorised it (OCPI 2.2.1)."""
+    """Take a START_SESSION. The token is not checked: the eMSP has authorised it (OCPI 2.2.1).
+
+    `receiver` is the party of ours that was asked (country code, party id): two of them may call
+    different locations by one id. Without it the older location is meant.
+    """
     refusal = _refuse(request.response_url)
     if refusal:
         return refusal
-    if not _speaks_for(partner, request.token):
+    if not visibility.is_emsp(partner, request.token.country_code, request.token.party_id):
         return Reception("REJECTED", "token: is not one of yours")
-    place = _find(partner, request)
+    place = _find(partner, request, receiver)
     if isinstance(place, Reception):
         return place
     location, evse, connector = place
@@ -79,16 +88,24 @@ def receive_start_session(
 
 
 def receive_stop_session(
-    *, partner: Partner, request: StopSessionRequest, now: datetime
+    *,
+    partner: Partner,
+    request: StopSessionRequest,
+    now: datetime,
+    receiver: tuple[str, str] | None = None,
 ) -> Reception:
-    """Take a STOP_SESSION. Another partner's session is as unknown as one that does not exist."""
+    """Take a STOP_SESSION. Another partner's session is as unknown as one that does not exist.
+
+    `receiver` is as in `receive_start_session`.
+    """
     refusal = _refuse(request.response_url)
     if refusal:
         return refusal
     session = (
         visibility.sessions_for(partner)
-        .filter(ocpi_id=request.session_id)
+        .filter(_of(receiver), ocpi_id=request.session_id)
         .select_related("evse")
+        .order_by("id")
         .first()
     )
     if session is None:
@@ -146,21 +163,20 @@ def _refuse(response_url: str) -> Reception | None:
     return None
 
 
-def _speaks_for(partner: Partner, token: CdrToken) -> bool:
-    owner = (token.country_code.lower(), token.party_id.lower())
-    return any(
-        role.role == Role.EMSP and (role.country_code.lower(), role.party_id.lower()) == owner
-        for role in partner.roles.all()
-    )
+def _of(receiver: tuple[str, str] | None) -> Q:
+    if receiver is None:
+        return Q()
+    country_code, party_id = receiver
+    return Q(country_code=country_code, party_id=party_id)
 
 
 def _find(
-    partner: Partner, request: StartSessionRequest
+    partner: Partner, request: StartSessionRequest, receiver: tuple[str, str] | None
 ) -> tuple[Location, Evse, Connector] | Reception:
     """Return where to start, or why not; without an EVSE the first that is free is taken."""
     location = (
         visibility.locations_for(partner)
-        .filter(ocpi_id=request.location_id)
+        .filter(_of(receiver), ocpi_id=request.location_id)
         .prefetch_related("evses__connectors")
         .order_by("id")
         .first()

@@ -1,19 +1,33 @@
 """The change feed: announcing, leasing a partner's feed, moving on, backing off."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import (
+    Exists,
+    F,
+    Func,
+    JSONField,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+)
 
 from roaming import visibility, wake
 from roaming.models import Change, Delivery, Feed, Partner, PartnerStatus
 
 LONGEST_PAUSE_SECONDS = 60
+INTRODUCE_EVERY = timedelta(minutes=5)
 SETTLING = timedelta(seconds=2)
 BATCH = 500
 MOST_SEQUENCED = 20_000
@@ -39,6 +53,14 @@ class Batch:
     position: int
 
 
+class _Merged(Func):
+    """`a || b` of two JSON objects, in the database."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " || "
+    output_field = JSONField()
+
+
 def lease_time() -> timedelta:
     """Return how long a worker that was killed keeps a feed from the others."""
     return timedelta(seconds=settings.FEED_LEASE_SECONDS)
@@ -51,29 +73,55 @@ def announce(*, module: str, object_id: int, partner_id: int | None = None) -> N
 
 
 def announce_everything(*, partner_id: int) -> None:
-    """Announce to one partner all that it may see, tariffs before the locations that name them."""
+    """Announce to one partner all that it may see, tariffs before the locations that name them.
+
+    Of sessions, those that are running; it pulls the rest, and its CDRs are announced already.
+    """
     partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
-    visible: Iterable[tuple[str, Iterable[int]]] = (
-        ("tariffs", visibility.tariffs_for(partner).order_by("pk").values_list("pk", flat=True)),
-        (
-            "locations",
-            visibility.locations_for(partner).order_by("pk").values_list("pk", flat=True),
-        ),
-        (
-            "sessions",
-            visibility.sessions_for(partner).ongoing().order_by("pk").values_list("pk", flat=True),
-        ),
+    _announce_all(
+        partner_id,
+        {
+            "tariffs": visibility.tariffs_for(partner),
+            "locations": visibility.locations_for(partner),
+            "sessions": visibility.sessions_for(partner).ongoing(),
+        },
     )
+
+
+def announce_parties(*, partner_id: int, parties: Iterable[str]) -> None:
+    """Announce all of some parties of ours (`NL*ABC`), which had to wait until it knew them."""
+    partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
+    owned = Q(pk__in=[])
+    for party in parties:
+        country_code, _star, party_id = party.partition("*")
+        owned |= Q(country_code=country_code, party_id=party_id)
+    _announce_all(
+        partner_id,
+        {
+            "tariffs": visibility.tariffs_for(partner).filter(owned),
+            "locations": visibility.locations_for(partner).filter(owned),
+            "sessions": visibility.sessions_for(partner).filter(owned),
+            "cdrs": visibility.cdrs_for(partner).filter(owned),
+        },
+    )
+
+
+def _announce_all(partner_id: int, visible: Mapping[str, QuerySet[Any, Any]]) -> None:
     with transaction.atomic():
-        for module, ids in visible:
-            Change.objects.bulk_create(
-                (
+        for module, rows in visible.items():
+            ids = rows.order_by("pk").values_list("pk", flat=True)
+            for some in _slices(ids.iterator(chunk_size=BATCH)):
+                Change.objects.bulk_create(
                     Change(module=module, object_id=object_id, partner_id=partner_id)
-                    for object_id in ids
-                ),
-                batch_size=BATCH,
-            )
+                    for object_id in some
+                )
         wake.feeds()
+
+
+def _slices(ids: Iterator[int]) -> Iterator[list[int]]:
+    # bulk_create makes a list of whatever it is given: a big network must not become one.
+    while some := list(islice(ids, BATCH)):
+        yield some
 
 
 def send_everything_again(*, partner_id: int) -> None:
@@ -82,8 +130,12 @@ def send_everything_again(*, partner_id: int) -> None:
     CDRs are left out: one that was acknowledged is never sent twice.
     """
     with transaction.atomic():
+        # What it has is kept beside the mark: a tariff that is deleted meanwhile is still to be
+        # deleted there, and a location that is hidden meanwhile is still to be hidden.
         Delivery.objects.filter(partner=partner_id).exclude(module__in=("cdrs", "commands")).update(
-            sent={"uncertain": True}, refused_at=None, attempts=0
+            sent=_Merged(F("sent"), Value({"uncertain": True}, JSONField())),
+            refused_at=None,
+            attempts=0,
         )
         announce_everything(partner_id=partner_id)
 
@@ -166,10 +218,30 @@ def lease_feed(*, feed_id: int, now: datetime) -> Lease | None:
     return Lease(feed.pk, feed.partner_id, key, feed.position)
 
 
-def renew_lease(*, lease: Lease, now: datetime) -> bool:
+def renew_lease(*, lease: Lease, now: datetime, at_least: timedelta = timedelta(0)) -> bool:
     """Keep the lease; False when it ran out and another worker took the feed."""
     held = Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key)
-    return bool(held.update(lease_until=now + lease_time()))
+    return bool(held.update(lease_until=now + max(lease_time(), at_least)))
+
+
+def hold_lease(*, lease: Lease) -> bool:
+    """Lock the feed if the lease is still ours: until the transaction ends, nobody takes it."""
+    return Feed.objects.select_for_update().filter(pk=lease.feed_id, lease_key=lease.key).exists()
+
+
+def note_error(*, lease: Lease, error: str, now: datetime) -> None:
+    """Show staff what went wrong, though the feed goes on."""
+    Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key).update(
+        last_error=error[:2000], last_error_at=now
+    )
+
+
+def may_introduce(*, lease: Lease, now: datetime) -> bool:
+    """Tell whether to try again to introduce our new parties to the partner, and note the try."""
+    feeds = Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key).filter(
+        Q(introduced_at__isnull=True) | Q(introduced_at__lte=now - INTRODUCE_EVERY)
+    )
+    return bool(feeds.update(introduced_at=now))
 
 
 def release_lease(*, lease: Lease) -> None:
@@ -210,8 +282,12 @@ def back_off(
     *, lease: Lease, error: str, now: datetime, retry_after_seconds: float | None = None
 ) -> datetime:
     """Let the feed rest: longer with each failure, up to a minute, or as the partner asked."""
-    feed = Feed.objects.get(pk=lease.feed_id)
-    pause = min(2.0**feed.failures, LONGEST_PAUSE_SECONDS)
+    # None: the registration was ended while we were sending.
+    feed = Feed.objects.filter(pk=lease.feed_id).first()
+    # A partner that is away for days fails thousands of times, and no float is 2 to the power of
+    # that.
+    doublings = min(feed.failures if feed else 0, LONGEST_PAUSE_SECONDS.bit_length())
+    pause = float(min(2**doublings, LONGEST_PAUSE_SECONDS))
     # Jitter, so that a partner that comes back is not met by everybody at once.
     pause *= random.uniform(0.5, 1.0)  # noqa: S311  not for secrets
     retry_at = now + timedelta(seconds=max(pause, retry_after_seconds or 0))

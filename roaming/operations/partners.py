@@ -18,6 +18,7 @@ from roaming.models import (
     PartnerRole,
     PartnerStatus,
     PartnerToken,
+    Role,
     TokenPurpose,
 )
 from roaming.operations import feed
@@ -95,7 +96,7 @@ def invite_partner(
             raise PartyTaken(f"name: {name} is registered already")
         partner.status = PartnerStatus.INVITED
         partner.save(update_fields=["status"])
-        _replace_roles(partner, [TheirRole(role, country_code, party_id)])
+        grant(partner, TheirRole(role, country_code, party_id))
         give_token(partner, token, purpose=TokenPurpose.REGISTRATION, now=now)
     return Invitation(partner, token)
 
@@ -140,6 +141,11 @@ def offer_token(*, partner_id: int, now: datetime) -> str:
     return token
 
 
+def is_valid(*, partner_id: int, token: str) -> bool:
+    """Tell whether this is a token of the partner's."""
+    return PartnerToken.objects.filter(partner_id=partner_id, digest=digest(token)).exists()
+
+
 def withdraw_token(*, partner_id: int, token: str) -> None:
     """Take back a token that was offered and not accepted."""
     PartnerToken.objects.filter(partner_id=partner_id, digest=digest(token)).delete()
@@ -161,11 +167,13 @@ def complete_registration(
     our_token: str,
     our_parties: Sequence[str],
     now: datetime,
+    grant_roles: bool = False,
 ) -> Partner:
     """Store what a handshake agreed; from here on the partner is served and pushed to.
 
     `our_token` is the one that it calls us with from now on; every other is void.
-    `our_parties` are those that our credentials named.
+    `our_parties` are those that our credentials named. An eMSP role that staff has not granted
+    shows the partner nothing, unless `grant_roles`: then staff has chosen this partner itself.
 
     Raises:
         PartyTaken: another partner speaks for one of the parties already.
@@ -174,7 +182,8 @@ def complete_registration(
     with transaction.atomic():
         partner = Partner.objects.select_for_update().get(pk=partner_id)
         first_time = partner.status != PartnerStatus.REGISTERED
-        _replace_roles(partner, credentials.roles)
+        news = set(our_parties) - set(partner.told_parties)
+        _replace_roles(partner, credentials.roles, grant_all=grant_roles)
         partner.endpoints.all().delete()
         Endpoint.objects.bulk_create(
             Endpoint(
@@ -196,7 +205,13 @@ def complete_registration(
         give_token(partner, our_token, purpose=TokenPurpose.OPERATION, now=now)
         feed.open_feed(partner, now=now)
         if first_time:
+            # What it had before is not ours to know. (A worker that was sending while the old
+            # registration ended may have noted something after that.)
+            Delivery.objects.filter(partner=partner).exclude(module="cdrs").delete()
             feed.announce_everything(partner_id=partner.pk)
+        elif news:
+            # Their objects may have waited for this.
+            feed.announce_parties(partner_id=partner.pk, parties=news)
     return partner
 
 
@@ -217,6 +232,8 @@ def forget_partner(*, partner_id: int) -> None:
         partner.save()
         partner.tokens.all().delete()
         partner.endpoints.all().delete()
+        # Its parties may come back by another partner; an invitation grants them anew.
+        partner.roles.update(granted=False)
         # What a former partner has is not ours to know; when it comes back, it is told anew.
         Delivery.objects.filter(partner=partner).delete()
         Change.objects.filter(partner=partner).delete()
@@ -246,7 +263,43 @@ def their_token(partner: Partner) -> str:
     return decrypt(partner.token_encrypted)
 
 
-def _replace_roles(partner: Partner, roles: Sequence[TheirRole]) -> None:
+def grant(partner: Partner, role: TheirRole) -> None:
+    """Let a partner speak for a party, whether it has claimed it yet or not.
+
+    Raises:
+        PartyTaken: another partner speaks for it.
+        django.core.exceptions.ValidationError: a field breaks a rule.
+
+    """
+    row = partner.roles.filter(
+        role=role.role, country_code=role.country_code, party_id=role.party_id
+    ).first() or PartnerRole(
+        partner=partner,
+        role=role.role,
+        country_code=role.country_code,
+        party_id=role.party_id,
+    )
+    row.granted = True
+    row.full_clean(validate_constraints=False)
+    _save_roles([row])
+
+
+def grant_claim(*, role_id: int) -> None:
+    """Grant a party that a partner has claimed.
+
+    Raises:
+        PartyTaken: another partner speaks for it.
+
+    """
+    with transaction.atomic():
+        row = PartnerRole.objects.select_for_update().get(pk=role_id)
+        row.granted = True
+        _save_roles([row])
+
+
+def _replace_roles(partner: Partner, roles: Sequence[TheirRole], *, grant_all: bool) -> None:
+    """Make the partner's roles those that it names now, and keep what staff granted of them."""
+    granted = {_key(row) for row in partner.roles.all() if row.granted}
     partner.roles.all().delete()
     rows = [
         PartnerRole(
@@ -255,17 +308,40 @@ def _replace_roles(partner: Partner, roles: Sequence[TheirRole]) -> None:
             country_code=role.country_code,
             party_id=role.party_id,
             business_details=_plain(role.business_details),
+            granted=grant_all or role.role != Role.EMSP or _key(role) in granted,
         )
         for role in roles
     ]
     for row in rows:
         row.full_clean(validate_constraints=False)
+    _save_roles(rows)
+
+
+def _key(role: TheirRole | PartnerRole) -> tuple[str, str, str]:
+    return (role.role, role.country_code.lower(), role.party_id.lower())
+
+
+def _save_roles(rows: Sequence[PartnerRole]) -> None:
+    taken = [
+        row
+        for row in rows
+        if PartnerRole.objects.filter(
+            role=row.role, country_code=row.country_code, party_id=row.party_id, granted=True
+        )
+        .exclude(partner=row.partner)
+        .exists()
+    ]
     try:
         with transaction.atomic():
-            PartnerRole.objects.bulk_create(rows)
-    except IntegrityError as error:
-        names = ", ".join(f"{role.country_code}*{role.party_id}" for role in roles)
-        raise PartyTaken(f"roles: another partner speaks for {names} already") from error
+            if not taken:
+                for row in rows:
+                    row.save()
+                return
+    except IntegrityError:
+        # Somebody else was faster.
+        taken = list(rows)
+    names = ", ".join(f"{row.country_code}*{row.party_id}" for row in taken)
+    raise PartyTaken(f"roles: another partner speaks for {names} already")
 
 
 def _plain(details: BusinessDetails | None) -> Any:

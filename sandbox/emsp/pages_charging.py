@@ -58,7 +58,7 @@ def _session(store: Store, session: Json) -> Html:
     return html(
         '<section class="card"><div class="head"><h2>{} {}</h2>{}</div><div class="figures">'
         "<div><b>{} kWh</b><small>energy</small></div>"
-        "<div><b>{}</b><small>cost so far</small></div>"
+        "<div><b>{}</b><small>{}</small></div>"
         "<div><b>{}</b><small>from {}<br>updated {}</small></div></div>"
         '<p class="soft">{}, EVSE {}, connector {} | {} {} ({})</p>{}</section>',
         session["id"],
@@ -66,6 +66,7 @@ def _session(store: Store, session: Json) -> Html:
         stop,
         number(session["kwh"]),
         price(session.get("total_cost"), session["currency"]),
+        "cost so far" if session["status"] in _RUNNING else "cost",
         _elapsed(session),
         moment(session["start_date_time"]),
         moment(session["last_updated"]),

@@ -258,12 +258,26 @@ def _tariff_for(connector: Connector, now: datetime) -> Tariff | None:
     """
     valid = [
         tariff
-        for tariff in connector.tariffs.in_use().with_elements()
+        for tariff in _whole_tariffs(connector)
         if tariff.type in ("", TariffType.REGULAR)
         and (tariff.start_date_time is None or tariff.start_date_time <= now)
         and (tariff.end_date_time is None or now < tariff.end_date_time)
     ]
     return min(valid, key=lambda tariff: (tariff.type == "", tariff.ocpi_id), default=None)
+
+
+def _whole_tariffs(connector: Connector) -> list[Tariff]:
+    """Return the connector's tariffs, each of them as it was at one moment.
+
+    A tariff is three queries, and one that is changed between them would be read half old and half
+    new: the prices of today as including the tax of yesterday. A change moves `last_updated`.
+    """
+    tariffs = connector.tariffs.in_use()
+    while True:
+        rows = list(tariffs.with_elements())
+        moments = {tariff.pk: tariff.last_updated for tariff in rows}
+        if moments == dict(tariffs.values_list("pk", "last_updated")):
+            return rows
 
 
 def _frozen_tariff(tariff: Tariff | None) -> dict[str, Any] | None:

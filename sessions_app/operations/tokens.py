@@ -1,9 +1,11 @@
 """Everything that writes tokens. The rows belong to the eMSPs: we keep what they say."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from cpo_platform.common import json
 from cpo_platform.common.clock import truncate
 from cpo_platform.common.models import changed_fields
 from cpo_platform.common.operations import Outcome
@@ -12,6 +14,7 @@ from sessions_app.models import Token
 from sessions_app.shapes import TokenShape
 
 MAX_UNKNOWN_FIELDS = 50
+MAX_UNKNOWN_BYTES = 64 * 1024
 IDENTITY = ("country_code", "party_id", "uid", "type")
 
 
@@ -130,4 +133,23 @@ def _columns(token: TokenShape) -> dict[str, Any]:
 
 
 def _bounded(fields: dict[str, Any]) -> dict[str, Any]:
-    return dict(list(fields.items())[:MAX_UNKNOWN_FIELDS])
+    """Return the first of the fields, up to a number and a size: they cost the eMSP nothing."""
+    kept: dict[str, Any] = {}
+    size = 0
+    for name, value in list(fields.items())[:MAX_UNKNOWN_FIELDS]:
+        plain_value = _without_decimals(value)
+        size += len(name) + len(json.dumps(plain_value))
+        if size <= MAX_UNKNOWN_BYTES:
+            kept[name] = plain_value
+    return kept
+
+
+def _without_decimals(value: Any) -> Any:
+    """Return a JSON value as the database's own JSON holds it."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {name: _without_decimals(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_decimals(item) for item in value]
+    return value

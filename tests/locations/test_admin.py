@@ -351,6 +351,11 @@ def test_a_status_button_sets_the_status(admin_client: Client) -> None:
     assert evse.status == "OUTOFORDER"
 
 
+def test_a_status_button_does_not_lose_what_is_written_in_the_form(admin_client: Client) -> None:
+    page = admin_client.get(evse_page(make_location().evses.get())).content.decode()
+    assert 'class="warn-unsaved-form"' in page
+
+
 def test_removing_an_evse_asks_first_and_is_for_good(admin_client: Client) -> None:
     evse = make_location().evses.get()
     url = f"{EVSES}{evse.pk}/status/"

@@ -14,6 +14,7 @@ from roaming.models import (
     Feed,
     Message,
     Partner,
+    PartnerRole,
     PartnerStatus,
     PartnerToken,
 )
@@ -199,12 +200,30 @@ def test_unregistering_asks_first(
     assert ended == [partner.pk]
 
 
+def test_a_party_that_was_only_claimed_is_granted_after_a_question(
+    admin_client: Client, partner: Partner
+) -> None:
+    claim = PartnerRole.objects.create(
+        partner=partner, role="EMSP", country_code="NL", party_id="CLM", granted=False
+    )
+    url = f"{PARTNERS}{partner.pk}/grant/"
+
+    assert "Grant parties" in admin_client.get(page(partner)).content.decode()
+    assert "NL*CLM" in admin_client.get(url).content.decode()
+    claim.refresh_from_db()
+    assert claim.granted is False
+    admin_client.post(url)
+
+    assert PartnerRole.objects.get(party_id="CLM").granted
+    assert "Grant parties" not in admin_client.get(page(partner)).content.decode()
+
+
 def test_staff_that_may_only_look_gets_no_buttons(client: Client, partner: Partner) -> None:
     user = User.objects.create_user("viewer", password="x", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_partner"))
     client.force_login(user)
     assert "Unregister" not in client.get(page(partner)).content.decode()
-    for action in ("retry", "resend", "renew", "unregister"):
+    for action in ("retry", "resend", "renew", "unregister", "grant"):
         assert client.post(f"{PARTNERS}{partner.pk}/{action}/").status_code == 403
     assert client.get(f"{PARTNERS}invite/").status_code == 403
     assert client.get(f"{PARTNERS}register/").status_code == 403

@@ -221,3 +221,35 @@ def test_stop_of_somebody_elses_session_is_as_unknown_as_none(call: Caller) -> N
 
     assert answers == ["UNKNOWN_SESSION", "UNKNOWN_SESSION"]
     assert Command.objects.count() == 0
+
+
+def test_the_party_that_is_asked_is_the_one_whose_location_is_meant(call: Caller) -> None:
+    other = LocationFactory(party_id="TWO", id="SITE", evses=[evse("E1-OF-TWO")])
+    start = {name: value for name, value in START.items() if name != "evse_uid"}
+
+    reply = call(
+        "POST",
+        "commands/START_SESSION",
+        start,
+        OCPI_to_country_code="NL",
+        OCPI_to_party_id="TWO",
+    )
+
+    assert reply.data["result"] == "ACCEPTED"
+    assert Command.objects.get().location == other
+    # Without it the older one is.
+    call("POST", "commands/START_SESSION", start)
+    assert Command.objects.latest("id").location.party_id == "TST"  # type: ignore[union-attr]
+
+
+def test_a_session_of_another_party_of_ours_is_not_stopped(call: Caller) -> None:
+    session: Session = SessionFactory()
+    LocationFactory(party_id="TWO")
+    stop = {"response_url": START["response_url"], "session_id": session.ocpi_id}
+
+    reply = call(
+        "POST", "commands/STOP_SESSION", stop, OCPI_to_country_code="NL", OCPI_to_party_id="TWO"
+    )
+
+    assert reply.data["result"] == "UNKNOWN_SESSION"
+    assert Command.objects.count() == 0

@@ -8,7 +8,15 @@ from django.core.management import call_command
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import decrypt
 from roaming import draining
-from roaming.models import Change, Feed, Partner, PartnerRole, PartnerStatus, PartnerToken
+from roaming.models import (
+    Change,
+    Delivery,
+    Feed,
+    Partner,
+    PartnerRole,
+    PartnerStatus,
+    PartnerToken,
+)
 from roaming.ocpi import handshake
 from roaming.operations import partners
 from sandbox.emsp import Emsp, PeerError, RegistrationError, running_emsp
@@ -253,3 +261,28 @@ def test_a_new_party_of_ours_is_introduced_before_its_objects_are_pushed(
     assert Partner.objects.get().told_parties == ["DE*NEU", "NL*TST"]
     assert emsp.get("locations", "DE", "NEU", "NEW") is not None
     assert emsp.violations() == []
+
+
+def test_what_was_noted_after_the_end_of_a_registration_is_no_news_to_keep(
+    emsp: Emsp, platform: str
+) -> None:
+    """A worker was sending while the partner left, and noted what it had sent after that."""
+    tariff = LocationFactory().evses.get().connectors.get().tariffs.get()
+    emsp.register(platform, invite().token_a)
+    partner = Partner.objects.get()
+    Feed.objects.update(retry_at=None)
+    draining.drain(partner.feed.pk)
+    late = Delivery.objects.get(module="tariffs")
+    assert late.sent["digest"]
+    emsp.unregister()
+    late.pk = None
+    late.save()
+
+    emsp.register(platform, invite().token_a)
+
+    assert not Delivery.objects.exists()
+    Feed.objects.update(retry_at=None)
+    emsp_requests = len(emsp.messages(direction="in"))
+    draining.drain(Partner.objects.get().feed.pk)
+    pushed = [message["url"] for message in emsp.messages(direction="in")[emsp_requests:]]
+    assert any(url.endswith(f"tariffs/NL/TST/{tariff.ocpi_id}") for url in pushed)

@@ -1,5 +1,6 @@
 """Pushing for real, over HTTP, to the sandbox partner: also when it fails in every way it can."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,13 +9,14 @@ from typing import Any
 
 import orjson
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import encrypt
 from locations.models import Evse, Location
 from locations.operations import put_location, set_evse_status, shape_of
-from roaming import draining
+from roaming import client, draining
 from roaming.models import Delivery, Endpoint, Feed, Message, Partner
 from roaming.ocpi.documents import bodies
 from roaming.ocpi.versions import VERSIONS
@@ -404,3 +406,117 @@ def test_everything_can_be_sent_again_but_for_cdrs(link: Link, site: Evse) -> No
     link.drain()
 
     assert link.pushed() == ["PUT tariffs/NL/TST/T1", "PUT locations/NL/TST/SITE"]
+
+
+def test_a_cdr_that_is_refused_after_a_401_is_not_taken_for_delivered(
+    link: Link, site: Evse
+) -> None:
+    link.emsp.misbehave("status", status=401, module="cdrs", count=1)
+    _charge(link, site)
+    link.drain()
+    link.emsp.misbehave("status", status=400, module="cdrs", count=1)
+
+    link.drain()
+
+    delivery = Delivery.objects.get(module="cdrs")
+    assert delivery.delivered_at is None
+    assert delivery.refused_at is not None
+    assert held(link, "cdrs") == []
+
+
+def test_an_outage_with_answers_sets_nothing_aside(link: Link, site: Evse) -> None:
+    link.emsp.misbehave("status", status=502)
+    cdr = _charge(link, site)
+    flip(link, site, "CHARGING")
+    for _each in range(12):
+        link.drain()
+    assert Delivery.objects.filter(refused_at__isnull=False).count() == 0
+    assert link.feed.failures == 12
+
+    link.emsp.behave()
+    link.drain()
+
+    assert [item["id"] for item in held(link, "cdrs")] == [cdr.ocpi_id]
+    assert held(link, "locations") == ours("locations", Location)
+    assert held(link, "sessions") == ours("sessions", Session)
+
+
+def test_one_object_that_always_fails_is_set_aside_while_others_go_through(
+    link: Link, site: Evse
+) -> None:
+    link.emsp.misbehave("status", status=500, module="tariffs")
+    TariffFactory(id="BAD", now=link.now())
+    for status in ["CHARGING", "BLOCKED"] * 3:
+        flip(link, site, status)
+        link.drain()
+
+    refused = Delivery.objects.get(refused_at__isnull=False)
+    assert (refused.module, "500" in refused.error) == ("tariffs", True)
+    assert held(link, "locations") == ours("locations", Location)
+    assert feed.waiting(link.feed) == 0
+
+
+def test_a_worker_that_lost_its_lease_leaves_the_truth_to_the_next(
+    link: Link, site: Evse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker takes the feed while our request is under way."""
+    flip(link, site, "CHARGING")
+    feed_id = link.feed.pk
+    real = client.send
+
+    async def slow(*args: Any, **kwargs: Any) -> Any:
+        reply = await real(*args, **kwargs)
+        await asyncio.to_thread(_take_over, feed_id)
+        return reply
+
+    monkeypatch.setattr("roaming.draining.sender.send", slow)
+    link.drain()
+    monkeypatch.setattr("roaming.draining.sender.send", real)
+
+    delivery = Delivery.objects.get(module="locations")
+    assert delivery.sent["uncertain"] is True
+    assert link.feed.lease_key == "another"
+    link.read = 0
+    link.drain()
+    assert link.pushed()[-1] == "PUT locations/NL/TST/SITE"
+    assert held(link, "locations") == ours("locations", Location)
+
+
+def _take_over(feed_id: int) -> None:
+    try:
+        Feed.objects.filter(pk=feed_id).update(lease_key="another")
+    finally:
+        connection.close()
+
+
+def test_a_new_party_that_cannot_be_introduced_holds_up_only_itself(link: Link, site: Evse) -> None:
+    LocationFactory(country_code="DE", party_id="NEU", id="NEW", evses=[evse("N1")])
+    flip(link, site, "CHARGING")
+
+    link.drain()
+
+    # The partner of these tests has no credentials endpoint to introduce anybody at.
+    assert link.feed.last_error
+    assert [item["id"] for item in held(link, "locations")] == ["SITE"]
+    assert held(link, "locations")[0]["evses"][0]["status"] == "CHARGING"
+    partner = Partner.objects.get(pk=link.partner.pk)
+    partner.told_parties = ["DE*NEU", "NL*TST"]
+    partner.save()
+    link.emsp.assume_registered(
+        inbound_token="token-EMS",
+        outbound_token="ours",
+        versions_url="http://localhost/ocpi/versions",
+        endpoints=[],
+        roles=[
+            {
+                "role": "CPO",
+                "country_code": code,
+                "party_id": party,
+                "business_details": {"name": "x"},
+            }
+            for code, party in (("NL", "TST"), ("DE", "NEU"))
+        ],
+    )
+    feed.announce_parties(partner_id=partner.pk, parties=["DE*NEU"])
+    link.drain()
+    assert [item["id"] for item in held(link, "locations")] == ["NEW", "SITE"]

@@ -10,9 +10,11 @@ from django.db import connection, transaction
 
 from locations.models import Evse
 from locations.operations import set_evse_status
-from roaming.models import Change, Feed
-from roaming.operations import feed
-from tests.factories import NOW, EvseFactory
+from roaming.models import Change, Delivery, Feed
+from roaming.ocpi.pushing import Push, plan_removal
+from roaming.operations import feed, partners
+from tariffs.models import Tariff
+from tests.factories import NOW, EvseFactory, TariffFactory
 from tests.roaming.conftest import Registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -228,3 +230,50 @@ def test_old_changes_are_forgotten_once_everybody_has_them(
 
     Feed.objects.update(position=position)
     assert feed.forget_old_changes(now=NOW) == 1
+
+
+def test_a_feed_that_failed_for_days_still_rests_and_says_why(first: Registered) -> None:
+    Feed.objects.update(failures=5000)
+
+    retry_at = feed.back_off(lease=leased(first), error="HTTP 502", now=NOW)
+
+    assert timedelta(seconds=30) <= retry_at - NOW <= timedelta(seconds=60)
+    kept = Feed.objects.get()
+    assert (kept.failures, kept.last_error, kept.lease_key) == (5001, "HTTP 502", "")
+
+
+def test_a_partner_that_left_while_it_was_sent_to_is_no_error(first: Registered) -> None:
+    lease = leased(first)
+    partners.forget_partner(partner_id=first.partner.pk)
+
+    feed.back_off(lease=lease, error="HTTP 401", now=NOW)
+
+    assert not Feed.objects.exists()
+
+
+def test_what_the_partner_has_is_known_while_everything_is_sent_again(first: Registered) -> None:
+    tariff: Tariff = TariffFactory()
+    held = {"digest": "d", "path": ["NL", "TST", tariff.ocpi_id]}
+    Delivery.objects.create(
+        partner=first.partner, module="tariffs", object_id=tariff.pk, sent=held, attempts=3
+    )
+
+    feed.send_everything_again(partner_id=first.partner.pk)
+
+    delivery = Delivery.objects.get()
+    assert delivery.sent == held | {"uncertain": True}
+    assert delivery.attempts == 0
+    # Deleted before it was sent again: the partner still has it.
+    assert plan_removal(delivery.sent).pushes == (Push("DELETE", tuple(held["path"])),)
+
+
+def test_everything_is_announced_slice_by_slice(
+    first: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [TariffFactory().pk for _each in range(5)]
+    Change.objects.all().delete()
+    monkeypatch.setattr(feed, "BATCH", 2)
+
+    feed.announce_everything(partner_id=first.partner.pk)
+
+    assert list(Change.objects.order_by("id").values_list("object_id", flat=True)) == made

@@ -11,7 +11,7 @@ from locations.models import Evse, Location
 from locations.operations import set_evse_status
 from roaming.models import Document
 from roaming.ocpi.common import pagination
-from tests.factories import NOW, LocationFactory, TariffFactory, evse
+from tests.factories import NOW, LocationFactory, TariffFactory, connector, evse
 from tests.roaming.conftest import Caller
 
 pytestmark = pytest.mark.django_db
@@ -192,3 +192,17 @@ def test_a_removed_evse_is_still_told(call: Caller, five_sites: None) -> None:
     statuses = {item["id"]: item["evses"][0]["status"] for item in call.get("locations").data}
 
     assert statuses["L1"] == "REMOVED"
+
+
+def test_an_evse_that_the_version_cannot_express_is_not_there(call: Caller) -> None:
+    """MCS has no name in 2.2.1: the list leaves the EVSE out, and so does its own URL."""
+    mcs = connector("1") | {"standard": "MCS"}
+    LocationFactory(
+        id="TRUCKS", evses=[evse("E-CCS", power="DC"), evse("E-MCS") | {"connectors": [mcs]}]
+    )
+
+    assert [one["uid"] for one in call.get("locations/TRUCKS").data["evses"]] == ["E-CCS"]
+    assert call.get("locations/TRUCKS/E-CCS").status == 200
+    reply = call.get("locations/TRUCKS/E-MCS")
+    assert (reply.status, reply.code) == (404, 2003)
+    assert call.get("locations/TRUCKS/E-MCS/1").status == 404

@@ -87,6 +87,14 @@ def test_several_statuses_are_patched_oldest_first() -> None:
     assert [push.path[-1] for push in plan_location(document, has).pushes] == ["E0", "E1"]
 
 
+def test_a_location_whose_every_status_changed_is_put() -> None:
+    has = plan_location(location(*["AVAILABLE"] * 12), {}).sent
+
+    plan = plan_location(location(*["CHARGING"] * 12, at=4), has)
+
+    assert [push.method for push in plan.pushes] == ["PUT"]
+
+
 def test_a_location_whose_time_a_patch_would_not_bring_about_is_put() -> None:
     has = plan_location(location("AVAILABLE"), {}).sent
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from roaming.models import PartnerRole
 from sessions_app.models import Token
 from tests.roaming.conftest import Caller, Registered
 
@@ -154,3 +155,18 @@ def test_two_partners_may_have_one_uid(first: Registered, stranger: Registered) 
     stranger.call("PUT", "tokens/NL/FOE/04AA", TOKEN | {"party_id": "FOE"})
 
     assert Token.objects.filter(uid="04aa").count() == 2
+
+
+def test_the_party_in_another_role_does_not_write_its_tokens(
+    first: Registered, stranger: Registered
+) -> None:
+    """Two partners may name one party: one as its eMSP, one as its navigation provider."""
+    PartnerRole.objects.create(
+        partner=stranger.partner, role="NSP", country_code="NL", party_id="EMS"
+    )
+    first.call("PUT", URL, TOKEN)
+
+    reply = stranger.call("PUT", URL, TOKEN | {"last_updated": "2027-01-01T00:00:00Z"})
+
+    assert (reply.status, reply.code) == (404, 2001)
+    assert first.call.get(URL).data == TOKEN

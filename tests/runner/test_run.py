@@ -92,7 +92,7 @@ def test_taken_port_is_one_sentence_and_starts_nothing(var: Path, start: Start) 
         f"Port {port} is taken (Address already in use): stop what listens on 127.0.0.1:{port}, "
         f"or choose another, PORT={port + 1} make run.\n"
     )
-    assert not var.exists()
+    assert [path.name for path in var.iterdir()] == ["run.lock"]
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 
+from cpo_platform import environment as env
 from cpo_platform.runner import postgres, processes, servers
 from cpo_platform.runner.errors import RunnerError
 from tests.runner.conftest import Start
@@ -149,3 +152,31 @@ def test_root_without_user_namespaces_runs_postgresql_as_nobody(
         assert postgres._identity(home, binaries) == "nobody"
     except RunnerError as error:  # a checkout under /root: nobody but root gets in
         assert "run as an ordinary user" in str(error)  # noqa: PT017 - both answers are right
+
+
+def test_commands_know_what_the_run_beside_them_chose(tmp_path: Path) -> None:
+    servers.keep_choices(tmp_path, {"PORT": "8800"})
+    with (tmp_path / servers.RUN_LOCK).open("w") as lock:
+        assert servers.try_exclusively(lock)
+        assert _chosen_elsewhere(tmp_path) == {"PORT": "8800"}
+
+    # Nobody runs any more: what was chosen then is of no interest.
+    assert _chosen_elsewhere(tmp_path) == {}
+    assert servers.chosen_by_run(tmp_path / "nothing") == {}
+
+
+def _chosen_elsewhere(var: Path) -> dict[str, str]:
+    """Ask in another process: a lock of one's own is none."""
+    script = (
+        "import json, pathlib, sys; from cpo_platform.runner import servers; "
+        "print(json.dumps(servers.chosen_by_run(pathlib.Path(sys.argv[1]))))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, str(var)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=env.BASE_DIR,
+    )
+    chosen: dict[str, str] = json.loads(found.stdout)
+    return chosen

@@ -1,4 +1,4 @@
-"""The supervisor: one ends, all end, and nothing stays behind."""
+"""The supervisor: what crashes is started again, and nothing stays behind."""
 
 import os
 import signal
@@ -66,6 +66,29 @@ def test_end_of_one_process_is_named_and_all_are_stopped(tmp_path: Path) -> None
         supervisor.watch(lambda: False)
     supervisor.stop()
     assert processes.started_at(worker) is None
+
+
+def test_a_process_that_crashes_is_started_again(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    supervisor = _supervise(tmp_path, worker=f"sh -c 'echo $$ > {pid}; exec sleep 99'")
+    supervisor.start()
+    try:
+        first = _pid(pid)
+        os.kill(first, signal.SIGKILL)
+        supervisor.keep_alive(until=lambda: _pid(pid) != first)
+        assert processes.started_at(_pid(pid)) is not None
+    finally:
+        supervisor.stop()
+
+
+def test_a_process_that_crashes_again_and_again_ends_it_all(tmp_path: Path) -> None:
+    supervisor = _supervise(tmp_path, web="sh -c 'exit 3'")
+    supervisor.start()
+    try:
+        with pytest.raises(RunnerError, match=r"The process web ended \(3\), for the 6th time"):
+            supervisor.keep_alive(until=lambda: False)
+    finally:
+        supervisor.stop()
 
 
 def test_process_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from cpo_platform.common.admin import NONE
 from roaming.models import Delivery, Message, Partner
+from sessions_app.admin import costs_panel
 from sessions_app.models import Cdr, Session, Token
 from tests.admin_data import NOW, make_location, make_party, make_session, make_tariff
 
@@ -43,13 +45,22 @@ def test_the_session_page_shows_price_periods_readings_and_its_cdr(
         "energy 11 kWh, charging time 1 h",
         "111 kWh",
         # 10:00 UTC, as the clock at the location shows.
-        "2026-05-04 12:00:00",
+        "2026-05-04 12:00:00 CEST",
+        "AC, 3 phases",
         "Europe/Berlin",
         f'href="{CDRS}{cdr.pk}/change/"',
         f'href="/admin/locations/evse/{session.evse_id}/change/"',
         "No partner has been sent this yet.",
     ):
         assert expected in text, expected
+
+
+def test_no_taxes_are_written_like_every_other_amount() -> None:
+    free = {"total_cost": {"before_taxes": "0", "taxes": []}}
+    amounts = ("0.00 EUR", "0.00 EUR", "0.00 EUR")
+    assert costs_panel(free, "EUR").rows == [("Total", *amounts)]
+    unknown = {"total_cost": {"before_taxes": "0"}}
+    assert costs_panel(unknown, "EUR").rows == [("Total", "0.00 EUR", NONE, NONE)]
 
 
 def test_the_cdr_page_shows_where_the_partner_keeps_it(

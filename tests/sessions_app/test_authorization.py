@@ -27,6 +27,9 @@ class Emsp:
     answers: ClassVar[dict[str, RealtimeAnswer]] = {}
     questions: ClassVar[list[Question]] = []
 
+    def is_connected(self, *, country_code: str, party_id: str) -> bool:
+        return (country_code, party_id) != ("NL", "OFF")
+
     def ask(self, question: Question) -> RealtimeAnswer:
         self.questions.append(question)
         return self.answers[question.party_id]
@@ -165,3 +168,22 @@ def test_of_two_emsps_that_refuse_the_first_says_why(emsp: type[Emsp], evse: Evs
     }
 
     assert authorize(uid="04AA", evse=evse).allowed is Allowed.NO_CREDIT
+
+
+def test_an_emsp_cannot_make_another_one_pay(emsp: type[Emsp], evse: Evse) -> None:
+    token = TokenFactory(uid="04AA", whitelist="NEVER")
+    emsp.answers["EMS"] = RealtimeAnswer(YES, cdr_token("VICTIM", party_id="FOE"))
+
+    authorization = authorize(uid="04AA", evse=evse)
+
+    assert authorization.allowed is YES
+    assert authorization.cdr_token == token.cdr_token
+
+
+def test_a_token_of_an_emsp_that_left_is_refused_whatever_its_whitelist(
+    emsp: type[Emsp], evse: Evse
+) -> None:
+    TokenFactory(party_id="OFF", uid="04AA", whitelist="ALWAYS")
+
+    assert authorize(uid="04AA", evse=evse).allowed is Allowed.NOT_ALLOWED
+    assert emsp.questions == []

@@ -20,6 +20,7 @@ from sessions_app.models import Cdr, MeterReading, Session, SessionStatus
 from sessions_app.operations import sessions
 from sessions_app.signals import cdr_issued, session_changed
 from tariffs.models import Tariff
+from tests.concurrency import just_before
 from tests.factories import (
     NOW,
     ConnectorFactory,
@@ -207,6 +208,30 @@ def test_regular_tariff_goes_before_an_untyped_one_and_invalid_ones_are_ignored(
 
 
 # --- The price
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("table", ["tariffs_tariffelement", "tariffs_pricecomponent"])
+def test_tariff_that_changes_while_a_session_starts_is_frozen_as_one_of_both(table: str) -> None:
+    """The prices of after a change with the tax of before it would be a price nobody agreed to."""
+    connector = ConnectorFactory()
+    before = Tariff.objects.get()
+
+    def change_it() -> None:
+        TariffFactory(
+            id=before.ocpi_id,
+            tax_included="YES",
+            elements=[{"price_components": [price("ENERGY", "0.50")]}],
+            now=before.last_updated + timedelta(minutes=1),
+        )
+
+    with just_before(f'FROM "{table}"', change_it):
+        session = SessionFactory(connector=connector)
+
+    assert session.frozen_tariff is not None
+    [element] = session.frozen_tariff["elements"]
+    assert element["price_components"][0]["price"] == "0.5000"
+    assert session.frozen_tariff["tax_included"] == "YES"
 
 
 def test_every_reading_prices_the_session_anew() -> None:

@@ -631,6 +631,9 @@ def test_driver_whose_token_is_refused_leaves_again(connector: Connector, settin
 class Refusing:
     """An eMSP that refuses everybody."""
 
+    def is_connected(self, *, country_code: str, party_id: str) -> bool:
+        return (country_code, party_id) != ("NL", "OFF")
+
     def ask(self, _question: Question) -> RealtimeAnswer:
         return RealtimeAnswer(Allowed.NO_CREDIT, info="Top up")
 

@@ -16,9 +16,11 @@ PAGE = 200
 class Command(BaseCommand):
     help = "Export all locations as the JSON list that partners of a version are served."
 
-    def add_arguments(self, parser: CommandParser) -> None:
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         # `--version` is Django's own option of every command; here it is the OCPI version.
-        parser.conflict_handler = "resolve"
+        return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
+
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--version", default="2.2.1", choices=sorted(VERSIONS))
         parser.add_argument("--output", help="a file; without it, standard output")
 

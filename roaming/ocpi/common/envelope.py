@@ -9,7 +9,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from cpo_platform.common import json
-from roaming.ocpi.common.errors import BadJson, OcpiError
+from cpo_platform.common.text import unstorable_reason
+from roaming.ocpi.common.errors import BadJson, InvalidParameters, OcpiError
 
 SUCCESS = 1000
 MAX_BODY_BYTES = 1024 * 1024
@@ -71,6 +72,10 @@ class OcpiParser(BaseParser):
         if len(text) > MAX_BODY_BYTES:
             raise BadJson(f"the body is larger than {MAX_BODY_BYTES} bytes")
         try:
-            return json.loads(text)
+            document = json.loads(text)
         except json.InvalidJson as error:
             raise BadJson(f"the body is not JSON: {error}") from error
+        reason = unstorable_reason(document)
+        if reason:
+            raise InvalidParameters(f"the body {reason}")
+        return document

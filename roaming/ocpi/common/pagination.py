@@ -11,6 +11,7 @@ from roaming.ocpi.common.errors import InvalidParameters
 
 MAX_LIMIT = 100
 MAX_OFFSET = 2**31
+MAX_DIGITS = 20
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def _whole(query: Mapping[str, str], name: str, default: int, *, minimum: int) -
     text = query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not minimum <= int(text[:20]) <= MAX_OFFSET:
+    digits = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+    if not digits or not minimum <= int(text) <= MAX_OFFSET:
         raise InvalidParameters(f"{name}: must be a whole number of at least {minimum}")
     return int(text)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from locations.models import Connector, Evse, Location
+from locations.models import Location
 from roaming.operations.commands import StartSessionRequest, StopSessionRequest
 from roaming.operations.partners import TheirCredentials
 from sessions_app.models import Cdr, Session, Token
@@ -31,8 +31,6 @@ class Shapes:
     """
 
     location: Callable[[Location], Json]
-    evse: Callable[[Evse], Json]
-    connector: Callable[[Connector], Json]
     tariff: Callable[[Tariff], Json]
     session: Callable[[Session], Json]
     cdr: Callable[[Cdr], Json]

@@ -5,8 +5,6 @@ from roaming.ocpi.v2_2_1 import commands, credentials, locations, sessions, tari
 
 SHAPES = Shapes(
     location=locations.render_location,
-    evse=locations.render_evse,
-    connector=locations.render_connector,
     tariff=tariffs.render_tariff,
     session=sessions.render_session,
     cdr=sessions.render_cdr,

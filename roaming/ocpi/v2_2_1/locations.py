@@ -129,7 +129,7 @@ def render_location(row: Location) -> Json:
             "coordinates": _coordinates(row.latitude, row.longitude),
             "related_locations": row.related_locations,
             "parking_type": row.parking_type if row.parking_type in PARKING_TYPES else None,
-            "evses": [render_evse(evse) for evse in evses],
+            "evses": [_evse(evse) for evse in evses],
             "directions": row.directions,
             "operator": row.operator,
             "suboperator": row.suboperator,
@@ -145,7 +145,7 @@ def render_location(row: Location) -> Json:
     )
 
 
-def render_evse(row: Evse) -> Json:
+def _evse(row: Evse) -> Json:
     return present(
         {
             "uid": row.uid,
@@ -153,7 +153,7 @@ def render_evse(row: Evse) -> Json:
             "status": row.status,
             "status_schedule": row.status_schedule,
             "capabilities": known(row.capabilities, CAPABILITIES),
-            "connectors": [render_connector(connector) for connector in _connectors(row)],
+            "connectors": [_connector(connector) for connector in _connectors(row)],
             "floor_level": row.floor_level,
             "coordinates": _coordinates(row.latitude, row.longitude),
             "physical_reference": row.physical_reference,
@@ -165,7 +165,7 @@ def render_evse(row: Evse) -> Json:
     )
 
 
-def render_connector(row: Connector) -> Json:
+def _connector(row: Connector) -> Json:
     return present(
         {
             "id": row.ocpi_id,

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from cpo_platform.common.money import round_money
 from roaming.ocpi.common.rendering import energy_mix, moment, present
 from tariffs.models import Tariff
 from tariffs.operations import shape_of
@@ -69,7 +70,7 @@ def _component(component: PriceComponentShape, tax_included: str) -> Json:
     price = component.price
     if tax_included == "YES" and component.vat:
         # 2.2.1 has net prices only.
-        price = round(price / (1 + component.vat / Decimal(100)), 4)
+        price = round_money(price / (1 + component.vat / Decimal(100)))
     document: Json = {"type": component.type, "price": price}
     # Absent means that no VAT applies, which is not the same as 0.
     if component.vat is not None and tax_included != "N/A":

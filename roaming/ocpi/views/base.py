@@ -63,6 +63,8 @@ class OcpiView(APIView):
     parser_classes = [OcpiParser]
     renderer_classes = [OcpiRenderer]
     content_negotiation_class = _AlwaysJson
+    # Without OPTIONS: what the framework would answer is no envelope.
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
     now: datetime
     caller: Caller
@@ -86,6 +88,7 @@ class OcpiView(APIView):
             if self.caller.partner.status != PartnerStatus.REGISTERED:
                 raise errors.Unauthorized("the handshake is not complete")
             check_route(self.route, self.caller.partner.roles.all())
+        _check_names(request)
 
     @property
     def spec(self) -> Version:
@@ -128,7 +131,11 @@ class OcpiView(APIView):
         response = super().finalize_response(request, response, *args, **kwargs)
         for name, value in (self.ids | self.route.answer_headers).items():
             response[name] = value
-        self._log(request, response)
+        try:
+            self._log(request, response)
+        except Exception:
+            # What was asked for is done; the partner must not be told otherwise.
+            logger.exception("a message was not logged")
         return response
 
     def _log(self, request: Any, response: Response) -> None:
@@ -158,6 +165,15 @@ class OcpiView(APIView):
         if not self.functional or not isinstance(data, dict):
             return ""
         return json.dump_text(data)[:MAX_LOGGED_BODY].replace("\\u0000", "")
+
+
+def _check_names(request: Request) -> None:
+    """Refuse a URL with a NUL character: nothing of ours can be called that."""
+    if "\x00" in request.path:
+        raise errors.NotFound("there is nothing here: the URL holds a NUL character")
+    for name, values in request.query_params.lists():
+        if any("\x00" in text for text in (name, *values)):
+            raise errors.InvalidParameters("the query must not hold NUL characters")
 
 
 class UnknownUrlView(OcpiView):

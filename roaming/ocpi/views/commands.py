@@ -31,6 +31,7 @@ class CommandView(OcpiView):
             partner=self.caller.partner,
             request=self.spec.shapes.read_start_session(body),
             now=self.now,
+            receiver=self.route.receiver,
         )
 
     def _stop_session(self, body: Any) -> commands.Reception:
@@ -38,6 +39,7 @@ class CommandView(OcpiView):
             partner=self.caller.partner,
             request=self.spec.shapes.read_stop_session(body),
             now=self.now,
+            receiver=self.route.receiver,
         )
 
     def _respond(self, reception: commands.Reception) -> Response:

@@ -49,6 +49,7 @@ class CredentialsView(OcpiView):
         try:
             token = handshake.accept_credentials(
                 partner_id=self.caller.partner.pk,
+                presented=self.caller.token,
                 credentials=credentials,
                 version=self.spec,
                 now=self.now,

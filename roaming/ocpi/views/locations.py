@@ -5,15 +5,22 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from locations.models import Connector, Evse, Location
+from locations.models import Location
 from roaming import visibility
 from roaming.ocpi.common.errors import NotFound
 from roaming.ocpi.views.base import OcpiView
 
 UNKNOWN_LOCATION = 2003
 
+Json = dict[str, Any]
+
 
 class LocationView(OcpiView):
+    """A location as the list and the pushes have it, or a part of it.
+
+    What a version cannot express (an EVSE whose only connector it has no name for) is no part.
+    """
+
     def get(
         self,
         request: Request,
@@ -22,13 +29,12 @@ class LocationView(OcpiView):
         connector_id: str | None = None,
         **_kwargs: Any,
     ) -> Response:
-        location = self._location(location_id)
-        if evse_uid is None:
-            return self.done(self.spec.shapes.location(location))
-        evse = _evse(location, evse_uid)
-        if connector_id is None:
-            return self.done(self.spec.shapes.evse(evse))
-        return self.done(self.spec.shapes.connector(_connector(evse, connector_id)))
+        document = self.spec.shapes.location(self._location(location_id))
+        if evse_uid is not None:
+            document = _part(document.get("evses", []), "uid", evse_uid)
+        if connector_id is not None:
+            document = _part(document["connectors"], "id", connector_id)
+        return self.done(document)
 
     def _location(self, location_id: str) -> Location:
         rows = visibility.locations_for(self.caller.partner).filter(ocpi_id=location_id)
@@ -42,15 +48,8 @@ class LocationView(OcpiView):
         return location
 
 
-def _evse(location: Location, uid: str) -> Evse:
-    for evse in location.evses.all():
-        if evse.uid.lower() == uid.lower():
-            return evse
-    raise NotFound(f"unknown EVSE {uid}", status_code=UNKNOWN_LOCATION)
-
-
-def _connector(evse: Evse, connector_id: str) -> Connector:
-    for connector in evse.connectors.all():
-        if connector.ocpi_id.lower() == connector_id.lower():
-            return connector
-    raise NotFound(f"unknown connector {connector_id}", status_code=UNKNOWN_LOCATION)
+def _part(parts: list[Json], key: str, value: str) -> Json:
+    for part in parts:
+        if part[key].lower() == value.lower():
+            return part
+    raise NotFound(f"unknown {key} {value}", status_code=UNKNOWN_LOCATION)

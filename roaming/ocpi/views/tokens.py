@@ -8,7 +8,6 @@ from rest_framework.response import Response
 from cpo_platform.common.operations import Outcome
 from roaming import visibility
 from roaming.ocpi.common.errors import InvalidParameters, NotFound
-from roaming.ocpi.common.headers import speaks_for
 from roaming.ocpi.views.base import OcpiView
 from sessions_app.operations import tokens
 
@@ -90,8 +89,8 @@ class TokenView(OcpiView):
         return request.query_params.get("type") or DEFAULT_TYPE
 
     def _check_owner(self, country_code: str, party_id: str) -> None:
-        if not speaks_for(self.caller.partner.roles.all(), country_code, party_id):
-            raise NotFound(f"{country_code}*{party_id} is not one of your roles")
+        if not visibility.is_emsp(self.caller.partner, country_code, party_id):
+            raise NotFound(f"{country_code}*{party_id} is not one of your eMSP roles")
 
     def _check_identity(self, request: Request, pairs: dict[str, tuple[str, str]]) -> None:
         for name, (body, url) in pairs.items():

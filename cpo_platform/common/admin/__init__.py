@@ -1,0 +1,72 @@
+"""What the admin of every app shares: pages that save by one operation, and pages that only show.
+
+A page that saves builds a shape from its form and hands it to one operation. What the operation
+refuses becomes an error of the form, and nothing has changed. A page that shows is a list of
+panels; an app adds panels to pages of the apps below it with `register_panel`.
+"""
+
+from cpo_platform.common.admin.display import (
+    NONE,
+    address,
+    change_url,
+    link,
+    link_to,
+    minute,
+    moment,
+    money,
+    number,
+    pill,
+    unbroken,
+)
+from cpo_platform.common.admin.energy import green_field, mix_document, mix_values, sources_field
+from cpo_platform.common.admin.forms import (
+    FormSet,
+    OperationForm,
+    PartFormSet,
+    PartsForm,
+    Refusals,
+    Refused,
+)
+from cpo_platform.common.admin.pages import Admin, RecordAdmin
+from cpo_platform.common.admin.panels import (
+    Button,
+    Panel,
+    PanelProvider,
+    panels_of,
+    register_panel,
+    status_chips,
+)
+from cpo_platform.common.admin.saving import OperationAdmin
+
+__all__ = [
+    "NONE",
+    "Admin",
+    "Button",
+    "FormSet",
+    "OperationAdmin",
+    "OperationForm",
+    "Panel",
+    "PanelProvider",
+    "PartFormSet",
+    "PartsForm",
+    "RecordAdmin",
+    "Refusals",
+    "Refused",
+    "address",
+    "change_url",
+    "green_field",
+    "link",
+    "link_to",
+    "minute",
+    "mix_document",
+    "mix_values",
+    "moment",
+    "money",
+    "number",
+    "panels_of",
+    "pill",
+    "register_panel",
+    "sources_field",
+    "status_chips",
+    "unbroken",
+]

@@ -1,0 +1,204 @@
+"""The base of every admin page, and of pages that only show."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.admin import ShowFacets
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+
+from cpo_platform.common.admin.panels import Button, Panel, panels_of
+
+if TYPE_CHECKING:
+    # django-unfold has no types; its classes are Django's with another look.
+    from django.contrib.admin import ModelAdmin as _ModelAdmin
+    from django.contrib.admin.views.main import ChangeList
+
+    class _Base(_ModelAdmin[Any]): ...
+
+else:
+    from unfold.admin import ModelAdmin as _Base
+    from unfold.views import ChangeList
+
+
+class _ChangeList(ChangeList):
+    """A list that does not count the whole table, and knows when nothing is filtered."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
+
+
+class Admin(_Base):
+    """The base of every admin page: no action of Django's that writes rows by itself."""
+
+    list_per_page = 50
+    list_max_show_all = 200
+    show_full_result_count = False
+    # Facets count the table once per filter value.
+    show_facets = ShowFacets.NEVER
+    empty_text: Any = ""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return _ChangeList
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def page(
+        self,
+        request: HttpRequest,
+        template: str,
+        *,
+        title: object,
+        obj: Any = None,
+        status: int = 200,
+        **context: Any,
+    ) -> TemplateResponse:
+        """Return a page of this admin in the site's frame."""
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            template,
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "original": obj,
+                "title": title,
+                "media": self.media,
+                "list_url": self.list_url(),
+                **context,
+            },
+            status=status,
+        )
+
+    def confirm(
+        self,
+        request: HttpRequest,
+        *,
+        title: object,
+        sentences: Iterable[object],
+        button: object,
+        cancel_url: str,
+        danger: bool = False,
+        values: Iterable[tuple[str, str]] = (),
+        blocked: bool = False,
+        links: Iterable[object] = (),
+    ) -> TemplateResponse:
+        """Return the page that asks before something is done, or says why it cannot be."""
+        return self.page(
+            request,
+            "admin/cpo/confirm.html",
+            title=title,
+            sentences=list(sentences),
+            button=button,
+            cancel_url=cancel_url,
+            danger=danger,
+            values=list(values),
+            blocked=blocked,
+            links=list(links),
+        )
+
+    def list_url(self, query: str = "") -> str:
+        """Return the address of the list."""
+        url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        return f"{url}?{query}" if query else url
+
+    def add_url(self) -> str:
+        """Return the address of the page that adds one."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_add")
+
+    def found(self, request: HttpRequest, object_id: object, *, change: bool = False) -> Any:
+        """Return a row that this person may see (or change); None if there is none.
+
+        Raises:
+            PermissionDenied: the person may not.
+
+        """
+        row = self.get_object(request, str(object_id))
+        allowed = (
+            self.has_change_permission(request, row)
+            if change
+            else self.has_view_or_change_permission(request, row)
+        )
+        if not allowed:
+            raise PermissionDenied
+        return row
+
+    def missing(self, request: HttpRequest, object_id: object) -> HttpResponseRedirect:
+        """Go to the list and say that there is no such row."""
+        messages.warning(
+            request,
+            gettext("%(name)s %(id)s does not exist.")
+            % {"name": capfirst(self.opts.verbose_name), "id": object_id},
+        )
+        return HttpResponseRedirect(self.list_url())
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        return super().changelist_view(
+            request, {"empty_text": self.empty_text, **(extra_context or {})}
+        )
+
+
+class RecordAdmin(Admin):
+    """Rows that nobody edits here: a list, and a page of panels."""
+
+    module = ""
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def panels(self, request: HttpRequest, obj: Any) -> list[Panel]:
+        """Return what the page of a row shows."""
+        raise NotImplementedError
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        obj = self.found(request, object_id)
+        if obj is None:
+            return self.missing(request, object_id)
+        panels = self.panels(request, obj)
+        if self.module:
+            panels += panels_of(self.module, request, obj.pk)
+        context: dict[str, Any] = {
+            "heading": self.heading(obj),
+            "buttons": self.buttons(request, obj),
+        }
+        return self.page(
+            request,
+            "admin/cpo/record.html",
+            title=str(obj),
+            obj=obj,
+            panels=panels,
+            **(context | (extra_context or {})),
+        )
+
+    def heading(self, obj: Any) -> object:
+        """Return what stands beside the title, such as a status."""
+        return ""
+
+    def buttons(self, request: HttpRequest, obj: Any) -> list[Button]:
+        """Return what can be done with the row."""
+        return []

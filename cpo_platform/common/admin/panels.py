@@ -1,0 +1,84 @@
+"""What pages are made of: panels, buttons and chips.
+
+An app adds panels to pages of the apps below it with `register_panel`.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A titled part of a page: facts, a table, or both. `numeric` are columns set to the right."""
+
+    title: object
+    facts: Sequence[tuple[object, object]] = ()
+    columns: Sequence[object] = ()
+    rows: Sequence[Sequence[object]] = ()
+    empty: object = ""
+    note: object = ""
+    numeric: frozenset[int] = frozenset()
+    code: str = ""
+    half: bool = False
+    buttons: Sequence["Button"] = ()
+
+    @property
+    def cells(self) -> list[list[tuple[object, bool]]]:
+        """Return the rows as `(content, is numeric)`."""
+        return [
+            [(cell, position in self.numeric) for position, cell in enumerate(row)]
+            for row in self.rows
+        ]
+
+    @property
+    def heads(self) -> list[tuple[object, bool]]:
+        return [(head, position in self.numeric) for position, head in enumerate(self.columns)]
+
+
+@dataclass(frozen=True)
+class Button:
+    """Something to do: a link to a page, or a form that posts at once (`post`)."""
+
+    text: object
+    url: str
+    post: bool = False
+    tone: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+PanelProvider = Callable[[HttpRequest, int], Panel]
+_PANELS: dict[str, list[PanelProvider]] = defaultdict(list)
+
+
+def register_panel(module: str, provider: PanelProvider) -> None:
+    """Add a panel to the page of every object of an OCPI module, from an app above."""
+    _PANELS[module].append(provider)
+
+
+def panels_of(module: str, request: HttpRequest, object_id: int) -> list[Panel]:
+    """Return the panels that other apps add to the page of an object."""
+    return [provider(request, object_id) for provider in _PANELS[module]]
+
+
+def status_chips(
+    counts: Mapping[str, int], tones: Mapping[Any, str], chosen: str | None
+) -> list[dict[str, object]]:
+    """Return a chip for every status that some rows have, in the order of `tones`.
+
+    `tones` are the colours of statuses; `chosen` is the status that the list is filtered by.
+    """
+    return [
+        {
+            "label": status.label,
+            "tone": tone,
+            "count": counts[status.value],
+            "url": f"?status__exact={status.value}",
+            "current": chosen == status.value,
+        }
+        for status, tone in tones.items()
+        if counts.get(status.value)
+    ]

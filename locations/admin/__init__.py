@@ -1,0 +1,38 @@
+"""The admin pages of locations and EVSEs. Everything is saved by `locations.operations`."""
+
+from locations.admin.connectors import (
+    CONNECTOR_CHOICES,
+    CONNECTOR_FORMSET,
+    ConnectorForm,
+    ConnectorFormSet,
+)
+from locations.admin.display import STATUS_TONES, connector_text, power_of, status_pill
+from locations.admin.evse_forms import EvseForm
+from locations.admin.evse_pages import EvseAdmin
+from locations.admin.filters import AtLocationFilter, EvsePartyFilter, PublishedFilter, TariffFilter
+from locations.admin.location_forms import BUSINESSES, DAYS, LocationForm
+from locations.admin.location_pages import LocationAdmin
+from locations.admin.panels import evses_panel, parking_panel
+
+__all__ = [
+    "BUSINESSES",
+    "CONNECTOR_CHOICES",
+    "CONNECTOR_FORMSET",
+    "DAYS",
+    "STATUS_TONES",
+    "AtLocationFilter",
+    "ConnectorForm",
+    "ConnectorFormSet",
+    "EvseAdmin",
+    "EvseForm",
+    "EvsePartyFilter",
+    "LocationAdmin",
+    "LocationForm",
+    "PublishedFilter",
+    "TariffFilter",
+    "connector_text",
+    "evses_panel",
+    "parking_panel",
+    "power_of",
+    "status_pill",
+]

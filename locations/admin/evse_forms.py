@@ -1,0 +1,235 @@
+"""The form of an EVSE with its connectors."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (  # type: ignore[import-untyped]
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminSelectWidget,
+)
+
+from cpo_platform.common.admin import PartsForm
+from cpo_platform.common.formfields import (
+    OpenChoicesField,
+    images_field,
+    local_periods,
+    periods_field,
+    resolve_periods,
+    text_field,
+    texts_field,
+    words_field,
+)
+from cpo_platform.common.shapes import Problem, ShapeError, parse
+from locations import operations
+from locations.admin.connectors import CONNECTOR_FORMSET, ConnectorFormSet
+from locations.models import Capability, Evse, Location, ParkingRestriction, Status
+from locations.shapes import EvseShape
+from tariffs.models import Tariff
+
+
+class EvseForm(PartsForm):
+    """An EVSE with its connectors, in OCPI's order."""
+
+    uid = text_field(
+        label=_("uid"),
+        max_length=36,
+        required=True,
+        help_text=_("Never changes and is never used again; not a serial number."),
+    )
+    status = forms.ChoiceField(
+        label=_("status"),
+        choices=[choice for choice in Status.choices if choice[0] != Status.REMOVED],
+        initial=Status.UNKNOWN,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("Until the station says something else."),
+    )
+    schedule = periods_field(
+        with_status=True,
+        label=_("status schedule"),
+        help_text=_(
+            "What is planned, one per line, in the local time of the location. Drivers are told; "
+            "the status itself does not change."
+        ),
+    )
+    capabilities = OpenChoicesField(label=_("capabilities"), known=Capability.choices)
+    latitude = forms.DecimalField(
+        label=_("latitude"),
+        required=False,
+        min_value=-90,
+        max_value=90,
+        decimal_places=7,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+        help_text=_("Only where it differs from the location's."),
+    )
+    longitude = forms.DecimalField(
+        label=_("longitude"),
+        required=False,
+        min_value=-180,
+        max_value=180,
+        decimal_places=7,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+    )
+    direction_texts = texts_field(label=_("directions"))
+    parking_restrictions = OpenChoicesField(
+        label=_("parking restrictions"), known=ParkingRestriction.choices
+    )
+    parking_ids = forms.MultipleChoiceField(
+        label=_("parking places"), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
+    image_lines = images_field(label=_("images"))
+    providers = words_field(
+        label=_("accepted service providers"), help_text=_("One name per line.")
+    )
+
+    location: Location | None = None
+    fixed = ("uid",)
+    part_name = "connectors"
+    parts_are_wrong = _("Look at the connectors below.")
+    parts_are_missing = _("An EVSE needs at least one connector.")
+    places = {
+        "status_schedule": "schedule",
+        "coordinates": "latitude",
+        "coordinates.longitude": "longitude",
+        "directions": "direction_texts",
+        "parking": "parking_ids",
+        "images": "image_lines",
+        "accepted_service_providers": "providers",
+    }
+    refusals = {
+        operations.UnknownTariff: (None, _("A tariff was deleted meanwhile: choose another.")),
+        operations.OverlappingTariffs: (
+            None,
+            _(
+                "A connector has two tariffs of one type that are valid at the same time: choose "
+                "one, or tariffs of different types."
+            ),
+        ),
+        operations.EvseElsewhere: ("uid", _("Another EVSE has or had this uid.")),
+        operations.ConnectorInUse: (
+            None,
+            _("A connector has had sessions and cannot be removed."),
+        ),
+        operations.EvseRemoved: (None, _("This EVSE is removed for good.")),
+        operations.UnknownParkingPlace: (
+            "parking_ids",
+            _("The location has no such parking place any more."),
+        ),
+    }
+
+    class Meta:
+        model = Evse
+        fields = ("evse_id", "floor_level", "physical_reference")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.location = self.instance.location
+        choice = self.fields.get("parking_ids")
+        if isinstance(choice, forms.MultipleChoiceField) and self.location:
+            choice.choices = [
+                (place.ocpi_id, f"{place.ocpi_id} {place.physical_reference}".strip())
+                for place in self.location.parking_places.all()
+            ]
+        self.connectors: ConnectorFormSet = CONNECTOR_FORMSET(
+            self.data if self.is_bound else None,
+            prefix="connectors",
+            initial=self._connectors(),
+            form_kwargs={"tariffs": self._tariffs()},
+        )
+
+    def _connectors(self) -> list[dict[str, Any]]:
+        if self.instance.pk is None:
+            return [{}]
+        return [
+            operations.connector_shape_of(connector).model_dump()
+            for connector in self.instance.connectors.prefetch_related("tariffs").order_by("pk")
+        ]
+
+    def _tariffs(self) -> list[tuple[str, str]]:
+        if self.location is None:
+            return []
+        rows = (
+            Tariff.objects.in_use()
+            .filter(country_code=self.location.country_code, party_id=self.location.party_id)
+            .order_by("ocpi_id")
+            .values_list("ocpi_id", "currency")
+        )
+        return [(ocpi_id, f"{ocpi_id} ({currency})") for ocpi_id, currency in rows]
+
+    def content_of(self, row: Evse) -> str:
+        connectors = row.connectors.order_by("pk").values_list("pk", "last_updated")
+        return super().content_of(row) + repr(list(connectors))
+
+    def values_of(self, row: Evse) -> dict[str, Any]:
+        coordinates = {
+            name: None if value is None else operations.coordinate_text(value)
+            for name in ("latitude", "longitude")
+            for value in (getattr(row, name),)
+        }
+        return {
+            "uid": row.uid,
+            "status": row.status,
+            "schedule": local_periods(row.status_schedule, ZoneInfo(row.location.time_zone)),
+            "direction_texts": row.directions,
+            "parking_ids": [
+                parking.parking_place.ocpi_id
+                for parking in row.parking.select_related("parking_place")
+            ],
+            "image_lines": row.images,
+            "providers": row.accepted_service_providers,
+            **coordinates,
+        }
+
+    def build_with(self, parts: list[dict[str, Any]]) -> EvseShape:
+        return parse(EvseShape, self._document(parts))
+
+    def _document(self, connectors: list[dict[str, Any]]) -> dict[str, Any]:
+        assert self.location is not None  # noqa: S101  there is no page without one
+        data = self.cleaned_data
+        has = operations.evse_shape_of(self.instance).model_dump() if self.instance.pk else {}
+        kept = {item["id"]: item["capabilities"] for item in has.get("connectors", [])}
+        positions = {item["parking_id"]: item for item in has.get("parking") or []}
+        return {
+            "uid": data["uid"],
+            "evse_id": data["evse_id"] or None,
+            "status": data.get("status") or self.instance.status,
+            "status_schedule": self._schedule(ZoneInfo(self.location.time_zone)),
+            "capabilities": data["capabilities"],
+            "connectors": [
+                connector | {"capabilities": kept.get(connector["id"])} for connector in connectors
+            ],
+            "floor_level": data["floor_level"] or None,
+            "coordinates": self._coordinates(),
+            "physical_reference": data["physical_reference"] or None,
+            "directions": data["direction_texts"],
+            "parking_restrictions": data["parking_restrictions"],
+            "parking": [
+                positions.get(parking_id, {"parking_id": parking_id})
+                for parking_id in data["parking_ids"]
+            ],
+            "images": data["image_lines"],
+            "accepted_service_providers": data["providers"],
+        }
+
+    def _schedule(self, zone: ZoneInfo) -> list[dict[str, Any]]:
+        try:
+            return resolve_periods(self.cleaned_data["schedule"], zone)
+        except ValueError as error:
+            reason = gettext("There is no such date or time.")
+            raise ShapeError([Problem("status_schedule", reason)]) from error
+
+    def _coordinates(self) -> dict[str, str] | None:
+        latitude, longitude = self.cleaned_data["latitude"], self.cleaned_data["longitude"]
+        if (latitude is None) != (longitude is None):
+            raise ShapeError([Problem("coordinates", gettext("Give both coordinates, or none."))])
+        if latitude is None:
+            return None
+        return {
+            "latitude": operations.coordinate_text(latitude),
+            "longitude": operations.coordinate_text(longitude),
+        }

@@ -1,0 +1,288 @@
+"""The form of a location."""
+
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (  # type: ignore[import-untyped]
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from cpo_platform.common.admin import (
+    OperationForm,
+    green_field,
+    mix_document,
+    mix_values,
+    sources_field,
+)
+from cpo_platform.common.formfields import (
+    DayHoursField,
+    OpenChoiceField,
+    OpenChoicesField,
+    amounts_field,
+    images_field,
+    local_periods,
+    periods_field,
+    places_field,
+    publish_to_field,
+    resolve_periods,
+    text_field,
+    texts_field,
+    url_field,
+)
+from cpo_platform.common.shapes import Problem, ShapeError, parse
+from locations import operations
+from locations.models import Facility, Location, ParkingType
+from locations.shapes import LocationShape
+from tariffs.admin import PartyField
+from tariffs.operations import UnknownParty
+
+DAYS = (
+    ("monday", _("Monday")),
+    ("tuesday", _("Tuesday")),
+    ("wednesday", _("Wednesday")),
+    ("thursday", _("Thursday")),
+    ("friday", _("Friday")),
+    ("saturday", _("Saturday")),
+    ("sunday", _("Sunday")),
+)
+BUSINESSES = ("operator", "suboperator", "owner")
+
+
+def _business_fields(title: Any) -> tuple[forms.Field, forms.Field]:
+    return (
+        text_field(label=title, max_length=100),
+        url_field(label=_("website")),
+    )
+
+
+class LocationForm(OperationForm):
+    """A location without its EVSEs, in OCPI's order."""
+
+    party = PartyField()
+    ocpi_id = text_field(
+        label=_("id"),
+        max_length=36,
+        required=True,
+        help_text=_("Names the location towards partners. This cannot be changed later."),
+    )
+    publish_to = publish_to_field(label=_("publish to tokens"))
+    latitude = forms.DecimalField(
+        label=_("latitude"),
+        min_value=-90,
+        max_value=90,
+        decimal_places=7,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "placeholder": "48.892330"}),
+        help_text=_("Decimal degrees (WGS 84)."),
+    )
+    longitude = forms.DecimalField(
+        label=_("longitude"),
+        min_value=-180,
+        max_value=180,
+        decimal_places=7,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "placeholder": "9.183290"}),
+    )
+    related = places_field(label=_("related places"))
+    parking_type = OpenChoiceField(
+        label=_("parking type"), required=False, known=ParkingType.choices
+    )
+    direction_texts = texts_field(label=_("directions"))
+    operator_name, operator_website = _business_fields(_("operator"))
+    suboperator_name, suboperator_website = _business_fields(_("suboperator"))
+    owner_name, owner_website = _business_fields(_("owner"))
+    facilities = OpenChoicesField(label=_("facilities"), known=Facility.choices)
+    time_zone = forms.CharField(
+        label=_("time zone"),
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Europe/Berlin"}),
+        help_text=_("IANA name, such as Europe/Berlin or Asia/Tokyo."),
+    )
+    open_always = forms.ChoiceField(
+        label=_("open"),
+        required=False,
+        choices=[
+            ("", _("not stated")),
+            ("yes", _("always (24/7)")),
+            ("no", _("at these hours")),
+        ],
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("Hours are local time: “08:00-12:00, 13:00-18:00”. Empty: closed."),
+    )
+    monday, tuesday, wednesday, thursday, friday, saturday, sunday = (
+        DayHoursField(label=label) for _name, label in DAYS
+    )
+    openings = periods_field(
+        label=_("also open"),
+        help_text=_("Exceptions, one per line, in local time (or in UTC with a Z at the end)."),
+    )
+    closings = periods_field(label=_("closed on"))
+    image_lines = images_field(label=_("images"))
+    green = green_field()
+    supplier_name = text_field(label=_("supplier"), max_length=64)
+    energy_product_name = text_field(label=_("energy product"), max_length=64)
+    energy_sources = sources_field()
+    environ_impact = amounts_field(
+        "category",
+        "amount",
+        label=_("impact (g/kWh)"),
+        help_text=_("One per line: “CARBON_DIOXIDE 12.5” or “NUCLEAR_WASTE 0.1”."),
+    )
+
+    fixed = ("party", "ocpi_id")
+    places = {
+        "id": "ocpi_id",
+        "country_code": "party",
+        "party_id": "party",
+        "publish_allowed_to": "publish_to",
+        "coordinates": "latitude",
+        "coordinates.latitude": "latitude",
+        "coordinates.longitude": "longitude",
+        "related_locations": "related",
+        "directions": "direction_texts",
+        **{name: f"{name}_name" for name in BUSINESSES},
+        **{f"{name}.website": f"{name}_website" for name in BUSINESSES},
+        "opening_times": "open_always",
+        "opening_times.exceptional_openings": "openings",
+        "opening_times.exceptional_closings": "closings",
+        "images": "image_lines",
+        "energy_mix": "green",
+        "energy_mix.supplier_name": "supplier_name",
+        "energy_mix.energy_product_name": "energy_product_name",
+        "energy_mix.energy_sources": "energy_sources",
+        "energy_mix.environ_impact": "environ_impact",
+    }
+    refusals = {UnknownParty: ("party", _("This party does not exist any more."))}
+
+    class Meta:
+        model = Location
+        fields = (
+            "publish",
+            "name",
+            "address",
+            "city",
+            "postal_code",
+            "state",
+            "country",
+            "charging_when_closed",
+            "help_phone",
+        )
+
+    def values_of(self, row: Location) -> dict[str, Any]:
+        return {
+            "party": row.party,
+            "ocpi_id": row.ocpi_id,
+            "publish_to": row.publish_allowed_to,
+            "latitude": operations.coordinate_text(row.latitude),
+            "longitude": operations.coordinate_text(row.longitude),
+            "related": row.related_locations,
+            "direction_texts": row.directions,
+            "image_lines": row.images,
+            **mix_values(row.energy_mix),
+            "environ_impact": (row.energy_mix or {}).get("environ_impact") or [],
+            **_hours_values(row.opening_times, ZoneInfo(row.time_zone)),
+            **{
+                f"{business}_{part}": (getattr(row, business) or {}).get(part)
+                for business in BUSINESSES
+                for part in ("name", "website")
+            },
+        }
+
+    def clean_country(self) -> str:
+        return str(self.cleaned_data["country"]).upper()
+
+    def clean_time_zone(self) -> str:
+        name = str(self.cleaned_data["time_zone"]).strip()
+        if name not in available_timezones():
+            raise ValidationError(_("There is no such time zone: write one like Europe/Berlin."))
+        return name
+
+    def build(self) -> LocationShape:
+        return parse(LocationShape, self._document())
+
+    def _document(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        country_code, _star, party_id = data["party"].partition("*")
+        texts = ("name", "address", "city", "postal_code", "state", "country", "help_phone")
+        return {
+            "country_code": country_code,
+            "party_id": party_id,
+            "id": data["ocpi_id"],
+            "publish": data["publish"],
+            "publish_allowed_to": data["publish_to"],
+            **{name: data[name] or None for name in (*texts, "parking_type", "time_zone")},
+            "coordinates": {
+                name: operations.coordinate_text(data[name]) for name in ("latitude", "longitude")
+            },
+            "related_locations": data["related"],
+            "directions": data["direction_texts"],
+            **{name: self._business(name) for name in BUSINESSES},
+            "facilities": data["facilities"],
+            "opening_times": self._opening_times(),
+            "charging_when_closed": data["charging_when_closed"],
+            "images": data["image_lines"],
+            "energy_mix": mix_document(data, data["environ_impact"] or None),
+        }
+
+    def _business(self, name: str) -> dict[str, Any] | None:
+        data = self.cleaned_data
+        title, website = data[f"{name}_name"], data[f"{name}_website"]
+        if not title:
+            if website:
+                raise ShapeError([Problem(name, gettext("A website needs a name as well."))])
+            return None
+        logo = (getattr(self.instance, name) or {}).get("logo")
+        return {"name": title, "website": website or None, "logo": logo}
+
+    def _opening_times(self) -> dict[str, Any] | None:
+        data = self.cleaned_data
+        zone = ZoneInfo(data["time_zone"])
+        regular = [
+            {"weekday": weekday, "period_begin": begin, "period_end": end}
+            for weekday, (name, _label) in enumerate(DAYS, start=1)
+            for begin, end in data[name]
+        ]
+        always = data["open_always"] == "yes"
+        if not data["open_always"]:
+            if regular or data["openings"] or data["closings"]:
+                raise ShapeError([Problem("opening_times", gettext("Say when it is open."))])
+            return None
+        if always and regular:
+            raise ShapeError(
+                [Problem("opening_times", gettext("It is open always: leave the hours empty."))]
+            )
+        if not always and not regular:
+            raise ShapeError([Problem("opening_times", gettext("Give the hours below."))])
+        return {
+            "twentyfourseven": always,
+            "regular_hours": regular or None,
+            "exceptional_openings": _resolved("openings", data["openings"], zone),
+            "exceptional_closings": _resolved("closings", data["closings"], zone),
+        }
+
+
+def _resolved(name: str, items: list[dict[str, Any]], zone: ZoneInfo) -> list[Any] | None:
+    try:
+        return resolve_periods(items, zone) or None
+    except ValueError as error:
+        place = f"opening_times.exceptional_{name}"
+        raise ShapeError([Problem(place, gettext("There is no such date or time."))]) from error
+
+
+def _hours_values(hours: dict[str, Any] | None, zone: ZoneInfo) -> dict[str, Any]:
+    if hours is None:
+        return {"open_always": ""}
+    days: dict[str, list[tuple[str, str]]] = {name: [] for name, _label in DAYS}
+    for period in hours.get("regular_hours") or []:
+        name = DAYS[period["weekday"] - 1][0]
+        days[name].append((period["period_begin"], period["period_end"]))
+    return {
+        "open_always": "yes" if hours["twentyfourseven"] else "no",
+        **days,
+        "openings": local_periods(hours.get("exceptional_openings") or [], zone),
+        "closings": local_periods(hours.get("exceptional_closings") or [], zone),
+    }

@@ -1,0 +1,185 @@
+"""The pages of locations."""
+
+from datetime import datetime
+from importlib.util import find_spec
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import include, path, reverse
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common.admin import NONE, OperationAdmin, change_url, link_to, minute, pill
+from locations import operations
+from locations.admin.filters import PublishedFilter
+from locations.admin.location_forms import BUSINESSES, LocationForm
+from locations.admin.panels import evses_panel, parking_panel
+from locations.models import Location, Status
+from tariffs.admin import PartyFilter, needs_party, party_choices
+
+
+@admin.register(Location)
+class LocationAdmin(OperationAdmin):
+    """Locations with their EVSEs; an EVSE has a page of its own."""
+
+    form = LocationForm
+    module = "locations"
+    change_list_template = "admin/locations/location/change_list.html"
+    list_display = ("title", "city", "party", "evses", "available", "published", "updated")
+    list_display_links = ("title",)
+    list_filter = (PublishedFilter, PartyFilter, "country", "parking_type")
+    search_fields = ("name", "address", "city", "ocpi_id", "evses__uid", "evses__evse_id")
+    search_help_text = _("Search by name, address, id or EVSE")
+    ordering = ("city", "name", "pk")
+    empty_text = _("Import your network from a file, or add a location by hand.")
+    fieldsets = (
+        (None, {"fields": (("party", "ocpi_id"), "publish", "publish_to")}),
+        (
+            _("Address"),
+            {
+                "fields": (
+                    "name",
+                    "address",
+                    ("postal_code", "city"),
+                    ("state", "country"),
+                    ("latitude", "longitude"),
+                )
+            },
+        ),
+        (
+            _("On site"),
+            {
+                "fields": ("related", "parking_type", "direction_texts"),
+                "classes": ("collapse",),
+            },
+        ),
+        (
+            _("Who runs it"),
+            {
+                "fields": tuple((f"{name}_name", f"{name}_website") for name in BUSINESSES),
+                "classes": ("collapse",),
+            },
+        ),
+        (_("Facilities"), {"fields": ("facilities",), "classes": ("collapse",)}),
+        (
+            _("Opening times"),
+            {
+                "fields": (
+                    "time_zone",
+                    "open_always",
+                    ("monday", "tuesday"),
+                    ("wednesday", "thursday"),
+                    ("friday", "saturday"),
+                    "sunday",
+                    ("openings", "closings"),
+                    "charging_when_closed",
+                )
+            },
+        ),
+        (
+            _("Images, energy and help"),
+            {
+                "fields": (
+                    "image_lines",
+                    "green",
+                    ("supplier_name", "energy_product_name"),
+                    ("energy_sources", "environ_impact"),
+                    "help_phone",
+                ),
+                "classes": ("collapse",),
+            },
+        ),
+    )
+
+    def get_urls(self) -> list[Any]:
+        urls: list[Any] = super().get_urls()
+        if find_spec("locations.views") is None:
+            return urls
+        # By name: the import is a view of its own, and neither of us depends on the other.
+        import_urls = import_string("locations.views.import_urls")
+        return [path("import/", include(import_urls(self.admin_site))), *urls]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        installed = ~Q(evses__status=Status.REMOVED)
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                evse_total=Count("evses", filter=installed, distinct=True),
+                evse_available=Count(
+                    "evses", filter=Q(evses__status=Status.AVAILABLE), distinct=True
+                ),
+            )
+        )
+
+    def put(self, form: LocationForm, now: datetime) -> Location:
+        return operations.put_location(location=form.shape, now=now).location
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return needs_party(request) or super().add_view(request, form_url, extra_context)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        newest = Location.objects.order_by("-pk").values("country", "time_zone").first()
+        parties = party_choices()
+        party = {"party": parties[0][0]} if len(parties) == 1 else {}
+        given = super().get_changeform_initial_data(request)
+        return {"publish": True, "charging_when_closed": True, **(newest or {}), **party, **given}
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        response = super().response_add(request, obj, post_url_continue)
+        if "_save" in request.POST:
+            # A location without EVSEs is of no use yet: show where they are added.
+            return HttpResponseRedirect(change_url(obj))
+        return response
+
+    def form_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
+        context = super().form_context(request, object_id)
+        if object_id and str(object_id).isdigit():
+            context["panels_above"] = [evses_panel(request, int(object_id))]
+            context["panels"] = [*parking_panel(int(object_id)), *context.get("panels", [])]
+        return context
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        context = {"import_url": self._import_url(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def _import_url(self, request: HttpRequest) -> str:
+        allowed = self.has_add_permission(request) and self.has_change_permission(request)
+        has_import = allowed and find_spec("locations.views") is not None
+        return reverse("admin:locations_import") if has_import else ""
+
+    @admin.display(description=_("location"), ordering="name")
+    def title(self, row: Location) -> object:
+        return row.name or row.address
+
+    @admin.display(description=_("party"), ordering="country_code")
+    def party(self, row: Location) -> str:
+        return row.party
+
+    @admin.display(description=_("EVSEs"), ordering="evse_total")
+    def evses(self, row: Any) -> str:
+        url = reverse("admin:locations_evse_changelist") + f"?location={row.pk}"
+        return link_to(url, row.evse_total) if row.evse_total else "0"
+
+    @admin.display(description=_("available"), ordering="evse_available")
+    def available(self, row: Any) -> str:
+        if not row.evse_total:
+            return NONE
+        return pill(row.evse_available, "green" if row.evse_available else "amber")
+
+    @admin.display(description=_("publish"), ordering="publish", boolean=True)
+    def published(self, row: Location) -> bool:
+        return row.publish
+
+    @admin.display(description=_("updated (UTC)"), ordering="last_updated")
+    def updated(self, row: Location) -> object:
+        return minute(row.last_updated)

@@ -1,0 +1,27 @@
+"""The admin pages of partners, commands and messages; and who was told of what, on every object."""
+
+from roaming.admin.commands import CommandAdmin
+from roaming.admin.display import MODULE_LABELS, OBJECT_PAGES, STATUS_TONES, partner_pill
+from roaming.admin.message_log import FailedFilter, MessageAdmin
+from roaming.admin.panels import OBJECT_MESSAGES_SHOWN
+from roaming.admin.partner_forms import InviteForm, RegisterForm
+from roaming.admin.partner_pages import PartnerAdmin, TroubleFilter
+from roaming.admin.partner_panels import COUNTED, MESSAGES_SHOWN, REFUSED_SHOWN
+
+__all__ = [
+    "COUNTED",
+    "MESSAGES_SHOWN",
+    "MODULE_LABELS",
+    "OBJECT_MESSAGES_SHOWN",
+    "OBJECT_PAGES",
+    "REFUSED_SHOWN",
+    "STATUS_TONES",
+    "CommandAdmin",
+    "FailedFilter",
+    "InviteForm",
+    "MessageAdmin",
+    "PartnerAdmin",
+    "RegisterForm",
+    "TroubleFilter",
+    "partner_pill",
+]

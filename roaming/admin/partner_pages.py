@@ -1,0 +1,378 @@
+"""The pages of partners: connecting them, and whether everything reaches them."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common import clock
+from cpo_platform.common.admin import NONE, Button, Panel, RecordAdmin, change_url, moment
+from roaming.admin.display import feed_pill, partner_pill
+from roaming.admin.partner_forms import InviteForm, RegisterForm, show_refusal
+from roaming.admin.partner_panels import partner_panels
+from roaming.models import Feed, Partner, PartnerStatus
+from roaming.ocpi import handshake
+from roaming.ocpi.versions import versions_url
+from roaming.operations import feed, partners
+from tariffs.admin import needs_party
+
+
+class TroubleFilter(admin.SimpleListFilter):
+    """Partners whose feed fails."""
+
+    title = _("feed")
+    parameter_name = "feed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("failing", _("Failing")), ("fine", _("Fine"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "failing":
+            return queryset.filter(feed__failures__gt=0)
+        return queryset.filter(feed__failures=0) if self.value() == "fine" else queryset
+
+
+@admin.register(Partner)
+class PartnerAdmin(RecordAdmin):
+    """Partners: connecting them, and whether everything reaches them."""
+
+    change_list_template = "admin/cpo/change_list.html"
+    list_display = ("name", "state", "parties", "version", "feed_state", "success", "trouble")
+    list_display_links = ("name",)
+    list_filter = ("status", "version", TroubleFilter)
+    list_select_related = ("feed",)
+    search_fields = ("name", "roles__party_id", "roles__country_code", "versions_url")
+    search_help_text = _("Search by name, party or address")
+    ordering = ("name",)
+    empty_text = _(
+        "Invite a partner: you get a token to hand over, and the partner registers with you. Or "
+        "register with a partner that has invited you."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("roles")
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        own = [
+            path("invite/", view(self.invite_view), name="roaming_partner_invite"),
+            path("register/", view(self.register_view), name="roaming_partner_register"),
+            *(
+                path(
+                    f"<int:object_id>/{name}/",
+                    view(partial(self._registered_view, action)),
+                    name=f"roaming_partner_{name}",
+                )
+                for name, action in (
+                    ("unregister", self._unregister),
+                    ("renew", self._renew),
+                    ("retry", self._retry),
+                    ("resend", self._resend),
+                    ("grant", self._grant),
+                )
+            ),
+        ]
+        return [*own, *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        buttons = []
+        if request.user.has_perm("roaming.add_partner"):
+            buttons = [
+                Button(_("Register with a partner"), reverse("admin:roaming_partner_register")),
+                Button(
+                    _("Invite a partner"), reverse("admin:roaming_partner_invite"), tone="primary"
+                ),
+            ]
+        context = {"buttons": buttons, **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    # The page
+
+    def panels(self, request: HttpRequest, obj: Partner) -> list[Panel]:
+        return partner_panels(obj)
+
+    def heading(self, obj: Partner) -> object:
+        return partner_pill(obj.status)
+
+    def buttons(self, request: HttpRequest, obj: Partner) -> list[Button]:
+        if not self._may_change(request):
+            return []
+        if obj.status == PartnerStatus.REGISTERED:
+            claimed = any(not role.granted for role in obj.roles.all())
+            grant = [Button(_("Grant parties"), self._url("grant", obj), tone="primary")]
+            return [
+                *(grant if claimed else []),
+                Button(_("Try again now"), self._url("retry", obj), post=True),
+                Button(_("Send everything again"), self._url("resend", obj)),
+                Button(_("Exchange tokens"), self._url("renew", obj)),
+                Button(_("Unregister"), self._url("unregister", obj)),
+            ]
+        invite = reverse("admin:roaming_partner_invite") + f"?partner={obj.pk}"
+        register = reverse("admin:roaming_partner_register") + f"?partner={obj.pk}"
+        return [
+            Button(_("Register with this partner"), register),
+            Button(_("Invite again"), invite, tone="primary"),
+        ]
+
+    def _url(self, action: str, obj: Partner) -> str:
+        return reverse(f"admin:roaming_partner_{action}", args=[obj.pk])
+
+    def _may_change(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("roaming.change_partner")
+
+    # What can be done
+
+    def invite_view(self, request: HttpRequest) -> HttpResponse:
+        """Create a partner and the token that it registers with; show the token once."""
+        if not request.user.has_perm("roaming.add_partner"):
+            raise PermissionDenied
+        if way := needs_party(request):
+            return way
+        form = InviteForm(request.POST or None, initial=self._known(request))
+        if request.method == "POST" and form.is_valid():
+            try:
+                invitation = partners.invite_partner(**form.cleaned_data, now=clock.now())
+            except (partners.PartyTaken, ValidationError) as error:
+                show_refusal(form, error)
+            else:
+                text = "Invited: a registration token was made."
+                self.log_addition(request, invitation.partner, text)
+                return self._show_token(request, invitation)
+        return self.page(
+            request,
+            "admin/cpo/form.html",
+            title=_("Invite a partner"),
+            form=form,
+            sentences=[
+                _(
+                    "You get a token and our versions URL. Hand both to the partner by a safe "
+                    "way; it registers with them, and everything it may see is sent to it."
+                )
+            ],
+            button=_("Make the token"),
+        )
+
+    def _known(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what is known of the partner that is invited again."""
+        value = request.GET.get("partner", "")
+        partner = Partner.objects.filter(pk=value).first() if value.isdecimal() else None
+        if partner is None:
+            return {}
+        role = partner.roles.first()
+        known: dict[str, Any] = {"name": partner.name, "versions_url": partner.versions_url}
+        if role is not None:
+            known |= {
+                "role": role.role,
+                "country_code": role.country_code,
+                "party_id": role.party_id,
+            }
+        return known
+
+    def _show_token(self, request: HttpRequest, invitation: partners.Invitation) -> HttpResponse:
+        # Shown once: the admin's pages are never cached (`never_cache`).
+        return self.page(
+            request,
+            "admin/roaming/partner/invited.html",
+            title=gettext("%(name)s is invited") % {"name": invitation.partner.name},
+            obj=invitation.partner,
+            token_a=invitation.token_a,
+            versions_url=versions_url(),
+            partner_url=change_url(invitation.partner),
+        )
+
+    def register_view(self, request: HttpRequest) -> HttpResponse:
+        """Register with a partner; show step by step what went wrong."""
+        if not request.user.has_perm("roaming.add_partner"):
+            raise PermissionDenied
+        if way := needs_party(request):
+            return way
+        form = RegisterForm(request.POST or None, initial=self._known(request))
+        steps: Sequence[partners.Step] = ()
+        if request.method == "POST" and form.is_valid():
+            try:
+                partner = handshake.register_with_partner(**form.cleaned_data, now=clock.now())
+            except handshake.HandshakeFailed as error:
+                steps = error.steps
+            except (partners.PartyTaken, ValidationError) as error:
+                show_refusal(form, error)
+            else:
+                self.log_addition(request, partner, "Registered with the partner.")
+                messages.success(
+                    request,
+                    gettext("%(name)s is registered. Everything it may see is being sent.")
+                    % {"name": partner.name},
+                )
+                return HttpResponseRedirect(change_url(partner))
+        return self.page(
+            request,
+            "admin/cpo/form.html",
+            title=_("Register with a partner"),
+            form=form,
+            steps=steps,
+            steps_title=_("The registration failed. Nothing of it is valid; try again."),
+            sentences=[
+                _("The partner gave you its versions URL and a token A. We call it at once.")
+            ],
+            button=_("Register now"),
+        )
+
+    def _registered_view(
+        self,
+        action: Callable[[HttpRequest, Partner], HttpResponse],
+        request: HttpRequest,
+        object_id: int,
+    ) -> HttpResponse:
+        """Do something with a registered partner that this person may change."""
+        partner = self.get_object(request, str(object_id))
+        if not self._may_change(request):
+            raise PermissionDenied
+        if partner is None:
+            return self.missing(request, object_id)
+        if partner.status != PartnerStatus.REGISTERED:
+            messages.info(request, gettext("%(name)s is not registered.") % {"name": partner.name})
+            return HttpResponseRedirect(change_url(partner))
+        return action(request, partner)
+
+    def _unregister(self, request: HttpRequest, partner: Partner) -> HttpResponse:
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                title=gettext("Unregister %(name)s?") % {"name": partner.name},
+                sentences=[
+                    gettext("We tell the partner that the connection ends."),
+                    gettext("Its tokens stop working at once, and nothing is sent to it any more."),
+                    gettext("Sessions and CDRs stay. To connect again, invite it again."),
+                ],
+                button=gettext("Unregister"),
+                cancel_url=change_url(partner),
+                danger=True,
+            )
+        try:
+            handshake.unregister(partner_id=partner.pk, now=clock.now())
+        except partners.NotRegistered:
+            messages.info(request, gettext("%(name)s is not registered.") % {"name": partner.name})
+        else:
+            self.log_change(request, partner, "Unregistered.")
+            messages.success(request, gettext("%(name)s is unregistered.") % {"name": partner.name})
+        return HttpResponseRedirect(change_url(partner))
+
+    def _renew(self, request: HttpRequest, partner: Partner) -> HttpResponse:
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                title=gettext("Exchange tokens with %(name)s?") % {"name": partner.name},
+                sentences=[
+                    gettext("Both sides get new tokens, and its endpoints are read again."),
+                    gettext("If it fails, the present tokens stay valid."),
+                ],
+                button=gettext("Exchange tokens"),
+                cancel_url=change_url(partner),
+            )
+        try:
+            handshake.update_registration(partner_id=partner.pk, now=clock.now())
+        except (handshake.HandshakeFailed, partners.NotRegistered) as error:
+            messages.error(
+                request,
+                gettext("The exchange failed; the present tokens stay valid. %(reason)s")
+                % {"reason": error},
+            )
+        else:
+            self.log_change(request, partner, "Exchanged tokens.")
+            messages.success(request, gettext("New tokens are in use."))
+        return HttpResponseRedirect(change_url(partner))
+
+    def _retry(self, request: HttpRequest, partner: Partner) -> HttpResponse:
+        its_feed = Feed.objects.filter(partner=partner).first()
+        if request.method == "POST" and its_feed is not None:
+            feed.retry_now(feed_id=its_feed.pk)
+            self.log_change(request, partner, "Tried again.")
+            messages.success(request, gettext("It is tried again now: reload to see how it went."))
+        return HttpResponseRedirect(change_url(partner))
+
+    def _resend(self, request: HttpRequest, partner: Partner) -> HttpResponse:
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                title=gettext("Send everything to %(name)s again?") % {"name": partner.name},
+                sentences=[
+                    gettext(
+                        "Every tariff, location and ongoing session it may see is sent once more, "
+                        "where the partner does not have it already."
+                    ),
+                    gettext("CDRs are not sent twice."),
+                ],
+                button=gettext("Send everything again"),
+                cancel_url=change_url(partner),
+            )
+        feed.send_everything_again(partner_id=partner.pk)
+        self.log_change(request, partner, "Sent everything again.")
+        messages.success(request, gettext("Everything is on its way again."))
+        return HttpResponseRedirect(change_url(partner))
+
+    def _grant(self, request: HttpRequest, partner: Partner) -> HttpResponse:
+        claimed = [role for role in partner.roles.all() if not role.granted]
+        names = ", ".join(f"{role.country_code}*{role.party_id}" for role in claimed)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                title=gettext("Let %(name)s speak for %(parties)s?")
+                % {"name": partner.name, "parties": names or NONE},
+                sentences=[
+                    gettext("It sees the sessions, CDRs and tokens of these parties from now on."),
+                    gettext("Be sure that they are its own: ask them."),
+                ],
+                button=gettext("Grant parties"),
+                cancel_url=change_url(partner),
+            )
+        try:
+            for role in claimed:
+                partners.grant_claim(role_id=role.pk)
+        except partners.PartyTaken as error:
+            messages.error(request, str(error))
+        else:
+            self.log_change(request, partner, f"Granted {names}.")
+            messages.success(request, gettext("Granted: %(parties)s.") % {"parties": names})
+        return HttpResponseRedirect(change_url(partner))
+
+    # The list
+
+    @admin.display(description=_("status"), ordering="status")
+    def state(self, row: Partner) -> str:
+        return partner_pill(row.status)
+
+    @admin.display(description=_("parties"))
+    def parties(self, row: Partner) -> str:
+        roles = row.roles.all()
+        return ", ".join(f"{role.country_code}*{role.party_id} {role.role}" for role in roles)
+
+    @admin.display(description=_("feed"), ordering="feed__failures")
+    def feed_state(self, row: Partner) -> str:
+        its_feed = _feed_of(row)
+        return NONE if its_feed is None else feed_pill(its_feed)
+
+    @admin.display(description=_("last success (UTC)"), ordering="feed__last_success_at")
+    def success(self, row: Partner) -> str:
+        its_feed = _feed_of(row)
+        return moment(its_feed.last_success_at) if its_feed else NONE
+
+    @admin.display(description=_("last error"))
+    def trouble(self, row: Partner) -> str:
+        its_feed = _feed_of(row)
+        if its_feed is None or not its_feed.failures:
+            return NONE
+        text = its_feed.last_error
+        return format_html('<span title="{}">{}</span>', text, text[:80])
+
+
+def _feed_of(partner: Partner) -> Feed | None:
+    # A reverse one-to-one that is not there raises instead of being None.
+    return getattr(partner, "feed", None)

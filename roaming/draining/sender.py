@@ -1,0 +1,119 @@
+"""Connections to one partner: different objects in parallel, one object's requests in a row."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from django.db import connection
+
+from cpo_platform.common import clock, http, json
+from roaming.client import Credential, Request, Verdict, http_join, send
+from roaming.draining.jobs import Job
+from roaming.models import Partner
+from roaming.ocpi.pushing import Plan, Push
+from roaming.operations import feed
+
+CONCURRENCY = 32
+# So many failures in a row, and nothing that went through: it is the partner, not the object.
+MOST_FAILURES = 3
+MAX_LOGGED_BODY = 8192
+
+
+class Sender:
+    """Connections to one partner, kept over all batches of a drain."""
+
+    def __init__(self, partner: Partner, lease: feed.Lease) -> None:
+        self.lease = lease
+        # Whether anything went through since the drain began: then the partner is not down.
+        self.went_through = False
+        self.gives_up = False
+        self._failures = 0
+        self.credential = Credential.of(partner)
+        self._runner = asyncio.Runner()
+        self._client = http.Client(connections=CONCURRENCY)
+        self._count = 0
+
+    def __enter__(self) -> "Sender":
+        self._runner.run(self._client.__aenter__())
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._runner.run(self._client.__aexit__(None, None, None))
+        self._runner.close()
+
+    def take_count(self) -> int:
+        count, self._count = self._count, 0
+        return count
+
+    def send_all(self, jobs: Sequence[Job]) -> None:
+        """Send every job, until one of them meets trouble; those not begun have no verdict then."""
+        self._runner.run(self._send_all(jobs))
+        self._count += sum(len(job.replies) for job in jobs)
+
+    async def _send_all(self, jobs: Sequence[Job]) -> None:
+        limit = asyncio.Semaphore(CONCURRENCY)
+
+        async def run(job: Job) -> None:
+            async with limit:
+                if not self.gives_up:
+                    await self._send(job)
+                    self._judge(job)
+
+        async with asyncio.TaskGroup() as group:
+            beat = group.create_task(self._keep_lease())
+            await asyncio.gather(*(run(job) for job in jobs))
+            beat.cancel()
+
+    def _judge(self, job: Job) -> None:
+        """Tell a partner that is down from an object that it cannot take."""
+        if job.verdict is Verdict.DONE:
+            self.went_through = True
+        if job.verdict is Verdict.TROUBLE:
+            self._failures += 1
+            many = self._failures >= MOST_FAILURES and not self.went_through
+            self.gives_up = self.gives_up or many or not job.answered
+
+    async def _keep_lease(self) -> None:
+        """Renew the lease while we wait for a slow partner; stop sending once it is lost."""
+        while True:
+            await asyncio.sleep(feed.lease_time().total_seconds() / 3)
+            if not await asyncio.to_thread(_renew_in_thread, self.lease):
+                self.gives_up = True
+
+    async def _send(self, job: Job) -> None:
+        verdict, reason = await self._send_plan(job, job.plan)
+        if verdict is Verdict.UNKNOWN_OBJECT and job.whole is not None:
+            # It lost the object, or never had it: the whole of it puts that right.
+            verdict, reason = await self._send_plan(job, job.whole)
+        if verdict is Verdict.UNKNOWN_OBJECT:
+            verdict = Verdict.REFUSED
+        job.verdict, job.reason = verdict, reason
+
+    async def _send_plan(self, job: Job, plan: Plan) -> tuple[Verdict, str]:
+        for push in plan.pushes:
+            reply = await send(self._client, _request(job, push), self.credential)
+            # Data is of no use here, and 64 bodies of a megabyte are too much to keep.
+            job.replies.append(replace(reply, data=None, body=reply.body[:MAX_LOGGED_BODY]))
+            verdict = reply.verdict
+            if push.method == "DELETE" and verdict is Verdict.UNKNOWN_OBJECT:
+                verdict = Verdict.DONE
+            if verdict is not Verdict.DONE:
+                return verdict, reply.reason
+        return Verdict.DONE, ""
+
+
+def _renew_in_thread(lease: feed.Lease) -> bool:
+    try:
+        return feed.renew_lease(lease=lease, now=clock.now())
+    finally:
+        connection.close()
+
+
+def _request(job: Job, push: Push) -> Request:
+    return Request(
+        push.method,
+        job.url if job.exact_url else http_join(job.url, *push.path),
+        body=None if push.body is None else json.dumps(push.body),
+        sender=job.sender,
+        receiver=job.receiver,
+    )

@@ -1,0 +1,33 @@
+"""The admin pages of sessions, CDRs and tokens: nobody edits them, everybody can read them."""
+
+from sessions_app.admin.cdrs import CdrAdmin
+from sessions_app.admin.display import STATUS_TONES, session_pill
+from sessions_app.admin.filters import EndedFilter, StartedFilter, StateFilter
+from sessions_app.admin.panels import (
+    COST_LABELS,
+    DIMENSION_LABELS,
+    costs_panel,
+    lines_panel,
+    periods_panel,
+    tariff_panel,
+)
+from sessions_app.admin.sessions import READINGS_SHOWN, SessionAdmin
+from sessions_app.admin.tokens import TokenAdmin
+
+__all__ = [
+    "COST_LABELS",
+    "DIMENSION_LABELS",
+    "READINGS_SHOWN",
+    "STATUS_TONES",
+    "CdrAdmin",
+    "EndedFilter",
+    "SessionAdmin",
+    "StartedFilter",
+    "StateFilter",
+    "TokenAdmin",
+    "costs_panel",
+    "lines_panel",
+    "periods_panel",
+    "session_pill",
+    "tariff_panel",
+]

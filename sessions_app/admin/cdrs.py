@@ -1,0 +1,165 @@
+"""The pages of CDRs."""
+
+from datetime import datetime
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common.admin import (
+    NONE,
+    Panel,
+    RecordAdmin,
+    link,
+    minute,
+    moment,
+    money,
+    number,
+    pill,
+    unbroken,
+)
+from cpo_platform.common.shapes import parse_datetime
+from locations.models import ConnectorFormat, PowerType
+from sessions_app.admin.display import label_of, token_facts
+from sessions_app.admin.filters import EndedFilter
+from sessions_app.admin.panels import costs_panel, lines_panel, periods_panel, tariff_panel
+from sessions_app.models import Cdr
+from tariffs.admin import PartyFilter
+
+
+@admin.register(Cdr)
+class CdrAdmin(RecordAdmin):
+    """CDRs: what is billed. Nobody can change or delete one."""
+
+    module = "cdrs"
+    list_display = ("ended", "place", "contract", "energy", "cost", "cost_after", "kind")
+    list_display_links = ("ended",)
+    list_filter = (EndedFilter, "credit", "auth_method", "currency", PartyFilter)
+    search_fields = (
+        *("ocpi_id", "session_ocpi_id", "token_uid", "token_contract_id"),
+        *("authorization_reference", "invoice_reference_id"),
+    )
+    search_help_text = _("Search by id, session, token or contract")
+    ordering = ("-end_date_time",)
+    empty_text = _("A CDR is issued when a session ends.")
+
+    def panels(self, request: HttpRequest, obj: Cdr) -> list[Panel]:
+        zone = str(obj.session.frozen_location.get("time_zone", "")) if obj.session else ""
+        return [
+            self._facts(obj, zone),
+            self._place(obj),
+            costs_panel(obj.costs, obj.currency),
+            tariff_panel(obj.tariffs[0] if obj.tariffs else None),
+            lines_panel(obj.price_lines, obj.currency, [obj.remark] if obj.remark else []),
+            periods_panel(
+                (
+                    (
+                        _as_moment(period["start_date_time"]),
+                        period["dimensions"],
+                        period.get("tariff_id", ""),
+                    )
+                    for period in obj.charging_periods
+                ),
+                zone,
+                "",
+            ),
+        ]
+
+    def _facts(self, obj: Cdr, zone: str) -> Panel:
+        credit = [(_("credits the CDR"), self._credited(obj))] if obj.credit else []
+        return Panel(
+            title=_("CDR"),
+            half=True,
+            facts=[
+                (_("id"), obj.ocpi_id),
+                (_("party"), obj.party),
+                *credit,
+                (_("session"), link(obj.session, obj.session_ocpi_id) if obj.session else NONE),
+                (_("started"), moment(obj.start_date_time, zone)),
+                (_("ended"), moment(obj.end_date_time, zone)),
+                (_("time zone"), zone or "UTC"),
+                (_("energy"), number(obj.total_energy, "kWh")),
+                (_("time"), number(obj.total_time, "h")),
+                (_("parking time"), number(obj.total_parking_time, "h")),
+                (_("cost before taxes"), money(obj.total_cost_before_taxes, obj.currency)),
+                (_("cost after taxes"), money(obj.total_cost_after_taxes, obj.currency)),
+                (_("authorised by"), obj.get_auth_method_display()),
+                (_("authorisation reference"), obj.authorization_reference or NONE),
+                *token_facts(obj),
+                (_("invoice reference"), obj.invoice_reference_id or NONE),
+                (_("issued (UTC)"), moment(obj.last_updated)),
+            ],
+        )
+
+    def _credited(self, obj: Cdr) -> str:
+        row = Cdr.objects.filter(
+            country_code=obj.country_code, party_id=obj.party_id, ocpi_id=obj.credit_reference_id
+        ).first()
+        return link(row, obj.credit_reference_id) if row else obj.credit_reference_id
+
+    def _place(self, obj: Cdr) -> Panel:
+        place = obj.cdr_location
+        coordinates = place.get("coordinates") or {}
+        return Panel(
+            title=_("Place, as it was when the session started"),
+            half=True,
+            facts=[
+                (_("location"), place.get("name") or place.get("id", NONE)),
+                (
+                    _("address"),
+                    ", ".join(
+                        str(place[name])
+                        for name in ("address", "postal_code", "city", "country")
+                        if place.get(name)
+                    ),
+                ),
+                (
+                    _("coordinates"),
+                    f"{coordinates.get('latitude', '')}, {coordinates.get('longitude', '')}",
+                ),
+                (_("EVSE"), place.get("evse_id", NONE)),
+                (_("uid"), place.get("evse_uid", NONE)),
+                (_("connector"), place.get("connector_id", NONE)),
+                (_("standard"), str(place.get("connector_standard", "")).replace("_", " ")),
+                (_("format"), label_of(ConnectorFormat, place.get("connector_format"))),
+                (_("power type"), label_of(PowerType, place.get("connector_power_type"))),
+                (_("meter"), obj.meter_id or NONE),
+                (_("signed data"), (obj.signed_data or {}).get("encoding_method", NONE)),
+            ],
+        )
+
+    def heading(self, obj: Cdr) -> object:
+        return pill(_("Credit CDR"), "amber") if obj.credit else ""
+
+    @admin.display(description=_("ended (UTC)"), ordering="end_date_time")
+    def ended(self, row: Cdr) -> object:
+        return minute(row.end_date_time)
+
+    @admin.display(description="", ordering="credit")
+    def kind(self, row: Cdr) -> object:
+        return pill(_("Credit"), "amber") if row.credit else ""
+
+    @admin.display(description=_("location"))
+    def place(self, row: Cdr) -> str:
+        return str(row.cdr_location.get("name") or row.cdr_location.get("address", ""))
+
+    @admin.display(description=_("contract"))
+    def contract(self, row: Cdr) -> object:
+        return unbroken(row.token_contract_id)
+
+    @admin.display(description=_("energy"), ordering="total_energy")
+    def energy(self, row: Cdr) -> str:
+        return unbroken(number(round(row.total_energy, 2), "kWh"))
+
+    @admin.display(description=_("before taxes"), ordering="total_cost_before_taxes")
+    def cost(self, row: Cdr) -> str:
+        return unbroken(money(row.total_cost_before_taxes, row.currency))
+
+    @admin.display(description=_("after taxes"), ordering="total_cost_after_taxes")
+    def cost_after(self, row: Cdr) -> str:
+        return unbroken(money(row.total_cost_after_taxes, row.currency))
+
+
+def _as_moment(text: str) -> datetime | None:
+    value = parse_datetime(text)
+    return value if isinstance(value, datetime) else None

@@ -1,0 +1,61 @@
+"""What the lists of sessions and CDRs are filtered by."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common import clock
+from sessions_app.models.sessions import ONGOING
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Sessions that go on, or that have ended."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("ongoing", _("Ongoing")), ("ended", _("Ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "ongoing":
+            return queryset.filter(status__in=ONGOING)
+        return queryset.exclude(status__in=ONGOING) if self.value() == "ended" else queryset
+
+
+class _DayFilter(admin.SimpleListFilter):
+    """Rows of some days, by UTC."""
+
+    field = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("today", _("Today")),
+            ("yesterday", _("Yesterday")),
+            ("7", _("Last 7 days")),
+            ("30", _("Last 30 days")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        if value is None:
+            return queryset
+        midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        days = {"today": 0, "yesterday": 1}.get(value, int(value) if value.isdecimal() else 0)
+        rows = queryset.filter(**{f"{self.field}__gte": midnight - timedelta(days=days)})
+        return rows.filter(**{f"{self.field}__lt": midnight}) if value == "yesterday" else rows
+
+
+class StartedFilter(_DayFilter):
+    title = _("started (UTC)")
+    parameter_name = "started"
+    field = "start_date_time"
+
+
+class EndedFilter(_DayFilter):
+    title = _("ended (UTC)")
+    parameter_name = "ended"
+    field = "end_date_time"

@@ -1,0 +1,154 @@
+"""Panels that sessions and CDRs share: costs, lines, periods and the tariff."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common.admin import NONE, Panel, link, moment, money, number
+from cpo_platform.common.shapes import ShapeError, parse
+from tariffs.admin import element_sentence
+from tariffs.models import Tariff
+from tariffs.shapes import TariffShape
+
+COST_LABELS = {
+    "total_fixed_cost": _("fixed"),
+    "total_energy_cost": _("energy"),
+    "total_time_cost": _("charging time"),
+    "total_parking_cost": _("parking"),
+    "total_reservation_cost": _("reservation"),
+    "total_cost": _("total"),
+}
+DIMENSION_LABELS = {
+    "ENERGY": (_("energy"), "kWh"),
+    "TIME": (_("charging time"), "h"),
+    "PARKING_TIME": (_("parking"), "h"),
+    "RESERVATION_TIME": (_("reservation"), "h"),
+    "MAX_POWER": (_("max. power"), "kW"),
+    "MIN_POWER": (_("min. power"), "kW"),
+    "MAX_CURRENT": (_("max. current"), "A"),
+    "MIN_CURRENT": (_("min. current"), "A"),
+    "FLAT": (_("flat fee"), ""),
+}
+
+
+def costs_panel(costs: Mapping[str, Any], currency: str) -> Panel:
+    """Return the OCPI totals: before taxes, taxes, after taxes."""
+    rows = [
+        _cost_row(label, costs[name], currency)
+        for name, label in COST_LABELS.items()
+        if name in costs
+    ]
+    return Panel(
+        title=_("Costs"),
+        columns=("", _("before taxes"), _("taxes"), _("after taxes")),
+        numeric=frozenset({1, 2, 3}),
+        rows=rows,
+        empty=_("No price yet: it comes with the first meter values."),
+        half=True,
+    )
+
+
+def _cost_row(label: Any, price: Mapping[str, Any], currency: str) -> tuple[object, ...]:
+    taxes = price.get("taxes")
+    after = None if taxes is None else _sum(price["before_taxes"], taxes)
+    texts = [_tax_text(tax, currency) for tax in taxes or []] or [money("0", currency)]
+    shown = NONE if taxes is None else ", ".join(texts)
+    return capfirst(label), money(price["before_taxes"], currency), shown, money(after, currency)
+
+
+def _sum(before_taxes: str, taxes: Iterable[Mapping[str, str]]) -> str:
+    return str(sum((Decimal(tax["amount"]) for tax in taxes), Decimal(before_taxes)))
+
+
+def _tax_text(tax: Mapping[str, str], currency: str) -> str:
+    rate = f" {number(tax['percentage'])} %" if tax.get("percentage") else ""
+    return f"{tax['name']}{rate}: {money(tax['amount'], currency)}"
+
+
+def lines_panel(lines: Sequence[Mapping[str, Any]], currency: str, remarks: Sequence[str]) -> Panel:
+    """Return every part of the price with the numbers it was computed from."""
+    return Panel(
+        title=_("Price, line by line"),
+        columns=(
+            *(_("line"), _("used"), _("billed"), _("unit price"), _("VAT")),
+            *(_("before taxes"), _("after taxes")),
+        ),
+        numeric=frozenset({1, 2, 3, 4, 5, 6}),
+        rows=[
+            (
+                line["text"],
+                number(line["volume"], line["unit"]) if line["dimension"] else NONE,
+                number(line["billed_volume"], line["unit"]) if line["dimension"] else NONE,
+                money(line["unit_price"], currency),
+                NONE if line["vat"] is None else number(line["vat"], "%"),
+                money(line["before_taxes"], currency),
+                money(line["after_taxes"], currency),
+            )
+            for line in lines
+        ],
+        empty=_("Nothing is charged."),
+        facts=[(_("remark"), remark) for remark in remarks],
+    )
+
+
+def periods_panel(
+    periods: Iterable[tuple[datetime | None, Sequence[Mapping[str, str]], str]],
+    zone: str,
+    empty: Any,
+) -> Panel:
+    """Return the charging periods."""
+    return Panel(
+        title=_("Charging periods"),
+        columns=(_("start"), _("use"), _("tariff")),
+        rows=[
+            (
+                moment(start, zone),
+                ", ".join(_dimension_text(dimension) for dimension in dimensions),
+                tariff_id or NONE,
+            )
+            for start, dimensions, tariff_id in periods
+        ],
+        empty=empty,
+    )
+
+
+def _dimension_text(dimension: Mapping[str, str]) -> str:
+    label, unit = DIMENSION_LABELS.get(dimension["type"], (dimension["type"], ""))
+    return f"{label} {number(dimension['volume'], unit)}"
+
+
+def tariff_panel(document: Mapping[str, Any] | None) -> Panel:
+    """Return the tariff of a session as it was when the session started."""
+    if document is None:
+        return Panel(
+            title=_("Tariff"),
+            note=_("The connector had no tariff when the session started: it costs nothing."),
+            half=True,
+        )
+    try:
+        shape = parse(TariffShape, document)
+    except ShapeError:
+        # A tariff of an older release, or of another platform: show it as it is.
+        return Panel(title=_("Tariff"), code=str(document), half=True)
+    row = Tariff.objects.filter(
+        country_code=shape.country_code, party_id=shape.party_id, ocpi_id=shape.id
+    ).first()
+    return Panel(
+        title=_("Tariff when the session started"),
+        facts=[
+            (_("tariff"), link(row, shape.id) if row else shape.id),
+            *(
+                (gettext("element %(number)s") % {"number": place}, text)
+                for place, text in enumerate(
+                    (element_sentence(element, shape.currency) for element in shape.elements),
+                    start=1,
+                )
+            ),
+        ],
+        half=True,
+    )

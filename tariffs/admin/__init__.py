@@ -1,0 +1,44 @@
+"""The admin pages of parties and tariffs. Everything is saved by `tariffs.operations`."""
+
+from tariffs.admin.elements import (
+    DIMENSIONS,
+    ELEMENT_FORMSET,
+    LIMITS,
+    ClockField,
+    DurationField,
+    ElementForm,
+    ElementFormSet,
+    element_values,
+)
+from tariffs.admin.forms import TariffForm
+from tariffs.admin.pages import TariffAdmin, UseFilter
+from tariffs.admin.parties import (
+    PartyAdmin,
+    PartyField,
+    PartyFilter,
+    PartyForm,
+    needs_party,
+    party_choices,
+)
+from tariffs.admin.sentences import element_sentence
+
+__all__ = [
+    "DIMENSIONS",
+    "ELEMENT_FORMSET",
+    "LIMITS",
+    "ClockField",
+    "DurationField",
+    "ElementForm",
+    "ElementFormSet",
+    "PartyAdmin",
+    "PartyField",
+    "PartyFilter",
+    "PartyForm",
+    "TariffAdmin",
+    "TariffForm",
+    "UseFilter",
+    "element_sentence",
+    "element_values",
+    "needs_party",
+    "party_choices",
+]

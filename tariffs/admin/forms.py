@@ -1,0 +1,219 @@
+"""The form of a tariff with its elements."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget  # type: ignore[import-untyped]
+
+from cpo_platform.common.admin import (
+    PartsForm,
+    green_field,
+    mix_document,
+    mix_values,
+    number,
+    sources_field,
+)
+from cpo_platform.common.formfields import text_field, texts_field
+from cpo_platform.common.shapes import Problem, ShapeError, parse
+from tariffs import operations
+from tariffs.admin.elements import (
+    ELEMENT_FORMSET,
+    ElementForm,
+    ElementFormSet,
+    amount_field,
+    element_values,
+)
+from tariffs.admin.parties import PartyField
+from tariffs.admin.sentences import element_sentence
+from tariffs.models import Tariff, TariffType
+from tariffs.shapes import TariffShape
+
+
+def _price_limit(label: Any, help_text: Any = "") -> forms.DecimalField:
+    return amount_field(label, help_text=help_text)
+
+
+def _order_of(card: tuple[ElementForm, str]) -> int:
+    """Return the order number of an element's form, as it was sent."""
+    value = str(card[0]["order"].value() or "")
+    return int(value) if value.isdecimal() else 1000
+
+
+class TariffForm(PartsForm):
+    """A tariff with its elements, in OCPI's order."""
+
+    party = PartyField()
+    ocpi_id = text_field(
+        label=_("id"),
+        max_length=36,
+        required=True,
+        help_text=_("Names the tariff towards partners. This cannot be changed later."),
+    )
+    currency = forms.CharField(
+        label=_("currency"),
+        max_length=3,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "EUR"}),
+        help_text=_("Three letters (ISO 4217): EUR, JPY."),
+    )
+    texts = texts_field(
+        label=_("text for drivers"),
+        help_text=_(
+            "One line per language, such as “en: 0.59 EUR per kWh”. Drivers read it beside the "
+            "prices."
+        ),
+    )
+    min_price_before_taxes = _price_limit(
+        _("minimum price before taxes"), _("A session costs at least this; not a fee on top.")
+    )
+    min_price_after_taxes = _price_limit(_("after taxes"))
+    max_price_before_taxes = _price_limit(
+        _("maximum price before taxes"), _("A session costs at most this.")
+    )
+    max_price_after_taxes = _price_limit(_("after taxes"))
+    green = green_field()
+    supplier_name = text_field(label=_("supplier"), max_length=64)
+    energy_product_name = text_field(label=_("energy product"), max_length=64)
+    energy_sources = sources_field()
+
+    places = {
+        "id": "ocpi_id",
+        "country_code": "party",
+        "party_id": "party",
+        "tariff_alt_text": "texts",
+        "min_price.before_taxes": "min_price_before_taxes",
+        "min_price.after_taxes": "min_price_after_taxes",
+        "max_price.before_taxes": "max_price_before_taxes",
+        "max_price.after_taxes": "max_price_after_taxes",
+        "energy_mix": "green",
+        "energy_mix.supplier_name": "supplier_name",
+        "energy_mix.energy_product_name": "energy_product_name",
+        "energy_mix.energy_sources": "energy_sources",
+    }
+    fixed = ("party", "ocpi_id")
+    part_name = "elements"
+    parts_are_wrong = _("Look at the elements below.")
+    parts_are_missing = _("A tariff needs at least one element.")
+    refusals = {
+        operations.UnknownParty: ("party", _("This party does not exist any more.")),
+    }
+
+    class Meta:
+        model = Tariff
+        fields = (
+            "type",
+            "tariff_alt_url",
+            "preauthorize_amount",
+            "tax_included",
+            "start_date_time",
+            "end_date_time",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "type" in self.fields:
+            kind = self.fields["type"]
+            assert isinstance(kind, forms.ChoiceField)  # noqa: S101  the model has choices
+            kind.choices = [("", _("Every session")), *TariffType.choices]
+            kind.help_text = _("Which sessions it is for.")
+        self.elements: ElementFormSet = ELEMENT_FORMSET(
+            self.data if self.is_bound else None, prefix="elements", initial=self._elements()
+        )
+
+    def _elements(self) -> list[dict[str, Any]]:
+        if self.instance.pk is None:
+            return [{"order": 1}]
+        elements = operations.shape_of(self.instance).elements
+        return [
+            element_values(element) | {"order": order}
+            for order, element in enumerate(elements, start=1)
+        ]
+
+    def sentences(self) -> list[str]:
+        """Return what each stored element says."""
+        if self.instance.pk is None:
+            return []
+        shape = operations.shape_of(self.instance)
+        return [element_sentence(element, shape.currency) for element in shape.elements]
+
+    def element_cards(self) -> list[tuple[ElementForm, str]]:
+        """Return the element forms with their sentences, in order."""
+        sentences = self.sentences()
+        cards = [
+            (form, sentences[place] if place < len(sentences) else gettext("New element"))
+            for place, form in enumerate(self.elements.forms)
+        ]
+        return sorted(cards, key=_order_of)
+
+    def content_of(self, row: Tariff) -> str:
+        return row.last_updated.isoformat()
+
+    def values_of(self, row: Tariff) -> dict[str, Any]:
+        limits = {
+            name: None if (value := getattr(row, name)) is None else number(value)
+            for name in (
+                *(
+                    f"{end}_price_{tax}_taxes"
+                    for end in ("min", "max")
+                    for tax in ("before", "after")
+                ),
+                "preauthorize_amount",
+            )
+        }
+        return {
+            "party": row.party,
+            "ocpi_id": row.ocpi_id,
+            "texts": row.tariff_alt_text,
+            **mix_values(row.energy_mix),
+            **limits,
+        }
+
+    def clean_currency(self) -> str:
+        return str(self.cleaned_data["currency"]).upper()
+
+    def has_changed(self) -> bool:
+        return super().has_changed() or self.elements.has_changed()
+
+    def part_place_of(self, path: str) -> str:
+        return super().part_place_of(path.removeprefix(".restrictions"))
+
+    def build_with(self, parts: list[dict[str, Any]]) -> TariffShape:
+        return parse(TariffShape, self._document(parts))
+
+    def _document(self, elements: list[dict[str, Any]]) -> dict[str, Any]:
+        data = self.cleaned_data
+        country_code, _star, party_id = data["party"].partition("*")
+        return {
+            "country_code": country_code,
+            "party_id": party_id,
+            "id": data["ocpi_id"],
+            "currency": data["currency"],
+            "type": data["type"] or None,
+            "tariff_alt_text": data["texts"] or None,
+            "tariff_alt_url": data["tariff_alt_url"] or None,
+            "min_price": self._limit("min"),
+            "max_price": self._limit("max"),
+            "preauthorize_amount": data["preauthorize_amount"],
+            "elements": elements,
+            "tax_included": data["tax_included"],
+            "start_date_time": data["start_date_time"],
+            "end_date_time": data["end_date_time"],
+            "energy_mix": mix_document(
+                data, (self.instance.energy_mix or {}).get("environ_impact")
+            ),
+        }
+
+    def _limit(self, end: str) -> dict[str, Any] | None:
+        before = self.cleaned_data[f"{end}_price_before_taxes"]
+        after = self.cleaned_data[f"{end}_price_after_taxes"]
+        if before is None and after is not None:
+            raise ShapeError(
+                [
+                    Problem(
+                        f"{end}_price.before_taxes",
+                        gettext("A limit after taxes needs one before."),
+                    )
+                ]
+            )
+        return None if before is None else {"before_taxes": before, "after_taxes": after}

@@ -1,0 +1,229 @@
+"""The pages of tariffs."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common import clock
+from cpo_platform.common.admin import OperationAdmin, link_to, minute, pill
+from tariffs import operations
+from tariffs.admin.forms import TariffForm
+from tariffs.admin.parties import PartyFilter, needs_party, party_choices
+from tariffs.admin.sentences import element_sentence
+from tariffs.models import Tariff, TariffType
+
+
+class UseFilter(admin.SimpleListFilter):
+    """Tariffs that connectors use, that none uses, or that are deleted."""
+
+    title = _("use")
+    parameter_name = "use"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("used", _("In use")), ("unused", _("Not in use")), ("deleted", _("Deleted"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "deleted":
+            return queryset.filter(deleted_at__isnull=False)
+        queryset = queryset.filter(deleted_at__isnull=True)
+        if self.value() == "used":
+            return queryset.filter(connector_total__gt=0)
+        return queryset.filter(connector_total=0) if self.value() == "unused" else queryset
+
+
+@admin.register(Tariff)
+class TariffAdmin(OperationAdmin):
+    """Tariffs, with their elements on one page."""
+
+    form = TariffForm
+    module = "tariffs"
+    change_form_template = "admin/tariffs/tariff/change_form.html"
+    list_display = ("ocpi_id", "party", "prices", "kind", "validity", "use", "updated")
+    list_display_links = ("ocpi_id",)
+    list_filter = (UseFilter, PartyFilter, "type", "currency", "tax_included")
+    search_fields = ("ocpi_id", "tariff_alt_text")
+    search_help_text = _("Search by id or text")
+    ordering = ("country_code", "party_id", "ocpi_id")
+    empty_text = _("Create a tariff, then choose it at the connectors it is for.")
+    fieldsets = (
+        (None, {"fields": (("party", "ocpi_id"), ("currency", "type"))}),
+        (_("For drivers"), {"fields": ("texts", "tariff_alt_url")}),
+        (
+            _("Limits"),
+            {
+                "fields": (
+                    ("min_price_before_taxes", "min_price_after_taxes"),
+                    ("max_price_before_taxes", "max_price_after_taxes"),
+                    "preauthorize_amount",
+                ),
+                "classes": ("collapse", "then-elements"),
+            },
+        ),
+        (
+            _("Tax and validity"),
+            {"fields": ("tax_included", "start_date_time", "end_date_time")},
+        ),
+        (
+            _("Energy mix"),
+            {
+                "fields": (
+                    "green",
+                    ("supplier_name", "energy_product_name"),
+                    "energy_sources",
+                ),
+                "classes": ("collapse",),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        tariffs: Any = super().get_queryset(request)
+        return tariffs.with_elements().annotate(connector_total=Count("connectors", distinct=True))
+
+    def put(self, form: TariffForm, now: datetime) -> Tariff:
+        tariff, _outcome = operations.put_tariff(tariff=form.shape, now=now)
+        return tariff
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        deleted = obj is not None and obj.deleted_at is not None
+        return super().has_change_permission(request, obj) and not deleted
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        allowed = request.user.has_perm("tariffs.delete_tariff")
+        return allowed and (obj is None or obj.deleted_at is None)
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return needs_party(request) or super().add_view(request, form_url, extra_context)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        parties = party_choices()
+        party = {"party": parties[0][0]} if len(parties) == 1 else {}
+        newest = Tariff.objects.order_by("-pk").values("currency", "tax_included").first()
+        given = super().get_changeform_initial_data(request)
+        return {"tax_included": "NO", **party, **(newest or {}), **given}
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        tariff = self.get_object(request, object_id)
+        if tariff is None:
+            return self.missing(request, object_id)
+        if not self.has_delete_permission(request, tariff):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._delete(request, tariff)
+        return self._ask_to_delete(request, tariff)
+
+    def _delete(self, request: HttpRequest, tariff: Tariff) -> HttpResponse:
+        try:
+            operations.delete_tariff(tariff_id=tariff.pk, now=clock.now())
+        except operations.TariffInUse:
+            # A connector took it since the question was asked.
+            return self._ask_to_delete(request, self.get_object(request, str(tariff.pk)))
+        self.log_deletions(request, Tariff.objects.filter(pk=tariff.pk))
+        messages.success(
+            request,
+            gettext("Tariff %(id)s is deleted. Partners will be told.") % {"id": tariff.ocpi_id},
+        )
+        return HttpResponseRedirect(self.list_url())
+
+    def _ask_to_delete(self, request: HttpRequest, tariff: Any) -> HttpResponse:
+        total = tariff.connector_total
+        back = reverse("admin:tariffs_tariff_change", args=[tariff.pk])
+        title = gettext("Delete the tariff %(id)s?") % {"id": tariff.ocpi_id}
+        if total:
+            return self.confirm(
+                request,
+                title=gettext("The tariff %(id)s cannot be deleted") % {"id": tariff.ocpi_id},
+                sentences=[
+                    ngettext(
+                        "%(total)s connector still uses it. Give it another tariff first.",
+                        "%(total)s connectors still use it. Give them another tariff first.",
+                        total,
+                    )
+                    % {"total": total}
+                ],
+                links=[link_to(_connectors_url(tariff), gettext("Show the EVSEs that use it"))],
+                button="",
+                cancel_url=back,
+                blocked=True,
+            )
+        return self.confirm(
+            request,
+            title=title,
+            sentences=[
+                gettext("No connector uses it."),
+                gettext("Every partner that has it will be told that it is gone."),
+                gettext(
+                    "Sessions that started with it keep their price, and CDRs keep their copy."
+                ),
+            ],
+            button=gettext("Delete the tariff"),
+            cancel_url=back,
+            danger=True,
+        )
+
+    @admin.display(description=_("party"), ordering="country_code")
+    def party(self, row: Tariff) -> str:
+        return row.party
+
+    @admin.display(description=_("prices"))
+    def prices(self, row: Tariff) -> str:
+        elements = operations.shape_of(row).elements
+        if not elements:
+            return "\N{EN DASH}"
+        more = len(elements) - 1
+        text = element_sentence(elements[0], row.currency)
+        return f"{text} (+{more})" if more else text
+
+    @admin.display(description=_("type"), ordering="type")
+    def kind(self, row: Tariff) -> Any:
+        return TariffType(row.type).label if row.type else _("Every session")
+
+    @admin.display(description=_("validity"))
+    def validity(self, row: Tariff) -> Any:
+        if row.deleted_at:
+            return pill(_("Deleted"), "grey")
+        now = clock.now()
+        if row.start_date_time and row.start_date_time > now:
+            return pill(_("Later"), "blue")
+        if row.end_date_time and row.end_date_time <= now:
+            return pill(_("Ended"), "grey")
+        return pill(_("Valid"), "green")
+
+    @admin.display(description=_("connectors"), ordering="connector_total")
+    def use(self, row: Any) -> str:
+        if not row.connector_total:
+            return "0"
+        return link_to(_connectors_url(row), row.connector_total)
+
+    @admin.display(description=_("updated (UTC)"), ordering="last_updated")
+    def updated(self, row: Tariff) -> str:
+        return minute(row.last_updated)
+
+    def form_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
+        context = super().form_context(request, object_id)
+        if object_id and str(object_id).isdigit():
+            total = Tariff.connectors.through.objects.filter(tariff_id=int(object_id)).count()
+            url = reverse("admin:locations_evse_changelist") + f"?tariff={object_id}"
+            context["used_by"] = {"total": total, "url": url}
+        return context
+
+
+def _connectors_url(tariff: Tariff) -> str:
+    return reverse("admin:locations_evse_changelist") + f"?tariff={tariff.pk}"

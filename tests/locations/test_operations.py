@@ -1,0 +1,85 @@
+"""Locations, EVSEs and sessions that are written at the same time."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from cpo_platform.common.operations import Outcome
+from locations import operations
+from locations.models import Evse, Location
+from sessions_app.models import Session
+from tariffs import operations as tariffs
+from tariffs.models import Tariff
+from tests.concurrency import elsewhere, just_before
+from tests.factories import (
+    NOW,
+    ConnectorFactory,
+    LocationFactory,
+    PartyFactory,
+    SessionFactory,
+    TariffFactory,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LATER = NOW + timedelta(hours=1)
+
+
+def test_the_status_of_an_unknown_evse_names_the_evse() -> None:
+    with pytest.raises(Evse.DoesNotExist):
+        operations.set_evse_status(evse_id=1, status="CHARGING", now=NOW)
+
+
+def test_a_session_starts_while_its_location_and_tariff_are_being_written() -> None:
+    """A long import, or its dry run, holds the rows that a new session refers to."""
+    connector = ConnectorFactory()
+    location = Location.objects.complete().get()
+    location_shape = operations.shape_of(location).model_copy(update={"name": "Renamed"})
+    tariff_shape = tariffs.shape_of(Tariff.objects.get()).model_copy(update={"currency": "SEK"})
+
+    with transaction.atomic():
+        tariffs.put_tariff(tariff=tariff_shape, now=LATER)
+        operations.put_location(location=location_shape, now=LATER)
+        elsewhere(lambda: SessionFactory(connector=connector))
+        transaction.set_rollback(True)
+
+    assert Session.objects.get().status == "ACTIVE"
+
+
+def test_of_two_that_create_one_location_the_second_changes_it() -> None:
+    PartyFactory()
+    TariffFactory(id="T")
+    shape = _shape(lambda: LocationFactory(id="SITE", name="Mine", tariff=Tariff.objects.get()))
+
+    # After it was looked for, and not found.
+    with just_before(
+        'INSERT INTO "locations_location"', lambda: LocationFactory(id="site", name="Theirs")
+    ):
+        outcome = operations.put_location(location=shape, now=LATER)
+
+    assert outcome.outcome is Outcome.CHANGED
+    assert Location.objects.get().name == "Mine"
+    assert Location.objects.get().ocpi_id == "site"
+
+
+def test_of_two_that_create_one_tariff_the_second_changes_it() -> None:
+    PartyFactory()
+    shape = tariffs.shape_of(TariffFactory(id="other")).model_copy(
+        update={"id": "T", "currency": "SEK"}
+    )
+
+    with just_before('INSERT INTO "tariffs_tariff"', lambda: TariffFactory(id="t")):
+        _row, outcome = tariffs.put_tariff(tariff=shape, now=LATER)
+
+    assert outcome is Outcome.CHANGED
+    assert Tariff.objects.get(ocpi_id="T").currency == "SEK"
+
+
+def _shape(make: Callable[[], Any]) -> Any:
+    with transaction.atomic():
+        shape = operations.shape_of(Location.objects.complete().get(pk=make().pk))
+        transaction.set_rollback(True)
+    return shape
