@@ -24,7 +24,7 @@ from cpo_platform.common.formfields import (
     words_field,
 )
 from cpo_platform.common.shapes import Problem, ShapeError, parse
-from locations import operations
+from locations import canonical, operations
 from locations.admin.connectors import CONNECTOR_FORMSET, ConnectorFormSet
 from locations.models import Capability, Evse, Location, ParkingRestriction, Status
 from locations.shapes import EvseShape
@@ -146,7 +146,7 @@ class EvseForm(PartsForm):
         if self.instance.pk is None:
             return [{}]
         return [
-            operations.connector_shape_of(connector).model_dump()
+            canonical.connector_shape_of(connector).model_dump()
             for connector in self.instance.connectors.prefetch_related("tariffs").order_by("pk")
         ]
 
@@ -167,7 +167,7 @@ class EvseForm(PartsForm):
 
     def values_of(self, row: Evse) -> dict[str, Any]:
         coordinates = {
-            name: None if value is None else operations.coordinate_text(value)
+            name: None if value is None else canonical.coordinate_text(value)
             for name in ("latitude", "longitude")
             for value in (getattr(row, name),)
         }
@@ -191,7 +191,7 @@ class EvseForm(PartsForm):
     def _document(self, connectors: list[dict[str, Any]]) -> dict[str, Any]:
         assert self.location is not None  # noqa: S101  there is no page without one
         data = self.cleaned_data
-        has = operations.evse_shape_of(self.instance).model_dump() if self.instance.pk else {}
+        has = canonical.evse_shape_of(self.instance).model_dump() if self.instance.pk else {}
         kept = {item["id"]: item["capabilities"] for item in has.get("connectors", [])}
         positions = {item["parking_id"]: item for item in has.get("parking") or []}
         return {
@@ -230,6 +230,6 @@ class EvseForm(PartsForm):
         if latitude is None:
             return None
         return {
-            "latitude": operations.coordinate_text(latitude),
-            "longitude": operations.coordinate_text(longitude),
+            "latitude": canonical.coordinate_text(latitude),
+            "longitude": canonical.coordinate_text(longitude),
         }

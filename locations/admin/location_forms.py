@@ -36,7 +36,7 @@ from cpo_platform.common.formfields import (
     url_field,
 )
 from cpo_platform.common.shapes import Problem, ShapeError, parse
-from locations import operations
+from locations import canonical
 from locations.models import Facility, Location, ParkingType
 from locations.shapes import LocationShape
 from tariffs.admin import PartyField
@@ -177,8 +177,8 @@ class LocationForm(OperationForm):
             "party": row.party,
             "ocpi_id": row.ocpi_id,
             "publish_to": row.publish_allowed_to,
-            "latitude": operations.coordinate_text(row.latitude),
-            "longitude": operations.coordinate_text(row.longitude),
+            "latitude": canonical.coordinate_text(row.latitude),
+            "longitude": canonical.coordinate_text(row.longitude),
             "related": row.related_locations,
             "direction_texts": row.directions,
             "image_lines": row.images,
@@ -216,7 +216,7 @@ class LocationForm(OperationForm):
             "publish_allowed_to": data["publish_to"],
             **{name: data[name] or None for name in (*texts, "parking_type", "time_zone")},
             "coordinates": {
-                name: operations.coordinate_text(data[name]) for name in ("latitude", "longitude")
+                name: canonical.coordinate_text(data[name]) for name in ("latitude", "longitude")
             },
             "related_locations": data["related"],
             "directions": data["direction_texts"],

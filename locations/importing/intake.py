@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cpo_platform.common.shapes import Problem, ShapeError
-from locations import operations
+from locations import canonical
 from locations.importing.countries import TIME_ZONES
 from locations.importing.mending import mend, shown
 from locations.importing.party import PartyKey
@@ -239,4 +239,4 @@ def _name(raw: Any, key: str) -> str:
 def _known_connectors(uid: str) -> dict[str, ConnectorShape]:
     """Return the EVSE's connectors as they are: one that is refused must not remove them."""
     rows = Connector.objects.filter(evse__uid=uid).prefetch_related("tariffs").order_by("pk")
-    return {row.ocpi_id.lower(): operations.connector_shape_of(row) for row in rows}
+    return {row.ocpi_id.lower(): canonical.connector_shape_of(row) for row in rows}

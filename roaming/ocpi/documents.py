@@ -74,7 +74,7 @@ def bodies(
     stored = {
         document.object_id: document.body
         for document in Document.objects.filter(
-            module=module, version=version.number, object_id__in=list(moments)
+            module=module, version=version.rendering, object_id__in=list(moments)
         )
         if document.last_updated == moments[document.object_id]
     }
@@ -91,7 +91,7 @@ def _render(object_ids: list[int], *, module: str, version: Version) -> dict[int
         Document(
             module=module,
             object_id=row.pk,
-            version=version.number,
+            version=version.rendering,
             last_updated=row.last_updated,
             body=json.dump_text(render(row)),
         )

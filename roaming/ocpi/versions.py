@@ -27,11 +27,18 @@ class Version:
     number: str
     modules: tuple[Module, ...]
     shapes: Shapes
+    # Counted up when a renderer changes what it writes: what was rendered before is stale then.
+    revision: int = 1
 
     @property
     def key(self) -> tuple[int, ...]:
         """What versions are compared by: 2.10 is later than 2.9."""
         return version_key(self.number)
+
+    @property
+    def rendering(self) -> str:
+        """What documents are kept by: an old renderer's texts are not served after a new one's."""
+        return f"{self.number}/{self.revision}"
 
     @property
     def url(self) -> str:

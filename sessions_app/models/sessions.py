@@ -49,7 +49,7 @@ class Session(OcpiObject, CdrTokenColumns):
     """One use of an EVSE (OCPI Session), owned by the location's party.
 
     The location and the tariff are frozen when it starts: what happens to them afterwards does not
-    change its price or its CDR. Money and time are settled by `sessions_app.operations.sessions`.
+    change its price or its CDR. Money and time are settled by `sessions_app.operations.settlement`.
     """
 
     start_date_time = models.DateTimeField(_("started"))

@@ -1,16 +1,13 @@
-"""Sessions from start to bill: the only code that writes sessions, readings, periods and CDRs.
+"""Sessions from start to bill: the operations that write sessions, their readings and periods.
 
 The tariff and the location are frozen when the session starts. Every meter value re-prices the
-session with the one engine (`tariffs.pricing`); the CDR is made of the same result, in the
-transaction that completes the session, so that no completed session is without its CDR.
+session (`settlement`); the CDR (`cdrs`) is made of the same result, in the transaction that
+completes the session, so that no completed session is without its CDR.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 from uuid import uuid4
 
@@ -19,11 +16,10 @@ from django.db import IntegrityError, transaction
 
 from cpo_platform.common.clock import truncate
 from cpo_platform.common.json import format_datetime
-from cpo_platform.common.money import OCPI_PLACES, Price, round_money, to_decimal, trimmed
 from cpo_platform.common.shapes import CdrToken
+from locations.canonical import coordinate_text
 from locations.models import Connector, Location
-from locations.operations import coordinate_text
-from sessions_app.metering import Reading, metered_use
+from sessions_app.metering import Reading
 from sessions_app.models import (
     AuthMethod,
     Cdr,
@@ -32,31 +28,12 @@ from sessions_app.models import (
     Session,
     SessionStatus,
 )
-from sessions_app.signals import cdr_issued, session_changed
+from sessions_app.operations.cdrs import issue_cdr
+from sessions_app.operations.settlement import dimensions_json, reprice
+from sessions_app.signals import session_changed
 from tariffs.models import Tariff, TariffType
 from tariffs.operations import shape_of as tariff_shape_of
-from tariffs.pricing.charging_periods import total_volume
-from tariffs.pricing.engine import price_session
-from tariffs.pricing.results import CdrDimension, CdrDimensionType, PriceLine
 from tariffs.pricing.results import ChargingPeriod as PricedPeriod
-from tariffs.pricing.types import Segment
-from tariffs.pricing.types import Tariff as PricingTariff
-
-COSTS = (
-    "total_cost",
-    "total_fixed_cost",
-    "total_energy_cost",
-    "total_time_cost",
-    "total_parking_cost",
-    "total_reservation_cost",
-)
-# What adds up over the periods of a session, and to which total; the others are extremes.
-TOTALS = {
-    CdrDimensionType.ENERGY: "energy",
-    CdrDimensionType.TIME: "time",
-    CdrDimensionType.PARKING_TIME: "time",
-    CdrDimensionType.RESERVATION_TIME: "reservation",
-}
 
 
 class EvseOccupied(ValueError):
@@ -65,19 +42,6 @@ class EvseOccupied(ValueError):
 
 class SessionNotOngoing(ValueError):
     """The session has ended: it takes no readings and cannot be stopped."""
-
-
-@dataclass(frozen=True)
-class _Settlement:
-    """A session's price and use up to a moment."""
-
-    costs: dict[str, Price]
-    lines: tuple[PriceLine, ...]
-    periods: tuple[PricedPeriod, ...]
-    energy: Decimal
-    hours: Decimal
-    parking_hours: Decimal
-    remarks: tuple[str, ...]
 
 
 def start_session(
@@ -147,7 +111,7 @@ def activate_session(*, session_id: int, now: datetime) -> Session:
         session.status = SessionStatus.ACTIVE
         session.start_date_time = truncate(now)
         _add_readings(session, [Reading(at=now, kwh=session.meter_start)])
-        _reprice(session, until=session.start_date_time)
+        reprice(session, until=session.start_date_time)
         _save(session, now)
     return session
 
@@ -171,7 +135,7 @@ def record_meter_values(*, session_id: int, readings: Sequence[Reading], now: da
             return session
         before = _visible(session)
         newest = session.meter_readings.order_by("-at").values_list("at", flat=True)[0]
-        settlement = _reprice(session, until=max(newest, session.start_date_time))
+        settlement = reprice(session, until=max(newest, session.start_date_time))
         # The last period is open until the session ends.
         period_closed = _append_periods(session, settlement.periods[:-1])
         if period_closed or _visible(session) != before:
@@ -204,10 +168,10 @@ def stop_session(
         _add_readings(session, readings)
         session.status = SessionStatus.COMPLETED
         session.end_date_time = max(truncate(ended_at), session.start_date_time)
-        settlement = _reprice(session, until=session.end_date_time)
+        settlement = reprice(session, until=session.end_date_time)
         _append_periods(session, settlement.periods)
         _save(session, now)
-        cdr = _issue_cdr(session, settlement, now)
+        cdr = issue_cdr(session, settlement, now)
     return session, cdr
 
 
@@ -315,110 +279,6 @@ def _frozen_location(location: Location, connector: Connector) -> dict[str, Any]
     return {name: value for name, value in frozen.items() if value != ""}
 
 
-def _reprice(session: Session, *, until: datetime) -> _Settlement:
-    """Set the session's energy and cost to what its readings say up to `until`."""
-    readings = [
-        Reading(
-            at=row.at,
-            kwh=row.kwh,
-            power_kw=row.power,
-            current_a=row.current,
-            requesting_power=row.requesting_power,
-        )
-        for row in session.meter_readings.order_by("at")
-    ]
-    use = metered_use(readings=readings, start=session.start_date_time, end=until)
-    settlement = _settle(session, use.segments)
-    session.kwh = settlement.energy
-    total = settlement.costs["total_cost"]
-    session.total_cost_before_taxes = total.before_taxes
-    session.total_cost_after_taxes = total.after_taxes
-    session.price_details = {
-        "costs": {name: _price_json(price) for name, price in settlement.costs.items()},
-        "lines": [_line_json(line) for line in settlement.lines],
-        "remarks": [*settlement.remarks, *use.flags],
-    }
-    return settlement
-
-
-def _settle(session: Session, segments: Sequence[Segment]) -> _Settlement:
-    if session.frozen_tariff is None:
-        return _settle_without_tariff(segments)
-    priced = price_session(
-        tariff=PricingTariff.from_json(session.frozen_tariff),
-        segments=segments,
-        time_zone=session.frozen_location["time_zone"],
-    )
-    periods = _rounded(priced.charging_periods)
-    parking_hours = total_volume(periods, CdrDimensionType.PARKING_TIME)
-    return _Settlement(
-        costs={name: getattr(priced, name).rounded() for name in COSTS},
-        lines=priced.lines,
-        periods=periods,
-        energy=_four(priced.total_energy),
-        hours=total_volume(periods, CdrDimensionType.TIME) + parking_hours,
-        parking_hours=parking_hours,
-        remarks=priced.remarks,
-    )
-
-
-def _rounded(periods: Sequence[PricedPeriod]) -> tuple[PricedPeriod, ...]:
-    """Return the periods with volumes of four decimals that add up to the rounded totals.
-
-    What a period is rounded to does not depend on the periods after it.
-    """
-    exact: defaultdict[str, Fraction] = defaultdict(Fraction)
-    shown: defaultdict[str, Decimal] = defaultdict(Decimal)
-
-    def rounded(dimension: CdrDimension) -> CdrDimension:
-        total = TOTALS.get(dimension.type)
-        if total is None:
-            return replace(dimension, volume=_four(dimension.volume))
-        exact[total] += Fraction(dimension.volume)
-        volume = to_decimal(exact[total], OCPI_PLACES) - shown[total]
-        shown[total] += volume
-        return replace(dimension, volume=trimmed(volume))
-
-    return tuple(
-        replace(period, dimensions=tuple(map(rounded, period.dimensions))) for period in periods
-    )
-
-
-def _settle_without_tariff(segments: Sequence[Segment]) -> _Settlement:
-    """Price nothing: the connector had no tariff. Time and energy are still told."""
-    energy = sum((segment.energy for segment in segments), Decimal(0))
-    hours = _hours(segments)
-    parking_hours = _hours([segment for segment in segments if not segment.requesting_power])
-    dimensions = tuple(
-        CdrDimension(type_, _four(volume))
-        for type_, volume in (
-            (CdrDimensionType.ENERGY, energy),
-            (CdrDimensionType.TIME, hours - parking_hours),
-            (CdrDimensionType.PARKING_TIME, parking_hours),
-        )
-        if volume or type_ is CdrDimensionType.ENERGY
-    )
-    periods = (PricedPeriod(segments[0].start, dimensions, tariff_id=""),) if segments else ()
-    return _Settlement(
-        costs={name: Price(Decimal(0)) for name in COSTS},
-        lines=(),
-        periods=periods,
-        energy=_four(energy),
-        hours=_four(hours),
-        parking_hours=_four(parking_hours),
-        remarks=("The connector had no tariff when the session started: it costs nothing.",),
-    )
-
-
-def _hours(segments: Sequence[Segment]) -> Decimal:
-    seconds = sum((segment.end - segment.start).total_seconds() for segment in segments)
-    return Decimal(str(seconds)) / 3600
-
-
-def _four(value: Decimal) -> Decimal:
-    return round_money(value, OCPI_PLACES)
-
-
 def _append_periods(session: Session, closed: Sequence[PricedPeriod]) -> bool:
     """Store the periods that are closed by now; return whether there were new ones.
 
@@ -435,105 +295,9 @@ def _append_periods(session: Session, closed: Sequence[PricedPeriod]) -> bool:
             session=session,
             position=position,
             start_date_time=truncate(period.start_date_time),
-            dimensions=_dimensions_json(period),
+            dimensions=dimensions_json(period),
             tariff_id=period.tariff_id,
         )
         for position, period in enumerate(added, start=stored)
     )
     return bool(added)
-
-
-def _dimensions_json(period: PricedPeriod) -> list[dict[str, str]]:
-    return [
-        {"type": dimension.type.value, "volume": str(dimension.volume)}
-        for dimension in period.dimensions
-    ]
-
-
-def _price_json(price: Price) -> dict[str, Any]:
-    """Return a Price in the canonical (2.3.0) form; `taxes` is absent when they are not known."""
-    document: dict[str, Any] = {"before_taxes": str(price.before_taxes)}
-    if price.taxes is not None:
-        document["taxes"] = [
-            {
-                "name": tax.name,
-                "amount": str(tax.amount),
-                **({} if tax.percentage is None else {"percentage": str(tax.percentage)}),
-            }
-            for tax in price.taxes
-        ]
-    return document
-
-
-def _line_json(line: PriceLine) -> dict[str, Any]:
-    price = line.price.rounded()
-    return {
-        "text": line.text,
-        "remark": line.remark,
-        "dimension": line.dimension.value if line.dimension else "",
-        "start": format_datetime(line.start),
-        "end": format_datetime(line.end),
-        "volume": str(_four(line.volume)),
-        "billed_volume": str(_four(line.billed_volume)),
-        "unit": line.unit,
-        "unit_price": None if line.unit_price is None else str(line.unit_price),
-        "vat": None if line.vat is None else str(line.vat),
-        "before_taxes": str(price.before_taxes),
-        "after_taxes": None if price.after_taxes is None else str(price.after_taxes),
-    }
-
-
-def _issue_cdr(session: Session, settlement: _Settlement, now: datetime) -> Cdr:
-    assert session.end_date_time is not None  # noqa: S101  stop_session has just set it
-    location = dict(session.frozen_location)
-    location.pop("time_zone", None)
-    total = settlement.costs["total_cost"]
-    cdr = Cdr(
-        country_code=session.country_code,
-        party_id=session.party_id,
-        ocpi_id=str(uuid4()),
-        start_date_time=session.start_date_time,
-        end_date_time=session.end_date_time,
-        session=session,
-        session_ocpi_id=session.ocpi_id,
-        auth_method=session.auth_method,
-        authorization_reference=session.authorization_reference,
-        cdr_location=location,
-        meter_id=session.meter_id,
-        currency=session.currency,
-        tariffs=[session.frozen_tariff] if session.frozen_tariff else [],
-        charging_periods=[
-            {
-                "start_date_time": format_datetime(truncate(period.start_date_time)),
-                "dimensions": _dimensions_json(period),
-                **({"tariff_id": period.tariff_id} if period.tariff_id else {}),
-            }
-            for period in settlement.periods
-        ]
-        or [_instant(session)],
-        total_cost_before_taxes=total.before_taxes,
-        total_cost_after_taxes=total.after_taxes,
-        costs={name: _price_json(price) for name, price in settlement.costs.items()},
-        price_lines=session.price_details["lines"],
-        total_energy=settlement.energy,
-        total_time=settlement.hours,
-        total_parking_time=settlement.parking_hours,
-        remark="" if session.frozen_tariff else "No tariff applied.",
-    )
-    cdr.cdr_token = session.cdr_token
-    cdr.touch(now)
-    # No tariff, and no line of a price, is a CDR's right; Django's forms call it blank.
-    cdr.full_clean(
-        exclude={"tariffs", "price_lines"}, validate_unique=False, validate_constraints=False
-    )
-    cdr.save()
-    cdr_issued.send(sender=Cdr, cdr_id=cdr.pk, now=now)
-    return cdr
-
-
-def _instant(session: Session) -> dict[str, Any]:
-    """Return the one period of a session that ended as it began: a CDR needs at least one."""
-    return {
-        "start_date_time": format_datetime(session.start_date_time),
-        "dimensions": [{"type": CdrDimensionType.TIME.value, "volume": "0"}],
-    }

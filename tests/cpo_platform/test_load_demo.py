@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from cpo_platform import demo
 from cpo_platform.common.shapes import parse
-from locations import operations as locations
+from locations import canonical
 from locations.models import Evse, Location, Status
 from locations.shapes import LocationShape
 from sessions_app.models import Cdr, Session, SessionStatus, SimulatedStation
@@ -75,7 +75,7 @@ def test_network_passes_its_own_checks_once_more() -> None:
     demo.load(now=NOW)
 
     for location in Location.objects.complete():
-        shape = locations.shape_of(location)
+        shape = canonical.shape_of(location)
         assert parse(LocationShape, shape.model_dump(mode="json")) == shape
         location.full_clean()
         for evse in location.evses.all():

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from locations.canonical import evse_shape_of, shape_of
 from locations.models import Evse, Location
-from locations.operations import evse_shape_of, set_evse_status, shape_of
+from locations.operations import set_evse_status
 from roaming.models import Change
 from tests.admin_data import NOW, make_location, make_party, make_session, make_tariff
 from tests.admin_pages import errors_of, read_form, send_form

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from cpo_platform.common.operations import Outcome
-from locations import operations
+from locations import canonical, operations
 from locations.importing import (
     Action,
     Entry,
@@ -70,7 +70,7 @@ def test_ocpi_2_1_1_is_taken_under_the_party_that_is_named() -> None:
     report = run([feeds.location_2_1_1()], party="NL*TST")
     assert report.versions == {"2.1.1": 1}
     assert counts(report) == {"location": {"created": 1}, "evse": {"created": 1}}
-    shape = operations.shape_of(Location.objects.get())
+    shape = canonical.shape_of(Location.objects.get())
     assert (shape.country_code, shape.party_id, shape.publish) == ("NL", "TST", True)
     assert shape.parking_type == "PARKING_GARAGE"
     assert shape.opening_times is not None
@@ -124,7 +124,7 @@ def test_ocpi_2_3_0_parking_places_are_taken_and_unknown_references_are_left_out
             "parking_id names a parking place that does not exist: left out (P9)",
         )
     ]
-    evse = operations.evse_shape_of(Evse.objects.get())
+    evse = canonical.evse_shape_of(Evse.objects.get())
     assert evse.parking is not None
     assert [parking.parking_id for parking in evse.parking] == ["P1"]
 

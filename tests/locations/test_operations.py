@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from cpo_platform.common.operations import Outcome
-from locations import operations
+from locations import canonical, operations
 from locations.models import Evse, Location
 from sessions_app.models import Session
 from tariffs import operations as tariffs
@@ -37,7 +37,7 @@ def test_a_session_starts_while_its_location_and_tariff_are_being_written() -> N
     """A long import, or its dry run, holds the rows that a new session refers to."""
     connector = ConnectorFactory()
     location = Location.objects.complete().get()
-    location_shape = operations.shape_of(location).model_copy(update={"name": "Renamed"})
+    location_shape = canonical.shape_of(location).model_copy(update={"name": "Renamed"})
     tariff_shape = tariffs.shape_of(Tariff.objects.get()).model_copy(update={"currency": "SEK"})
 
     with transaction.atomic():
@@ -80,6 +80,6 @@ def test_of_two_that_create_one_tariff_the_second_changes_it() -> None:
 
 def _shape(make: Callable[[], Any]) -> Any:
     with transaction.atomic():
-        shape = operations.shape_of(Location.objects.complete().get(pk=make().pk))
+        shape = canonical.shape_of(Location.objects.complete().get(pk=make().pk))
         transaction.set_rollback(True)
     return shape

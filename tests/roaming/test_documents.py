@@ -1,5 +1,6 @@
 """Documents: rendered from what was true at one moment, also while it changes."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -77,3 +78,17 @@ def test_a_net_price_is_rounded_half_up() -> None:
 
     # 0.00025; to the even digit would be 0.0002.
     assert component["price"] == 0.0003
+
+
+def test_a_corrected_renderer_renders_anew_what_has_not_changed() -> None:
+    tariff: Tariff = TariffFactory()
+    before = render(tariff)
+    shapes = replace(V221.shapes, tariff=lambda row: {"id": row.ocpi_id, "corrected": True})
+    corrected = replace(V221, shapes=shapes, revision=V221.revision + 1)
+
+    bodies = documents.bodies(
+        [(tariff.pk, tariff.last_updated)], module="tariffs", version=corrected
+    )
+
+    assert orjson.loads(bodies[tariff.pk]) == {"id": tariff.ocpi_id, "corrected": True}
+    assert render(tariff) == before

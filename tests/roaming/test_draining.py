@@ -14,8 +14,9 @@ from pytest_django import Settings
 
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import encrypt
+from locations.canonical import shape_of
 from locations.models import Evse, Location
-from locations.operations import put_location, set_evse_status, shape_of
+from locations.operations import put_location, set_evse_status
 from roaming import client, draining
 from roaming.models import Delivery, Endpoint, Feed, Message, Partner
 from roaming.ocpi.documents import bodies

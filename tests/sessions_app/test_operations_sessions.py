@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, models, transaction
 
 from cpo_platform.common.operations import Outcome
 from cpo_platform.common.shapes import parse
+from locations import canonical
 from locations import operations as locations
 from locations.models import Connector, Evse, Location, Status
 from locations.shapes import EvseShape, LocationShape
@@ -733,7 +734,7 @@ def updated(location: Location) -> tuple[datetime, datetime, datetime]:
 
 def change(location: Location, now: datetime, **changes: Any) -> Outcome:
     row = location.evses.get()
-    shape = locations.evse_shape_of(row).model_dump(mode="json", exclude_none=True)
+    shape = canonical.evse_shape_of(row).model_dump(mode="json", exclude_none=True)
     shape["connectors"][0] |= changes
     return locations.put_evse(location_id=location.pk, evse=parse(EvseShape, shape), now=now)[1]
 
@@ -794,7 +795,7 @@ def test_removed_evse_does_not_come_back() -> None:
 def test_connector_with_sessions_cannot_be_left_out() -> None:
     session = SessionFactory()
     assert session.evse is not None
-    shape = locations.evse_shape_of(session.evse).model_dump(mode="json", exclude_none=True)
+    shape = canonical.evse_shape_of(session.evse).model_dump(mode="json", exclude_none=True)
     shape["connectors"][0]["id"] = "2"
 
     with pytest.raises(locations.ConnectorInUse):
@@ -808,7 +809,7 @@ def test_connector_with_sessions_cannot_be_left_out() -> None:
 
 def test_location_comes_out_as_it_went_in() -> None:
     location = LocationFactory()
-    shape = locations.shape_of(Location.objects.complete().get(pk=location.pk))
+    shape = canonical.shape_of(Location.objects.complete().get(pk=location.pk))
 
     again = locations.put_location(
         location=parse(LocationShape, shape.model_dump(mode="json")), now=minute(1)

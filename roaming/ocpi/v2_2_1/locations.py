@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+from locations.canonical import coordinate_text
 from locations.models import Connector, Evse, Location
-from locations.operations import coordinate_text
 from roaming.ocpi.common.rendering import energy_mix, known, moment, present
 
 Json = dict[str, Any]
