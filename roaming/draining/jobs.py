@@ -15,8 +15,10 @@ from roaming.models import Command, Delivery, Partner, Role
 from roaming.ocpi.documents import SOURCES, bodies
 from roaming.ocpi.pushing import PLANS, Plan, Push, plan_removal
 from roaming.ocpi.versions import Version
+from roaming.operations import commands
 
-RESULTS_ARE_STALE_AFTER = timedelta(minutes=10)
+# After its timeout an eMSP expects no result any more (OCPI 2.2.1, mod_commands, CommandResponse).
+RESULT_TIME = timedelta(seconds=commands.TIMEOUT_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -158,15 +160,18 @@ def _receiver(partner: Partner, document: dict[str, Any]) -> Party | None:
 
 
 def _command_jobs(target: Target, deliveries: dict[int, Delivery]) -> Iterator[Job]:
-    commands = Command.objects.filter(
-        partner=target.partner, pk__in=list(deliveries)
-    ).select_related("location")
-    for command in commands:
+    rows = Command.objects.filter(partner=target.partner, pk__in=list(deliveries)).select_related(
+        "location"
+    )
+    for command in rows:
         delivery = deliveries[command.pk]
         if delivery.sent.get("delivered"):
             continue
-        if command.finished_at and clock.now() - command.finished_at > RESULTS_ARE_STALE_AFTER:
-            # The eMSP gave up long ago: OCPI's timeout for the command has passed.
+        if clock.now() > command.received_at + RESULT_TIME:
+            # The eMSP has given up on it; staff reads here why it never got its result.
+            delivery.refused_at = clock.now()
+            delivery.error = delivery.error or "too late: the command's timeout had passed"
+            delivery.save()
             continue
         body = target.version.shapes.command_result(command.result, command.message)
         location = command.location

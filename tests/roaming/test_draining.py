@@ -18,10 +18,10 @@ from locations.canonical import shape_of
 from locations.models import Evse, Location
 from locations.operations import put_location, set_evse_status
 from roaming import client, draining
-from roaming.models import Delivery, Endpoint, Feed, Message, Partner
+from roaming.models import Command, Delivery, Endpoint, Feed, Message, Partner
 from roaming.ocpi.documents import bodies
 from roaming.ocpi.versions import VERSIONS
-from roaming.operations import feed
+from roaming.operations import commands, feed
 from sandbox.emsp import Emsp, running_emsp
 from sessions_app.metering import Reading
 from sessions_app.models import Cdr, Session
@@ -521,3 +521,29 @@ def test_a_new_party_that_cannot_be_introduced_holds_up_only_itself(link: Link, 
     feed.announce_parties(partner_id=partner.pk, parties=["DE*NEU"])
     link.drain()
     assert [item["id"] for item in held(link, "locations")] == ["NEW", "SITE"]
+
+
+def test_a_result_that_nobody_waits_for_any_more_does_not_hold_up_the_feed(
+    link: Link, site: Evse
+) -> None:
+    """Its response_url leads nowhere: it is tried until the command's timeout has passed."""
+    command = Command.objects.create(
+        partner=link.partner,
+        command="STOP_SESSION",
+        response_url="http://127.0.0.1:1/nowhere",
+        location=site.location,
+        received_at=clock.now(),
+        deadline=clock.now(),
+    )
+    commands.finish_command(command_id=command.pk, result="ACCEPTED", message="", now=clock.now())
+    link.drain()
+    assert link.feed.failures == 1
+    assert Delivery.objects.get(module="commands").refused_at is None
+
+    Command.objects.update(received_at=clock.now() - timedelta(seconds=61))
+    flip(link, site, "CHARGING")
+    link.drain()
+
+    assert link.feed.failures == 0
+    assert Delivery.objects.get(module="commands").refused_at is not None
+    assert held(link, "locations")[0]["evses"][0]["status"] == "CHARGING"
