@@ -146,9 +146,9 @@ def _send_batch(
 
 def _not_set_aside(sender: Sender, lease: feed.Lease, failed: Sequence[Job]) -> list[Job]:
     """Set aside what fails again and again while others go through; return the other failures."""
-    if not sender.went_through:
-        return list(failed)
     hopeless = [job for job in failed if job.delivery.attempts >= MOST_ATTEMPTS]
+    if not hopeless or not sender.went_through:
+        return list(failed)
     for job in hopeless:
         job.delivery.refused_at = clock.now()
         job.delivery.attempts = 0

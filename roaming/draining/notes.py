@@ -10,9 +10,8 @@ from cpo_platform.common import clock
 from cpo_platform.common.text import storable
 from roaming.client import Reply, Verdict
 from roaming.draining.jobs import Job
-from roaming.draining.sender import MAX_LOGGED_BODY
 from roaming.models import Delivery, Message, Partner
-from roaming.models.messages import Direction
+from roaming.models.messages import MAX_LOGGED_BODY, Direction
 from roaming.operations import feed
 
 # How partners say that a CDR is not new to them; OCPI has no code for it.
@@ -57,7 +56,11 @@ def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> list[Job]:
         if feed.hold_lease(lease=lease):
             for job in tried:
                 _NOTES[job.verdict or Verdict.TROUBLE](job, now)
-            store([job.delivery for job in tried])
+            # What was not begun was marked with the rest, but nothing of it was sent.
+            unbegun = [job for job in jobs if job.verdict is None and job.appends]
+            for job in unbegun:
+                _settle(job)
+            store([job.delivery for job in (*tried, *unbegun)])
             return [job for job in tried if job.verdict is Verdict.TROUBLE]
         for job in tried:
             job.delivery.sent = job.delivery.sent | {"uncertain": True}
@@ -138,7 +141,7 @@ def _message(partner: Partner, job: Job, reply: Reply, now: datetime) -> Message
         module=job.module,
         object_id=job.object_id,
         http_status=reply.http_status,
-        status_code=reply.status_code if (reply.status_code or 0) in range(10_000) else None,
+        status_code=reply.status_code,
         duration_ms=reply.duration_ms,
         error="" if reply.ok else reply.reason,
         request_id=request.request_id,
@@ -148,5 +151,4 @@ def _message(partner: Partner, job: Job, reply: Reply, now: datetime) -> Message
 
 
 def _text(body: bytes | None) -> str:
-    # PostgreSQL text holds no NUL.
-    return (body or b"")[:MAX_LOGGED_BODY].decode(errors="replace").replace("\x00", "")
+    return storable((body or b"")[:MAX_LOGGED_BODY].decode(errors="replace"))

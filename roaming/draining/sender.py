@@ -10,13 +10,13 @@ from cpo_platform.common import clock, http, json
 from roaming.client import Credential, Request, Verdict, http_join, send
 from roaming.draining.jobs import Job
 from roaming.models import Partner
+from roaming.models.messages import MAX_LOGGED_BODY
 from roaming.ocpi.pushing import Plan, Push
 from roaming.operations import feed
 
 CONCURRENCY = 32
 # So many failures in a row, and nothing that went through: it is the partner, not the object.
 MOST_FAILURES = 3
-MAX_LOGGED_BODY = 8192
 
 
 class Sender:

@@ -5,6 +5,9 @@ from django.utils.translation import gettext_lazy as _
 
 from roaming.models.partners import Partner
 
+# What is kept of a body, in bytes or characters.
+MAX_LOGGED_BODY = 8192
+
 
 class Direction(models.TextChoices):
     IN = "IN", _("from the partner")

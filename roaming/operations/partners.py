@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from cpo_platform.common.secrets import decrypt, digest, encrypt, new_token
+from cpo_platform.common.secrets import digest, encrypt, new_token
 from cpo_platform.common.shapes import BusinessDetails, plain
 from roaming.models import (
     Change,
@@ -256,11 +256,6 @@ def record_handshake(*, partner_id: int, steps: Sequence[Step], now: datetime) -
             for step in steps
         ]
     )
-
-
-def their_token(partner: Partner) -> str:
-    """Return the token that we call the partner with."""
-    return decrypt(partner.token_encrypted)
 
 
 def grant(partner: Partner, role: TheirRole) -> None:

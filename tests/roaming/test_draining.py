@@ -547,3 +547,22 @@ def test_a_result_that_nobody_waits_for_any_more_does_not_hold_up_the_feed(
     assert link.feed.failures == 0
     assert Delivery.objects.get(module="commands").refused_at is not None
     assert held(link, "locations")[0]["evses"][0]["status"] == "CHARGING"
+
+
+def test_what_was_not_begun_is_not_marked_as_if_it_had_been_sent(
+    link: Link, site: Evse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roaming.draining.sender.CONCURRENCY", 1)
+    for _each in range(2):
+        _charge(link, site)
+    link.emsp.misbehave("down", module="cdrs")
+
+    link.drain()
+
+    marks = Delivery.objects.filter(module="cdrs").order_by("object_id").values_list("attempts")
+    assert list(marks) == [(1,), (0,)]
+    second = Delivery.objects.filter(module="cdrs").order_by("object_id")[1]
+    assert "uncertain" not in second.sent
+    link.emsp.behave()
+    link.drain()
+    assert held(link, "cdrs") == ours("cdrs", Cdr)

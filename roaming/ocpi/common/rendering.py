@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from cpo_platform.common.json import format_datetime
@@ -51,8 +50,3 @@ def _number(value: Any) -> Any:
 def energy_mix(document: Json | None) -> Json | None:
     """Return a stored energy mix (its decimals are strings) as OCPI wants it: with numbers."""
     return None if document is None else numbers(EnergyMix.model_validate(document))
-
-
-def decimal(document: Mapping[str, Any], name: str) -> Decimal | None:
-    value = document.get(name)
-    return None if value is None else Decimal(value)

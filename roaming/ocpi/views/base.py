@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from cpo_platform.common import clock, json
 from cpo_platform.common.shapes import ShapeError
 from roaming.models import Message, PartnerStatus
-from roaming.models.messages import Direction
+from roaming.models.messages import MAX_LOGGED_BODY, Direction
 from roaming.ocpi.common import errors
 from roaming.ocpi.common.authentication import Caller, authenticate
 from roaming.ocpi.common.envelope import (
@@ -30,8 +30,6 @@ from roaming.ocpi.common.headers import Route, check_route, message_ids, read_ro
 from roaming.ocpi.versions import Version
 
 logger = logging.getLogger(__name__)
-
-MAX_LOGGED_BODY = 8192
 
 
 class _AlwaysJson(BaseContentNegotiation):
