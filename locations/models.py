@@ -295,6 +295,22 @@ class Location(OcpiObject):
         ]
 
 
+class LocationGroup(models.Model):
+    """Locations that belong together for staff: some partners see certain groups only."""
+
+    name = StringField(_("name"), max_length=100, unique=True)
+    locations = models.ManyToManyField(
+        Location, related_name="groups", blank=True, verbose_name=_("locations")
+    )
+
+    class Meta:
+        verbose_name = _("location group")
+        verbose_name_plural = _("location groups")
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
 class ParkingPlace(models.Model):
     """A kind of parking space at a location (OCPI 2.3.0 Parking): kg, cm, minutes."""
 

@@ -45,6 +45,15 @@ def tokens_of(partner: Partner) -> QuerySet[Token]:
     return Token.objects.filter(_owned(partner, prefix=""))
 
 
+def emsps_of(partner: Partner) -> list[tuple[str, str]]:
+    """Return the eMSPs that the partner speaks for: country code and party id."""
+    return [
+        (role.country_code, role.party_id)
+        for role in sorted(partner.roles.all(), key=lambda role: role.pk)
+        if role.role == Role.EMSP and role.granted
+    ]
+
+
 def is_emsp(partner: Partner, country_code: str, party_id: str) -> bool:
     """Tell whether the partner speaks for this party as its eMSP: whose tokens it may write.
 
@@ -67,3 +76,8 @@ def _owned(partner: Partner, *, prefix: str) -> Q:
         if role.role == Role.EMSP and role.granted
     ]
     return reduce(or_, owners, NOTHING)
+
+
+def own_tariffs(partner: Partner) -> frozenset[int]:
+    """Return the ids of the tariffs that are not for every partner, but for this one."""
+    return frozenset(partner.tariffs.values_list("pk", flat=True))

@@ -108,6 +108,11 @@ class Tariff(OcpiObject):
     A row is never removed: a partner that missed the DELETE still has to learn of it.
     """
 
+    public = models.BooleanField(
+        _("for every partner"),
+        default=True,
+        help_text=_("Off: only the partners that it is given to see it, and are billed by it."),
+    )
     currency = models.CharField(_("currency"), max_length=3, validators=[currency_rule])
     type = models.CharField(
         _("type"),

@@ -349,6 +349,44 @@ class CdrToken(Shape):
     contract_id: ci_string(36)  # type: ignore[valid-type]
 
 
+class ChargingPreferences(Shape):
+    """OCPI 2.3.0, mod_sessions, ChargingPreferences: `energy_need` is kWh."""
+
+    profile_type: Literal["CHEAP", "FAST", "GREEN", "REGULAR"]
+    departure_time: DateTime | None = None
+    energy_need: Annotated[Number, Field(ge=0)] | None = None
+    discharge_allowed: bool = False
+
+
+class ChargingProfilePeriod(Shape):
+    """OCPI 2.3.0, mod_charging_profiles, ChargingProfilePeriod: seconds; W, or A per phase."""
+
+    start_period: Annotated[int, Field(ge=0, le=31_536_000)]
+    limit: Annotated[Number, Field(decimal_places=1)]
+
+
+class ChargingProfile(Shape):
+    """OCPI 2.3.0, mod_charging_profiles, ChargingProfile: a maximum, not a target.
+
+    `W` is the total power, `A` the current of each phase.
+    """
+
+    start_date_time: DateTime | None = None
+    duration: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
+    charging_rate_unit: Literal["W", "A"]
+    min_charging_rate: Annotated[Number, Field(ge=0, decimal_places=1)] | None = None
+    charging_profile_period: (
+        Annotated[list[ChargingProfilePeriod], Field(max_length=1000)] | None
+    ) = None
+
+
+class ActiveChargingProfile(Shape):
+    """OCPI 2.3.0, mod_charging_profiles, ActiveChargingProfile: as the station calculated it."""
+
+    start_date_time: DateTime
+    charging_profile: ChargingProfile
+
+
 class CdrDimension(Shape):
     """OCPI 2.3.0, mod_cdrs, CdrDimension: kWh, hours, kW or A."""
 

@@ -15,11 +15,13 @@ from django.db import transaction
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
+from roaming import visibility
 from roaming.client import Reply
 from roaming.draining.jobs import Job, Target, jobs_for
 from roaming.draining.notes import LeaseLost, mark_uncertain, note, store
 from roaming.draining.sender import Sender
 from roaming.models import Change, Partner
+from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.handshake import HandshakeFailed, unknown_parties, update_registration
 from roaming.ocpi.versions import VERSIONS
 from roaming.operations import feed
@@ -81,7 +83,8 @@ def _drain(lease: feed.Lease) -> tuple[bool, int]:
     _introduce_new_parties(lease)
     partner = Partner.objects.prefetch_related("roles", "endpoints").get(pk=lease.partner_id)
     untold = frozenset(party.lower() for party in unknown_parties(partner))
-    target = Target(partner, VERSIONS[partner.version], untold)
+    audience = Audience(clock.now(), visibility.own_tariffs(partner))
+    target = Target(partner, VERSIONS[partner.version], untold, audience)
     requests = 0
     with Sender(partner, lease) as sender:
         while batch := _next_batch(lease, position):

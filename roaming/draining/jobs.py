@@ -12,6 +12,7 @@ from cpo_platform.common import clock
 from roaming import visibility
 from roaming.client import Party, Reply, Verdict, endpoint_url
 from roaming.models import Command, Delivery, Partner, Role
+from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.documents import SOURCES, bodies
 from roaming.ocpi.pushing import PLANS, Plan, Push, plan_removal
 from roaming.ocpi.versions import Version
@@ -28,6 +29,7 @@ class Target:
     partner: Partner
     version: Version
     untold: frozenset[str]
+    audience: Audience
 
 
 @dataclass
@@ -91,7 +93,9 @@ def _object_jobs(
     moments = dict(wanted.values_list("id", "last_updated"))
     if module == "locations":
         moments |= _withdrawn_locations(deliveries, moments)
-    documents = bodies(moments.items(), module=module, version=target.version)
+    documents = bodies(
+        moments.items(), module=module, version=target.version, audience=target.audience
+    )
     plan_for = PLANS[module]
     for object_id, delivery in deliveries.items():
         text = documents.get(object_id)

@@ -1,6 +1,8 @@
+from roaming.models.charging_profiles import ProfileAction, ProfileRequest, ProfileResult
 from roaming.models.commands import Command, CommandState
-from roaming.models.documents import Document
+from roaming.models.documents import Document, Quarantined
 from roaming.models.feed import Change, Delivery, Feed
+from roaming.models.hubs import ClientInfo, ConnectionStatus
 from roaming.models.messages import Message
 from roaming.models.partners import (
     Endpoint,
@@ -14,8 +16,10 @@ from roaming.models.partners import (
 
 __all__ = [
     "Change",
+    "ClientInfo",
     "Command",
     "CommandState",
+    "ConnectionStatus",
     "Delivery",
     "Document",
     "Endpoint",
@@ -25,6 +29,10 @@ __all__ = [
     "PartnerRole",
     "PartnerStatus",
     "PartnerToken",
+    "ProfileAction",
+    "ProfileRequest",
+    "ProfileResult",
+    "Quarantined",
     "Role",
     "TokenPurpose",
 ]

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from cpo_platform.common.fields import CiStringField
 from locations.models import Connector, Evse, Location
 from roaming.models.partners import Partner
-from sessions_app.models import Session
+from sessions_app.models import Reservation, Session
 
 
 class CommandState(models.TextChoices):
@@ -37,6 +37,20 @@ class Command(models.Model):
     )
     session = models.ForeignKey(
         Session, on_delete=models.PROTECT, null=True, blank=True, related_name="commands"
+    )
+    reservation = models.ForeignKey(
+        Reservation, on_delete=models.PROTECT, null=True, blank=True, related_name="commands"
+    )
+    follows = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="followed_by",
+        help_text=_("A later result of that command, such as CANCELED_RESERVATION."),
+    )
+    parameters = models.JSONField(
+        default=dict, blank=True, help_text=_("What else the command says: expiry, reservation id.")
     )
     token = models.JSONField(null=True, blank=True)
     authorization_reference = CiStringField(max_length=36, blank=True, default="")

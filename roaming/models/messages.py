@@ -29,6 +29,7 @@ class Message(models.Model):
     duration_ms = models.PositiveIntegerField(_("ms"), default=0)
     error = models.TextField(_("error"), blank=True, default="")
     request_id = models.CharField(max_length=64, blank=True, default="")
+    correlation_id = models.CharField(max_length=64, blank=True, default="")
     request_body = models.TextField(_("request"), blank=True, default="")
     response_body = models.TextField(_("response"), blank=True, default="")
 

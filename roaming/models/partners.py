@@ -8,6 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from cpo_platform.common.fields import CiStringField, ShapeField, StringField
 from cpo_platform.common.models import country_code_rule, party_id_rule
 from cpo_platform.common.shapes import BusinessDetails
+from locations.models import LocationGroup
+from roaming.dialect import Dialect
+from tariffs.models import Party, Tariff
 
 
 class PartnerStatus(models.TextChoices):
@@ -52,6 +55,55 @@ class Partner(models.Model):
         _("Base64 in the Authorization header"),
         default=True,
         help_text=_("As OCPI 2.2 and later say; some platforms want the plain token."),
+    )
+    previous_token_encrypted = models.TextField(blank=True, default="", editable=False)
+    previous_token_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Until then the token before the last exchange is tried where the new fails."),
+    )
+    dialect = ShapeField(_("dialect"), shape=Dialect, default=dict, blank=True)
+    hub_party_id = CiStringField(
+        _("hub party id"),
+        max_length=5,
+        blank=True,
+        default="",
+        help_text=_("Country code and party id of a hub: it stands for the parties behind it."),
+    )
+    auto_grant = models.BooleanField(
+        _("its parties are granted as it names them"),
+        default=False,
+        help_text=_("For hubs that you trust. Never for a party that another partner speaks for."),
+    )
+    our_party = models.ForeignKey(
+        Party,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("our party"),
+        help_text=_("An OCPI 2.1.1 connection is with one party of ours. Empty: the first."),
+    )
+    all_locations = models.BooleanField(
+        _("sees every location"), default=True, help_text=_("Off: those of its groups only.")
+    )
+    location_groups = models.ManyToManyField(
+        LocationGroup, blank=True, related_name="partners", verbose_name=_("location groups")
+    )
+    tariffs = models.ManyToManyField(
+        Tariff,
+        blank=True,
+        related_name="partners",
+        verbose_name=_("own tariffs"),
+        help_text=_("Tariffs that are not for every partner, but for this one."),
+    )
+    token_pull = models.JSONField(
+        _("pull of its tokens"),
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text=_("How far the last pull of its tokens got, and since when the next one asks."),
     )
     told_parties = models.JSONField(
         _("our parties that it knows"),
@@ -101,6 +153,11 @@ class PartnerRole(models.Model):
         _("granted"),
         default=True,
         help_text=_("An eMSP's sessions, CDRs and tokens are shown to a partner only if granted."),
+    )
+    via_hub = models.BooleanField(
+        _("behind the hub"),
+        default=False,
+        help_text=_("Told by the hub's client info, not by its credentials (OCPI 2.2.1)."),
     )
 
     class Meta:

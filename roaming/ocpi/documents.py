@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from cpo_platform.common import json
 from locations.models import Location
 from roaming.models import Document
+from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.common.pagination import PageRequest
 from roaming.ocpi.common.shapes import Shapes
 from roaming.ocpi.versions import Version
@@ -34,19 +35,26 @@ class _Source:
     """Where a module's objects come from, and how a version renders one."""
 
     rows: Callable[[], Rows]
-    render: Callable[[Shapes], Callable[[Any], dict[str, Any]]]
+    render: Callable[[Shapes, Any, Audience], dict[str, Any]]
 
 
 SOURCES: dict[str, _Source] = {
-    "locations": _Source(Location.objects.complete, lambda shapes: shapes.location),
-    "tariffs": _Source(Tariff.objects.with_elements, lambda shapes: shapes.tariff),
-    "sessions": _Source(Session.objects.complete, lambda shapes: shapes.session),
-    "cdrs": _Source(Cdr.objects.all, lambda shapes: shapes.cdr),
+    "locations": _Source(
+        Location.objects.complete,
+        lambda shapes, row, audience: shapes.location(row, audience),
+    ),
+    "tariffs": _Source(
+        Tariff.objects.with_elements, lambda shapes, row, _audience: shapes.tariff(row)
+    ),
+    "sessions": _Source(
+        Session.objects.complete, lambda shapes, row, _audience: shapes.session(row)
+    ),
+    "cdrs": _Source(Cdr.objects.all, lambda shapes, row, _audience: shapes.cdr(row)),
 }
 
 
 def page(
-    rows: Rows, *, module: str, version: Version, request: PageRequest
+    rows: Rows, *, module: str, version: Version, audience: Audience, request: PageRequest
 ) -> tuple[list[str], int]:
     """Return the bodies of one page, oldest object first, and the number of all that match.
 
@@ -62,38 +70,39 @@ def page(
     # By creation, not by last_updated: an object must not move between the pages of a crawl.
     ordered = rows.order_by("id").values_list("id", "last_updated")
     wanted = list(ordered[request.offset : request.offset + request.limit])
-    found = bodies(wanted, module=module, version=version)
+    found = bodies(wanted, module=module, version=version, audience=audience)
     return [found[object_id] for object_id, _moment in wanted if object_id in found], total
 
 
 def bodies(
-    wanted: Iterable[tuple[int, datetime]], *, module: str, version: Version
+    wanted: Iterable[tuple[int, datetime]], *, module: str, version: Version, audience: Audience
 ) -> dict[int, str]:
     """Return the body of each object, by id, rendered if need be."""
     moments = dict(wanted)
     stored = {
         document.object_id: document.body
         for document in Document.objects.filter(
-            module=module, version=version.rendering, object_id__in=list(moments)
+            module=module, version=version.rendering(audience), object_id__in=list(moments)
         )
         if document.last_updated == moments[document.object_id]
     }
     missing = [object_id for object_id in moments if object_id not in stored]
-    return stored | _render(missing, module=module, version=version)
+    return stored | _render(missing, module=module, version=version, audience=audience)
 
 
-def _render(object_ids: list[int], *, module: str, version: Version) -> dict[int, str]:
+def _render(
+    object_ids: list[int], *, module: str, version: Version, audience: Audience
+) -> dict[int, str]:
     if not object_ids:
         return {}
     source = SOURCES[module]
-    render = source.render(version.shapes)
     documents = [
         Document(
             module=module,
             object_id=row.pk,
-            version=version.rendering,
+            version=version.rendering(audience),
             last_updated=row.last_updated,
-            body=json.dump_text(render(row)),
+            body=json.dump_text(source.render(version.shapes, row, audience)),
         )
         for row in _whole(source, object_ids)
     ]

@@ -6,8 +6,11 @@ from django.urls import URLPattern, re_path
 
 from roaming.ocpi.versions import VERSIONS, Version
 from roaming.ocpi.views.base import OcpiView, UnknownUrlView
+from roaming.ocpi.views.charging_preferences import ChargingPreferencesView
+from roaming.ocpi.views.charging_profiles import ChargingProfileView
 from roaming.ocpi.views.commands import CommandView
 from roaming.ocpi.views.credentials import CredentialsView
+from roaming.ocpi.views.hub_client_info import ClientInfoView
 from roaming.ocpi.views.lists import CdrsView, LocationsView, SessionsView, TariffsView
 from roaming.ocpi.views.locations import LocationView
 from roaming.ocpi.views.tokens import TokenView
@@ -30,6 +33,16 @@ VIEWS: dict[str, Sequence[tuple[str, type[OcpiView]]]] = {
     "cdrs": [("", CdrsView)],
     "tokens": [(_OWNER + r"/(?P<token_uid>[^/]+)", TokenView)],
     "commands": [(r"/(?P<command>[^/]+)", CommandView)],
+    "chargingprofiles": [(r"/(?P<session_id>[^/]+)", ChargingProfileView)],
+    "hubclientinfo": [(_OWNER, ClientInfoView)],
+}
+
+# By module and part (`Module.parts`), as above.
+PARTS: dict[tuple[str, str], tuple[str, type[OcpiView]]] = {
+    ("sessions", "charging_preferences"): (
+        r"/(?P<session_id>[^/]+)/charging_preferences",
+        ChargingPreferencesView,
+    ),
 }
 
 
@@ -39,7 +52,8 @@ def _version_urls(version: Version) -> list[URLPattern]:
         re_path(rf"^{number}/?$", VersionDetailsView.as_view(version=version)),
     ]
     for module in version.modules:
-        for tail, view in VIEWS[module.identifier]:
+        parts = [PARTS[module.identifier, part] for part in module.parts]
+        for tail, view in (*VIEWS[module.identifier], *parts):
             patterns.append(
                 re_path(
                     rf"^{number}/{module.identifier}{tail}/?$",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from roaming.ocpi import v2_2_1
+from roaming.ocpi import v2_1_1, v2_2_1, v2_3_0
+from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.common.shapes import Shapes
 
 SENDER = "SENDER"
@@ -16,10 +17,14 @@ RECEIVER = "RECEIVER"
 
 @dataclass(frozen=True)
 class Module:
-    """A module that we serve, in the role that *we* have (OCPI 2.2.1, versions, Endpoint)."""
+    """A module that we serve, in the role that *we* have (OCPI 2.2.1, versions, Endpoint).
+
+    `parts` are what the version has below the module that not every version has.
+    """
 
     identifier: str
     role: str
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,10 @@ class Version:
         """What versions are compared by: 2.10 is later than 2.9."""
         return version_key(self.number)
 
-    @property
-    def rendering(self) -> str:
+    def rendering(self, audience: Audience) -> str:
         """What documents are kept by: an old renderer's texts are not served after a new one's."""
-        return f"{self.number}/{self.revision}"
+        key = audience.key
+        return f"{self.number}/{self.revision}" + (f"/{key}" if key else "")
 
     @property
     def url(self) -> str:
@@ -50,7 +55,7 @@ class Version:
 
 # OCPI 2.2.1: `credentials` is listed once, as SENDER.
 _CREDENTIALS = Module("credentials", SENDER)
-_CPO_MODULES = (
+_CPO_MODULES_2_1_1 = (
     _CREDENTIALS,
     Module("locations", SENDER),
     Module("tariffs", SENDER),
@@ -59,9 +64,25 @@ _CPO_MODULES = (
     Module("tokens", RECEIVER),
     Module("commands", RECEIVER),
 )
+_CPO_MODULES = (
+    _CREDENTIALS,
+    Module("locations", SENDER),
+    Module("tariffs", SENDER),
+    Module("sessions", SENDER, parts=("charging_preferences",)),
+    Module("cdrs", SENDER),
+    Module("tokens", RECEIVER),
+    Module("commands", RECEIVER),
+    Module("chargingprofiles", RECEIVER),
+    Module("hubclientinfo", RECEIVER),
+)
 
 VERSIONS: dict[str, Version] = {
-    version.number: version for version in (Version("2.2.1", _CPO_MODULES, v2_2_1.SHAPES),)
+    version.number: version
+    for version in (
+        Version("2.1.1", _CPO_MODULES_2_1_1, v2_1_1.SHAPES),
+        Version("2.2.1", _CPO_MODULES, v2_2_1.SHAPES, revision=2),
+        Version("2.3.0", _CPO_MODULES, v2_3_0.SHAPES),
+    )
 }
 
 

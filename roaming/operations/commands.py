@@ -38,6 +38,39 @@ class StopSessionRequest:
 
 
 @dataclass(frozen=True)
+class ReserveNowRequest:
+    """OCPI 2.2.1, mod_commands, ReserveNow; `reservation_id` is a number in 2.1.1."""
+
+    response_url: str
+    token: CdrToken
+    group_id: str
+    expiry_date: datetime
+    reservation_id: str
+    location_id: str
+    evse_uid: str | None
+    connector_id: str | None
+    authorization_reference: str
+
+
+@dataclass(frozen=True)
+class CancelReservationRequest:
+    """OCPI 2.2.1, mod_commands, CancelReservation."""
+
+    response_url: str
+    reservation_id: str
+
+
+@dataclass(frozen=True)
+class UnlockConnectorRequest:
+    """OCPI 2.2.1, mod_commands, UnlockConnector."""
+
+    response_url: str
+    location_id: str
+    evse_uid: str
+    connector_id: str
+
+
+@dataclass(frozen=True)
 class Reception:
     """The immediate answer: whether the command was understood and passed on.
 

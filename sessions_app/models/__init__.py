@@ -1,4 +1,9 @@
 from sessions_app.models.cdrs import Cdr
+from sessions_app.models.reservations import (
+    Reservation,
+    ReservationQuerySet,
+    ReservationStatus,
+)
 from sessions_app.models.sessions import (
     AuthMethod,
     ChargingPeriod,
@@ -15,6 +20,9 @@ __all__ = [
     "Cdr",
     "ChargingPeriod",
     "MeterReading",
+    "Reservation",
+    "ReservationQuerySet",
+    "ReservationStatus",
     "Session",
     "SessionQuerySet",
     "SessionStatus",

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.fields import CiStringField, ShapeField, StringField
 from cpo_platform.common.models import OcpiObject, currency_rule, identity_constraint
-from cpo_platform.common.shapes import CdrDimension, listed
+from cpo_platform.common.shapes import CdrDimension, ChargingPreferences, listed
 from locations.models import Connector, Evse, Location
 from sessions_app.models.tokens import CdrTokenColumns
 from tariffs.models import Tariff
@@ -104,6 +104,9 @@ class Session(OcpiObject, CdrTokenColumns):
     )
     frozen_tariff = models.JSONField(_("tariff at the start"), null=True, blank=True)
     frozen_location = models.JSONField(_("location at the start"), default=dict)
+    charging_preferences = ShapeField(
+        _("charging preferences"), shape=ChargingPreferences, null=True, blank=True
+    )
     meter_start = models.DecimalField(
         _("meter at the start (kWh)"), max_digits=14, decimal_places=4, default=0
     )

@@ -41,6 +41,18 @@ class SimulatedStation(models.Model):
         help_text=_("Connector, token and authorisation of a session that is about to start."),
     )
     request_until = models.DateTimeField(_("waits until"), null=True, blank=True)
+    reservation = models.JSONField(
+        _("reserved for"),
+        null=True,
+        blank=True,
+        help_text=_("The reservation's number, its token and its end, as the station was told."),
+    )
+    charging_profile = models.JSONField(
+        _("charging profile"),
+        null=True,
+        blank=True,
+        help_text=_("The limits that the station was told (OCPI ChargingProfile)."),
+    )
     meter_kwh = models.DecimalField(_("meter (kWh)"), max_digits=14, decimal_places=4, default=0)
     meter_at = models.DateTimeField(_("meter read"), null=True, blank=True)
 

@@ -11,6 +11,7 @@ from roaming.models import Document
 from roaming.ocpi import documents
 from roaming.ocpi.versions import VERSIONS
 from tariffs.models import Tariff
+from tests.audiences import EVERYBODY
 from tests.concurrency import just_before
 from tests.factories import NOW, TariffFactory, price
 
@@ -32,7 +33,7 @@ def gross(row: Tariff) -> None:
 def render(row: Tariff) -> dict[str, Any]:
     wanted = [(row.pk, row.last_updated)]
     rendered: dict[str, Any] = orjson.loads(
-        documents.bodies(wanted, module="tariffs", version=V221)[row.pk]
+        documents.bodies(wanted, module="tariffs", version=V221, audience=EVERYBODY)[row.pk]
     )
     return rendered
 
@@ -87,7 +88,7 @@ def test_a_corrected_renderer_renders_anew_what_has_not_changed() -> None:
     corrected = replace(V221, shapes=shapes, revision=V221.revision + 1)
 
     bodies = documents.bodies(
-        [(tariff.pk, tariff.last_updated)], module="tariffs", version=corrected
+        [(tariff.pk, tariff.last_updated)], module="tariffs", version=corrected, audience=EVERYBODY
     )
 
     assert orjson.loads(bodies[tariff.pk]) == {"id": tariff.ocpi_id, "corrected": True}

@@ -28,6 +28,7 @@ from sessions_app.models import Cdr, Session
 from sessions_app.operations import sessions
 from tariffs.operations import delete_tariff, put_tariff
 from tariffs.operations import shape_of as tariff_shape_of
+from tests.audiences import EVERYBODY
 from tests.factories import LocationFactory, SessionFactory, TariffFactory, cdr_token, evse
 from tests.roaming.conftest import make_partner
 
@@ -128,7 +129,7 @@ def held(link: Link, module: str) -> list[dict[str, Any]]:
 def ours(module: str, model: Any) -> list[dict[str, Any]]:
     """Return what a pull would give, to compare with what the partner has."""
     rows = model.objects.values_list("id", "last_updated")
-    found = bodies(rows, module=module, version=VERSIONS["2.2.1"])
+    found = bodies(rows, module=module, version=VERSIONS["2.2.1"], audience=EVERYBODY)
     return sorted((orjson.loads(body) for body in found.values()), key=lambda item: item["id"])
 
 

@@ -23,6 +23,7 @@ from roaming.ocpi.versions import VERSIONS
 from roaming.operations import feed, partners
 from roaming.tasks import wake_feeds
 from sandbox.emsp import Emsp
+from tests.audiences import EVERYBODY
 from tests.factories import LocationFactory, TariffFactory, evse
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,7 +93,7 @@ def register(emsp: Emsp, platform: str) -> None:
 
 def ours() -> dict[str, Any]:
     rows = Location.objects.values_list("id", "last_updated")
-    found = bodies(rows, module="locations", version=VERSIONS["2.2.1"])
+    found = bodies(rows, module="locations", version=VERSIONS["2.2.1"], audience=EVERYBODY)
     documents = (orjson.loads(body) for body in found.values())
     return {document["id"]: document for document in documents}
 

@@ -6,7 +6,9 @@ from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from cpo_platform.common import clock
 from locations.models import Location
+from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.documents import bodies
 from roaming.ocpi.versions import VERSIONS, Version
 
@@ -44,7 +46,7 @@ def _write(stream: IO[str], version: Version) -> int:
     while rows := list(
         Location.objects.filter(pk__gt=last).order_by("pk").values_list("pk", "last_updated")[:PAGE]
     ):
-        found = bodies(rows, module="locations", version=version)
+        found = bodies(rows, module="locations", version=version, audience=Audience(clock.now()))
         for pk, _moment in rows:
             if pk in found:
                 stream.write(("\n" if count == 0 else ",\n") + found[pk])

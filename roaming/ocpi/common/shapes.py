@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from locations.models import Location
-from roaming.operations.commands import StartSessionRequest, StopSessionRequest
+from roaming.ocpi.common.audience import Audience
+from roaming.operations.commands import (
+    CancelReservationRequest,
+    ReserveNowRequest,
+    StartSessionRequest,
+    StopSessionRequest,
+    UnlockConnectorRequest,
+)
 from roaming.operations.partners import TheirCredentials
 from sessions_app.models import Cdr, Session, Token
 from sessions_app.shapes import TokenShape
@@ -24,21 +31,38 @@ class OurRole:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """The eMSP that a token belongs to, where the object itself does not say (OCPI 2.1.1)."""
+
+    country_code: str
+    party_id: str
+
+
+@dataclass(frozen=True)
 class Shapes:
     """One version's shapes. Renderers take rows with everything prefetched and run no query.
 
-    Readers raise `cpo_platform.common.shapes.ShapeError`.
+    Readers raise `cpo_platform.common.shapes.ShapeError`. Those of objects with a token are told
+    its owner: 2.1.1 has it in the URL, or in the connection, and later versions in the object.
     """
 
-    location: Callable[[Location], Json]
+    location: Callable[[Location, Audience], Json]
     tariff: Callable[[Tariff], Json]
     session: Callable[[Session], Json]
     cdr: Callable[[Cdr], Json]
     token: Callable[[Token], Json]
+    # identifier, role, URL
+    endpoint: Callable[[str, str, str], Json]
     credentials: Callable[[str, str, list[OurRole]], Json]
     command_response: Callable[[str, int, str], Json]
     command_result: Callable[[str, str], Json]
-    read_token: Callable[[object], TokenShape]
+    # location id, EVSE uid, connector id: what an eMSP is told when it is asked about a token
+    location_references: Callable[[str, str, str], Json]
+    read_token: Callable[[object, Owner | None], TokenShape]
     read_credentials: Callable[[object], TheirCredentials]
-    read_start_session: Callable[[object], StartSessionRequest]
+    read_start_session: Callable[[object, Owner | None], StartSessionRequest]
     read_stop_session: Callable[[object], StopSessionRequest]
+    read_reserve_now: Callable[[object, Owner | None], ReserveNowRequest]
+    read_unlock_connector: Callable[[object], UnlockConnectorRequest]
+    # None: the version has no such command (OCPI 2.1.1).
+    read_cancel_reservation: Callable[[object], CancelReservationRequest] | None

@@ -1,7 +1,15 @@
 """OCPI 2.2.1: shapes only."""
 
 from roaming.ocpi.common.shapes import Shapes
-from roaming.ocpi.v2_2_1 import commands, credentials, locations, sessions, tariffs, tokens
+from roaming.ocpi.v2_2_1 import (
+    commands,
+    credentials,
+    locations,
+    sessions,
+    tariffs,
+    tokens,
+    versions,
+)
 
 SHAPES = Shapes(
     location=locations.render_location,
@@ -9,11 +17,16 @@ SHAPES = Shapes(
     session=sessions.render_session,
     cdr=sessions.render_cdr,
     token=tokens.render_token,
+    endpoint=versions.render_endpoint,
     credentials=credentials.render_credentials,
     command_response=commands.render_command_response,
     command_result=commands.render_command_result,
+    location_references=tokens.render_location_references,
     read_token=tokens.read_token,
     read_credentials=credentials.read_credentials,
     read_start_session=commands.read_start_session,
     read_stop_session=commands.read_stop_session,
+    read_reserve_now=commands.read_reserve_now,
+    read_unlock_connector=commands.read_unlock_connector,
+    read_cancel_reservation=commands.read_cancel_reservation,
 )

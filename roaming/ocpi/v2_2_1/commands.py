@@ -4,8 +4,15 @@ from typing import Any
 
 from pydantic import model_validator
 
-from cpo_platform.common.shapes import CdrToken, Shape, Url, ci_string, parse
-from roaming.operations.commands import StartSessionRequest, StopSessionRequest
+from cpo_platform.common.shapes import CdrToken, DateTime, Shape, Url, ci_string, parse
+from roaming.ocpi.common.shapes import Owner
+from roaming.operations.commands import (
+    CancelReservationRequest,
+    ReserveNowRequest,
+    StartSessionRequest,
+    StopSessionRequest,
+    UnlockConnectorRequest,
+)
 from sessions_app.shapes import TokenShape
 
 
@@ -29,18 +36,65 @@ class _StopSession(Shape):
     session_id: ci_string(36)  # type: ignore[valid-type]
 
 
-def read_start_session(document: object) -> StartSessionRequest:
+class _ReserveNow(_StartSession):
+    expiry_date: DateTime
+    reservation_id: ci_string(36)  # type: ignore[valid-type]
+
+
+class _CancelReservation(Shape):
+    response_url: Url
+    reservation_id: ci_string(36)  # type: ignore[valid-type]
+
+
+class _UnlockConnector(Shape):
+    response_url: Url
+    location_id: ci_string(36)  # type: ignore[valid-type]
+    evse_uid: ci_string(36)  # type: ignore[valid-type]
+    connector_id: ci_string(36)  # type: ignore[valid-type]
+
+
+def read_reserve_now(document: object, _owner: Owner | None = None) -> ReserveNowRequest:
+    request = parse(_ReserveNow, document)
+    return ReserveNowRequest(
+        response_url=request.response_url,
+        token=_cdr_token(request.token),
+        group_id=request.token.group_id or "",
+        expiry_date=request.expiry_date,
+        reservation_id=request.reservation_id,
+        location_id=request.location_id,
+        evse_uid=request.evse_uid,
+        connector_id=request.connector_id,
+        authorization_reference=request.authorization_reference or "",
+    )
+
+
+def read_cancel_reservation(document: object) -> CancelReservationRequest:
+    request = parse(_CancelReservation, document)
+    return CancelReservationRequest(request.response_url, request.reservation_id)
+
+
+def read_unlock_connector(document: object) -> UnlockConnectorRequest:
+    request = parse(_UnlockConnector, document)
+    return UnlockConnectorRequest(
+        request.response_url, request.location_id, request.evse_uid, request.connector_id
+    )
+
+
+def _cdr_token(token: TokenShape) -> CdrToken:
+    return CdrToken(
+        country_code=token.country_code,
+        party_id=token.party_id,
+        uid=token.uid,
+        type=token.type,
+        contract_id=token.contract_id,
+    )
+
+
+def read_start_session(document: object, _owner: Owner | None = None) -> StartSessionRequest:
     request = parse(_StartSession, document)
-    token = request.token
     return StartSessionRequest(
         response_url=request.response_url,
-        token=CdrToken(
-            country_code=token.country_code,
-            party_id=token.party_id,
-            uid=token.uid,
-            type=token.type,
-            contract_id=token.contract_id,
-        ),
+        token=_cdr_token(request.token),
         location_id=request.location_id,
         evse_uid=request.evse_uid,
         connector_id=request.connector_id,

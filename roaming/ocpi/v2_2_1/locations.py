@@ -5,6 +5,7 @@ from typing import Any
 
 from locations.canonical import coordinate_text
 from locations.models import Connector, Evse, Location
+from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.common.rendering import energy_mix, known, moment, present
 
 Json = dict[str, Any]
@@ -110,7 +111,7 @@ CONNECTOR_TYPES = frozenset(
 )
 
 
-def render_location(row: Location) -> Json:
+def render_location(row: Location, audience: Audience) -> Json:
     """Return a Location with its EVSEs, REMOVED ones included: pullers must learn of them."""
     evses = [evse for evse in _in_order(row.evses.all()) if _connectors(evse)]
     return present(
@@ -129,7 +130,7 @@ def render_location(row: Location) -> Json:
             "coordinates": _coordinates(row.latitude, row.longitude),
             "related_locations": row.related_locations,
             "parking_type": row.parking_type if row.parking_type in PARKING_TYPES else None,
-            "evses": [_evse(evse) for evse in evses],
+            "evses": [_evse(evse, audience) for evse in evses],
             "directions": row.directions,
             "operator": row.operator,
             "suboperator": row.suboperator,
@@ -145,7 +146,7 @@ def render_location(row: Location) -> Json:
     )
 
 
-def _evse(row: Evse) -> Json:
+def _evse(row: Evse, audience: Audience) -> Json:
     return present(
         {
             "uid": row.uid,
@@ -153,7 +154,7 @@ def _evse(row: Evse) -> Json:
             "status": row.status,
             "status_schedule": row.status_schedule,
             "capabilities": known(row.capabilities, CAPABILITIES),
-            "connectors": [_connector(connector) for connector in _connectors(row)],
+            "connectors": [_connector(connector, audience) for connector in _connectors(row)],
             "floor_level": row.floor_level,
             "coordinates": _coordinates(row.latitude, row.longitude),
             "physical_reference": row.physical_reference,
@@ -165,7 +166,7 @@ def _evse(row: Evse) -> Json:
     )
 
 
-def _connector(row: Connector) -> Json:
+def _connector(row: Connector, audience: Audience) -> Json:
     return present(
         {
             "id": row.ocpi_id,
@@ -175,7 +176,9 @@ def _connector(row: Connector) -> Json:
             "max_voltage": row.max_voltage,
             "max_amperage": row.max_amperage,
             "max_electric_power": row.max_electric_power,
-            "tariff_ids": sorted(tariff.ocpi_id for tariff in row.tariffs.all()),
+            "tariff_ids": sorted(
+                tariff.ocpi_id for tariff in row.tariffs.all() if audience.sees(tariff)
+            ),
             "terms_and_conditions": row.terms_and_conditions,
             "last_updated": moment(row.last_updated),
         }

@@ -15,9 +15,11 @@ from rest_framework.views import APIView
 
 from cpo_platform.common import clock, json
 from cpo_platform.common.shapes import ShapeError
+from roaming import visibility
 from roaming.models import Message, PartnerStatus
 from roaming.models.messages import MAX_LOGGED_BODY, Direction
 from roaming.ocpi.common import errors
+from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.common.authentication import Caller, authenticate
 from roaming.ocpi.common.envelope import (
     SUCCESS,
@@ -27,6 +29,7 @@ from roaming.ocpi.common.envelope import (
     error_answer,
 )
 from roaming.ocpi.common.headers import Route, check_route, message_ids, read_route
+from roaming.ocpi.common.shapes import Owner
 from roaming.ocpi.versions import Version
 
 logger = logging.getLogger(__name__)
@@ -87,6 +90,17 @@ class OcpiView(APIView):
                 raise errors.Unauthorized("the handshake is not complete")
             check_route(self.route, self.caller.partner.roles.all())
         _check_names(request)
+
+    @property
+    def audience(self) -> Audience:
+        """For whom objects are rendered: the caller, now. One query."""
+        return Audience(self.now, visibility.own_tariffs(self.caller.partner))
+
+    @property
+    def token_owner(self) -> Owner | None:
+        """The eMSP that a token belongs to which does not say so itself (OCPI 2.1.1)."""
+        emsps = visibility.emsps_of(self.caller.partner)
+        return Owner(*emsps[0]) if emsps else None
 
     @property
     def spec(self) -> Version:

@@ -29,7 +29,7 @@ class CommandView(OcpiView):
     def _start_session(self, body: Any) -> commands.Reception:
         return commands.receive_start_session(
             partner=self.caller.partner,
-            request=self.spec.shapes.read_start_session(body),
+            request=self.spec.shapes.read_start_session(body, self.token_owner),
             now=self.now,
             receiver=self.route.receiver,
         )

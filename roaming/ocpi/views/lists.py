@@ -28,7 +28,9 @@ class ListView(OcpiView):
             # A request to one of our parties is answered with that party's objects.
             country_code, party_id = self.route.receiver
             rows = rows.filter(country_code=country_code, party_id=party_id)
-        bodies, total = page(rows, module=self.module, version=self.spec, request=asked)
+        bodies, total = page(
+            rows, module=self.module, version=self.spec, audience=self.audience, request=asked
+        )
         headers = asked.headers(url=self.spec.module_url(self.module), total=total)
         return self.done([ready(body) for body in bodies], headers=headers)
 

@@ -29,7 +29,7 @@ class LocationView(OcpiView):
         connector_id: str | None = None,
         **_kwargs: Any,
     ) -> Response:
-        document = self.spec.shapes.location(self._location(location_id))
+        document = self.spec.shapes.location(self._location(location_id), self.audience)
         if evse_uid is not None:
             document = _part(document.get("evses", []), "uid", evse_uid)
         if connector_id is not None:

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from cpo_platform.common.operations import Outcome
 from roaming import visibility
 from roaming.ocpi.common.errors import InvalidParameters, NotFound
+from roaming.ocpi.common.shapes import Owner
 from roaming.ocpi.views.base import OcpiView
 from sessions_app.operations import tokens
 
@@ -40,7 +41,7 @@ class TokenView(OcpiView):
         self, request: Request, country_code: str, party_id: str, token_uid: str, **_kwargs: Any
     ) -> Response:
         self._check_owner(country_code, party_id)
-        token = self.spec.shapes.read_token(request.data)
+        token = self.spec.shapes.read_token(request.data, Owner(country_code, party_id))
         self._check_identity(
             request,
             {

@@ -26,11 +26,9 @@ class VersionDetailsView(OcpiView):
             {
                 "version": self.spec.number,
                 "endpoints": [
-                    {
-                        "identifier": module.identifier,
-                        "role": module.role,
-                        "url": self.spec.module_url(module.identifier),
-                    }
+                    self.spec.shapes.endpoint(
+                        module.identifier, module.role, self.spec.module_url(module.identifier)
+                    )
                     for module in self.spec.modules
                 ],
             }
