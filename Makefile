@@ -5,7 +5,7 @@ BIN = .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev reset test check lint format types layers migrations lock
+.PHONY: help run setup setup-dev reset test bench check lint format types layers migrations conformance openapi lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -25,6 +25,9 @@ reset: setup ## Wipe the data of `make run`
 test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
 	$(BIN)/python -m pytest $(ARGS)
 
+bench: setup ## Measure pages a second beside bare psycopg and plain DRF: ARGS="--seconds 20"
+	@$(BIN)/python -m bench.pages $(ARGS)
+
 check: lint types layers migrations test ## Run everything that CI runs
 
 lint: setup-dev ## Check style and format
@@ -43,6 +46,12 @@ layers: setup-dev ## Check who imports whom
 
 migrations: setup-dev ## Check that the migrations say what the models say
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+conformance: setup-dev ## Write docs/conformance.md: which test shows which rule of OCPI
+	$(BIN)/python -m tests.conformance
+
+openapi: setup-dev ## Write docs/openapi: what we serve, for partners
+	$(BIN)/python manage.py write_openapi
 
 lock: ## Lock the requirements anew: needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --generate-hashes --no-emit-index-url -o requirements.txt requirements.in

@@ -26,6 +26,7 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
         (
             (_("Locations"), "location_on", "locations.location"),
             (_("EVSEs"), "ev_station", "locations.evse"),
+            (_("Location groups"), "workspaces", "locations.locationgroup"),
             (_("Parties"), "apartment", "tariffs.party"),
         ),
     ),
@@ -34,6 +35,7 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
         pgettext_lazy("navigation", "Charging"),
         (
             (_("Sessions"), "bolt", "sessions_app.session"),
+            (_("Reservations"), "event_available", "sessions_app.reservation"),
             (_("CDRs"), "receipt_long", "sessions_app.cdr"),
             (_("Tokens"), "badge", "sessions_app.token"),
         ),

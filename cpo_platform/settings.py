@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "roaming",
 ]
 MIDDLEWARE = [
+    "cpo_platform.straight.StraightToOcpi",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -220,12 +221,29 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "expire-profile-requests": {
+        "task": "roaming.expire_profile_requests",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "advance-simulated-stations": {
         "task": "sessions_app.advance_simulated_stations",
         "schedule": 2.0,
         "options": {"expires": 2},
     },
+    "turn-tariffs": {
+        "task": "roaming.turn_tariffs",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "tend-reservations": {
+        "task": "sessions_app.tend_reservations",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "tidy": {"task": "roaming.tidy", "schedule": 3600.0},
+    "pull-partners": {"task": "roaming.pull_partners", "schedule": 600.0},
+    "renew-registrations": {"task": "roaming.renew_registrations", "schedule": 3600.0},
 }
 
 # Django REST framework: closed to all; the OCPI views say who may come in.
@@ -235,8 +253,20 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
+}
+
+# The description of what partners may call: `roaming/ocpi/description`
+
+SPECTACULAR_SETTINGS = {
+    # Its schemas are JSON Schemas proper, as those that we check what we send against.
+    "OAS_VERSION": "3.1.0",
+    # In the order of the table that it is made from.
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
 }
 
 # Unfold
@@ -281,7 +311,9 @@ UNFOLD = {
 
 # How a command reaches a charger, and how an eMSP is asked about a token: dotted paths.
 STATION_CONTROL = env.text("STATION_CONTROL", "sessions_app.simulator.SimulatedStations")
-REALTIME_AUTHORIZER = env.text("REALTIME_AUTHORIZER", "roaming.client.OcpiAuthorizer")
+REALTIME_AUTHORIZER = env.text("REALTIME_AUTHORIZER", "roaming.authorizing.OcpiAuthorizer")
+# Who remembers which tokens came with a command: those are not asked about again.
+COMMANDED_TOKENS = "roaming.commanded.CommandLog"
 # Whether we call partners at private addresses; on the internet that is an attack on ourselves.
 OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE", default=False)
 # The first encrypts, all decrypt; none: one derived from SECRET_KEY.
@@ -290,3 +322,15 @@ FIELD_ENCRYPTION_KEYS = env.words("FIELD_ENCRYPTION_KEYS")
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")
 # How long a worker that died keeps a partner's feed; longer than the slowest answer we wait for.
 FEED_LEASE_SECONDS = env.integer("FEED_LEASE_SECONDS", 30, minimum=1, maximum=600)
+# How long the tokens before an exchange stay good, in minutes: its answer may have been lost.
+TOKEN_GRACE_MINUTES = env.integer("TOKEN_GRACE_MINUTES", 10, maximum=1440)
+# Tokens older than this are exchanged by themselves, in days; 0: never (OCPI: at least monthly).
+TOKEN_RENEWAL_DAYS = env.integer("TOKEN_RENEWAL_DAYS", 28, maximum=366)
+# Endpoints without which we do not register an eMSP, such as `cdrs:RECEIVER,tokens:SENDER`.
+REQUIRED_ENDPOINTS = env.words("REQUIRED_ENDPOINTS")
+# How often partners' tokens are pulled, in hours, give or take a quarter; 0: never.
+TOKEN_PULL_HOURS = env.integer("TOKEN_PULL_HOURS", 4, maximum=168)
+# eMSPs that are asked about a token that nobody gave us, in this order, such as `NL*EMS`.
+ASK_UNKNOWN_TOKENS = env.words("ASK_UNKNOWN_TOKENS")
+# How often a partner may set, clear or ask for the charging profile of one session, per minute.
+PROFILE_REQUESTS_PER_MINUTE = env.integer("PROFILE_REQUESTS_PER_MINUTE", 10, minimum=1)

@@ -262,6 +262,9 @@ class Location(OcpiObject):
     images = ShapeField(_("images"), shape=listed(Image), default=list, blank=True)
     energy_mix = ShapeField(_("energy mix"), shape=EnergyMix, null=True, blank=True)
     help_phone = CiStringField(_("help phone"), max_length=25, blank=True, default="")
+    # Kept by the database (migration 0004), for lists of many locations: None without an EVSE,
+    # True if one of them is not REMOVED.
+    evses_in_place = models.BooleanField(null=True, blank=True, editable=False)
 
     objects = LocationQuerySet.as_manager()
 

@@ -10,10 +10,13 @@ starts) need not wait for a long import.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import DateTimeField, F, ProtectedError, QuerySet, Value
+from django.db.models.functions import Greatest
 
+from cpo_platform.common import clock
 from cpo_platform.common.models import changed_fields
 from cpo_platform.common.operations import Outcome
 from locations import canonical
@@ -22,11 +25,17 @@ from locations.models import (
     Evse,
     EvseParking,
     Location,
+    LocationGroup,
     ParkingPlace,
     Status,
 )
 from locations.shapes import ConnectorShape, EvseShape, LocationShape, ParkingShape
-from locations.signals import evse_status_changed, location_changed
+from locations.signals import (
+    evse_status_changed,
+    group_changed,
+    location_changed,
+    locations_changed,
+)
 from tariffs.models import Tariff
 from tariffs.operations import require_party
 
@@ -170,6 +179,75 @@ def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:
         location.save(update_fields=["last_updated"])
         evse_status_changed.send(sender=Evse, location_id=location.pk, evse_id=evse.pk, now=now)
     return True
+
+
+def touch_connectors_of(*, tariff_id: int, now: datetime) -> list[int]:
+    """Move `last_updated` of every connector that has a tariff, and of all above it.
+
+    For when the connector itself is the same, and what partners read of it is not: the tariff has
+    become valid, or is for others now.
+
+    Returns:
+        The ids of the locations.
+
+    """
+    connectors = Connector.objects.filter(tariffs=tariff_id)
+    with transaction.atomic():
+        locations = Location.objects.select_for_update(no_key=True).filter(
+            pk__in=connectors.values("evse__location")
+        )
+        location_ids = list(locations.order_by("pk").values_list("pk", flat=True))
+        evse_ids = list(connectors.values_list("evse", flat=True).distinct())
+        _touch_all(connectors, now)
+        _touch_all(Evse.objects.filter(pk__in=evse_ids), now)
+        _touch_all(Location.objects.filter(pk__in=location_ids), now)
+        if location_ids:
+            locations_changed.send(sender=Location, location_ids=location_ids, now=now)
+    return location_ids
+
+
+def _touch_all(rows: QuerySet[Any], now: datetime) -> None:
+    """Do what `touch` does, to many rows in one statement."""
+    moment = Value(clock.truncate(now), output_field=DateTimeField())
+    rows.update(last_updated=Greatest(moment, F("last_updated") + clock.RESOLUTION))
+
+
+def put_group(*, group: LocationGroup, location_ids: Iterable[int], now: datetime) -> LocationGroup:
+    """Create or rename a group of locations, and make these its locations.
+
+    Raises:
+        django.core.exceptions.ValidationError: a field breaks a rule.
+
+    """
+    with transaction.atomic():
+        group.full_clean()
+        group.save()
+        before = set(group.locations.values_list("pk", flat=True))
+        group.locations.set(location_ids)
+        after = set(group.locations.values_list("pk", flat=True))
+        if before != after:
+            _say_group_changed(group.pk, before ^ after, now)
+    return group
+
+
+def delete_group(*, group_id: int, now: datetime) -> None:
+    """Delete a group; its locations stay, and who saw them by it alone does not any more.
+
+    Raises:
+        LocationGroup.DoesNotExist: there is no such group.
+
+    """
+    with transaction.atomic():
+        group = LocationGroup.objects.select_for_update().get(pk=group_id)
+        # While the group is there: whoever hears of it must still find whose it is.
+        _say_group_changed(group.pk, set(group.locations.values_list("pk", flat=True)), now)
+        group.delete()
+
+
+def _say_group_changed(group_id: int, location_ids: set[int], now: datetime) -> None:
+    group_changed.send(
+        sender=LocationGroup, group_id=group_id, location_ids=sorted(location_ids), now=now
+    )
 
 
 def _check(row: Location | Evse | Connector) -> None:

@@ -3,25 +3,26 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from django.db.models import Exists, OuterRef, QuerySet
-
-from cpo_platform.common import http, json
+from cpo_platform.common import clock, http, json
 from cpo_platform.common.secrets import decrypt
-from cpo_platform.common.shapes import CdrToken, ShapeError, ci_string, parse
+from cpo_platform.common.shapes import parse
 from cpo_platform.common.text import storable
-from roaming.models import Endpoint, Partner, PartnerRole, PartnerStatus, Role
-from sessions_app.authorization import Allowed, Question, RealtimeAnswer
+from roaming.dialect import Dialect
+from roaming.models import Endpoint, Partner
 
-AUTHORIZE_TIMEOUT_SECONDS = 5.0
 SUCCESS = range(1000, 2000)
 HTTP_SUCCESS = range(200, 300)
 STATUS_CODES = range(10_000)
+# The version that has no routing headers.
+NO_ROUTING = "2.1.1"
+HUB_TROUBLE = range(4000, 5000)
 
 
 class Verdict(StrEnum):
@@ -79,9 +80,19 @@ class Reply:
         )
 
     @property
+    def is_of_hub(self) -> bool:
+        """A hub's own trouble with passing the request on: its receiver said nothing.
+
+        OCPI 2.2.1, status_codes: 4xxx, whatever the HTTP status.
+        """
+        return self.status_code is not None and self.status_code in HUB_TROUBLE
+
+    @property
     def verdict(self) -> Verdict:
         if self.ok:
             return Verdict.DONE
+        if self.is_of_hub:
+            return Verdict.TROUBLE
         if self.http_status == 404 or self.status_code == 2003:
             return Verdict.UNKNOWN_OBJECT
         if self.http_status in {400, 405, 413, 422}:
@@ -105,14 +116,25 @@ class Reply:
 
 @dataclass(frozen=True)
 class Credential:
-    """The token that a partner gave us, and how he wants it in the header."""
+    """The token that a partner gave us, and how he wants it in the header.
+
+    `previous` is the one before it: for a while after an exchange the partner may know no other.
+    """
 
     token: str
     base64: bool = True
+    previous: str = ""
 
     @classmethod
-    def of(cls, partner: Partner) -> "Credential":
-        return cls(decrypt(partner.token_encrypted), partner.token_base64)
+    def of(cls, partner: Partner, *, now: datetime | None = None) -> "Credential":
+        """Return what to call a partner with; `now` is for tests and operations."""
+        until = partner.previous_token_until
+        current = until is not None and until > (now or clock.now())
+        return cls(
+            decrypt(partner.token_encrypted),
+            partner.token_base64,
+            decrypt(partner.previous_token_encrypted) if current else "",
+        )
 
     @property
     def header(self) -> str:
@@ -145,7 +167,22 @@ async def send(
     *,
     timeout_seconds: float = http.TIMEOUT_SECONDS,
 ) -> Reply:
-    """Send a request to a partner. Never raises for what the network or the partner does."""
+    """Send a request to a partner. Never raises for what the network or the partner does.
+
+    Shortly after an exchange of tokens a 401 is answered by one more try with the token before:
+    the partner may not have taken the new one yet.
+    """
+    reply = await _send_as(client, request, credential, timeout_seconds)
+    if reply.http_status != 401 or not credential.previous:
+        return reply
+    before = replace(credential, token=credential.previous, previous="")
+    again = replace(request, request_id=str(uuid4()))
+    return await _send_as(client, again, before, timeout_seconds)
+
+
+async def _send_as(
+    client: http.Client, request: Request, credential: Credential, timeout_seconds: float
+) -> Reply:
     answer = await client.send(
         request.method,
         request.url,
@@ -204,6 +241,16 @@ def _envelope(answer: http.Answer) -> tuple[int | None, str, Any, str]:
     return code, text, document.get("data"), ""
 
 
+def with_routing(partner: Partner, request: Request) -> Request:
+    """Return a request with its routing headers, or without them where they have no place.
+
+    2.1.1 has none; a partner's dialect may want none (OCPI 2.2.1, transport_and_format).
+    """
+    if partner.version != NO_ROUTING and parse(Dialect, partner.dialect or {}).routing_headers:
+        return request
+    return replace(request, sender=None, receiver=None)
+
+
 def endpoint_url(partner: Partner, identifier: str, role: str) -> str | None:
     """Return where a partner has a module, or None. No query when `endpoints` are prefetched."""
     endpoint: Endpoint
@@ -211,101 +258,6 @@ def endpoint_url(partner: Partner, identifier: str, role: str) -> str | None:
         if endpoint.identifier == identifier and endpoint.role == role:
             return endpoint.url
     return None
-
-
-class OcpiAuthorizer:
-    """Ask the eMSP of a token in real time (OCPI 2.2.1, mod_tokens, 4.2.2)."""
-
-    def is_connected(self, *, country_code: str, party_id: str) -> bool:
-        """Tell whether a registered partner speaks for this eMSP."""
-        return _partners_of(country_code, party_id).exists()
-
-    def ask(self, question: Question) -> RealtimeAnswer:
-        """Ask the token's owner; UNREACHABLE when he cannot be asked or answers nonsense."""
-        partner = (
-            _partners_of(question.country_code, question.party_id)
-            .prefetch_related("endpoints")
-            .first()
-        )
-        url = endpoint_url(partner, "tokens", "SENDER") if partner else None
-        if partner is None or url is None:
-            return RealtimeAnswer(Allowed.UNREACHABLE, info="the eMSP has no authorize endpoint")
-        request = Request(
-            "POST",
-            http_join(url, question.uid, "authorize") + f"?type={question.type}",
-            body=json.dumps(
-                {"location_id": question.location_id, "evse_uids": [question.evse_uid]}
-            ),
-            receiver=Party(question.country_code, question.party_id),
-        )
-        reply = send_once(
-            request, Credential.of(partner), timeout_seconds=AUTHORIZE_TIMEOUT_SECONDS
-        )
-        return read_authorization(reply, evse_uid=question.evse_uid)
-
-
-def _partners_of(country_code: str, party_id: str) -> QuerySet[Partner]:
-    """Return the registered partner of an eMSP; who names it in another role is not asked."""
-    return Partner.objects.filter(
-        Exists(
-            PartnerRole.objects.filter(
-                partner=OuterRef("pk"),
-                role=Role.EMSP,
-                granted=True,
-                country_code=country_code,
-                party_id=party_id,
-            )
-        ),
-        status=PartnerStatus.REGISTERED,
-    )
-
-
-def read_authorization(reply: Reply, *, evse_uid: str) -> RealtimeAnswer:
-    """Return what an answer to `authorize` means.
-
-    Unknown token is HTTP 404 and 2004; either alone is accepted, and it is no network failure: a
-    404 that was taken for one would let everybody charge (OCPI 2.2.1, mod_tokens, authorize).
-    """
-    if reply.http_status == 404 or reply.status_code == 2004:
-        return RealtimeAnswer(Allowed.UNKNOWN_TOKEN)
-    if not reply.ok or not isinstance(reply.data, dict):
-        return RealtimeAnswer(Allowed.UNREACHABLE, info=reply.reason)
-    try:
-        allowed = Allowed(str(reply.data.get("allowed")))
-    except ValueError:
-        return RealtimeAnswer(Allowed.UNREACHABLE, info="allowed: not an OCPI AllowedType")
-    location = reply.data.get("location")
-    uids = location.get("evse_uids") if isinstance(location, dict) else None
-    if uids is not None and not isinstance(uids, list):
-        return RealtimeAnswer(Allowed.UNREACHABLE, info="location.evse_uids: not a list")
-    # Only the EVSEs where charging is allowed are returned: of an empty list, none is.
-    if uids is not None and evse_uid.lower() not in {str(uid).lower() for uid in uids}:
-        return RealtimeAnswer(Allowed.NOT_ALLOWED, info="not at this EVSE")
-    return RealtimeAnswer(
-        allowed,
-        cdr_token=_cdr_token(reply.data.get("token")),
-        authorization_reference=_reference(reply.data.get("authorization_reference")),
-        info=_info(reply.data.get("info")),
-    )
-
-
-def _cdr_token(token: object) -> CdrToken | None:
-    try:
-        return parse(CdrToken, token)
-    except ShapeError:
-        return None
-
-
-def _reference(value: object) -> str:
-    try:
-        return str(parse(ci_string(36), value))
-    except ShapeError:
-        return ""
-
-
-def _info(value: object) -> str:
-    text = value.get("text") if isinstance(value, dict) else None
-    return storable(text)[:512] if isinstance(text, str) else ""
 
 
 def http_join(base: str, *segments: str) -> str:

@@ -7,11 +7,18 @@ from typing import Any
 from celery import shared_task
 
 from cpo_platform.common import clock
-from cpo_platform.common.shapes import CdrToken
-from roaming import draining, wake
-from roaming.models import Command, CommandState, Message
-from roaming.operations import commands, feed
-from sessions_app.stations import StartRequest, StationAnswer, StationResult, station_control
+from cpo_platform.common.shapes import ChargingProfile, parse
+from roaming import draining, executing, pulling, wake
+from roaming.models import CommandState, Message, ProfileAction, ProfileRequest
+from roaming.ocpi import handshake
+from roaming.operations import charging_profiles, commands, feed, partners, token_pull
+from sessions_app.stations import (
+    ProfileAnswer,
+    ProfileResult,
+    StationResult,
+    station_control,
+)
+from tariffs import operations as tariff_operations
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +43,7 @@ def drain_feed(*, feed_id: int, **_kwargs: Any) -> None:
 @shared_task(name=wake.EXECUTE_COMMAND)
 def execute_command(*, command_id: int, **_kwargs: Any) -> None:
     """Pass a command on to the station, and note what it says."""
-    command = Command.objects.get(pk=command_id)
-    if command.state != CommandState.ACCEPTED:
-        return
-    answer = _ask_station(command)
-    commands.finish_command(
-        command_id=command_id,
-        result=answer.result.value,
-        message=answer.message,
-        now=clock.now(),
-    )
+    executing.execute(command_id)
 
 
 @shared_task(name="roaming.expire_commands")
@@ -61,26 +59,90 @@ def expire_commands(**_kwargs: Any) -> None:
         )
 
 
+@shared_task(name=wake.EXECUTE_PROFILE_REQUEST)
+def execute_profile_request(*, request_id: int, **_kwargs: Any) -> None:
+    """Pass a request on a charging profile on to the station, and note what it says."""
+    request = ProfileRequest.objects.get(pk=request_id)
+    if request.state != CommandState.ACCEPTED:
+        return
+    answer = _ask_station_for_profile(request)
+    finished = charging_profiles.finish_profile_request(
+        request_id=request_id,
+        result=answer.result.value,
+        message=answer.message,
+        active_profile=answer.profile,
+        now=clock.now(),
+    )
+    if not finished and charging_profiles.was_set_in_vain(request_id=request_id):
+        # The partner was told that it is rejected: the station must not go by it.
+        station_control().clear_charging_profile(session_id=request.session_id, now=clock.now())
+
+
+@shared_task(name="roaming.expire_profile_requests")
+def expire_profile_requests(**_kwargs: Any) -> None:
+    """Answer REJECTED for every request whose station is silent: OCPI has no TIMEOUT here."""
+    now = clock.now()
+    for request_id in charging_profiles.expired_profile_requests(now=now):
+        charging_profiles.finish_profile_request(
+            request_id=request_id,
+            result=ProfileResult.REJECTED.value,
+            message="The station did not answer in time.",
+            now=now,
+        )
+
+
+@shared_task(name="roaming.turn_tariffs")
+def turn_tariffs(**_kwargs: Any) -> None:
+    """Notice tariffs that have become valid, or are valid no more: 2.1.1 shows only what holds."""
+    now = clock.now()
+    for tariff_id in tariff_operations.due_turns(now=now):
+        tariff_operations.turn_tariff(tariff_id=tariff_id, now=now)
+
+
+@shared_task(name="roaming.pull_partners")
+def pull_partners(**_kwargs: Any) -> None:
+    """Have the tokens of every partner pulled that is due; each has a time of its own."""
+    for partner_id in token_pull.due_partners(now=clock.now()):
+        pull_partner.delay(partner_id=partner_id)
+
+
+@shared_task(name=wake.PULL)
+def pull_partner(*, partner_id: int, **_kwargs: Any) -> None:
+    try:
+        pulling.pull_partner(partner_id)
+    except pulling.PullFailed as error:
+        # Noted at the partner, and tried again by the beat.
+        logger.warning("partner %s: %s", partner_id, error)
+
+
+@shared_task(name="roaming.renew_registrations")
+def renew_registrations(**_kwargs: Any) -> None:
+    """Exchange tokens that are about a month old (OCPI 2.2.1, credentials: at least monthly)."""
+    for partner_id in partners.due_for_renewal(now=clock.now()):
+        try:
+            handshake.update_registration(partner_id=partner_id, now=clock.now())
+        except (handshake.HandshakeFailed, partners.NotRegistered) as error:
+            logger.warning("partner %s: tokens were not renewed: %s", partner_id, error)
+
+
 @shared_task(name="roaming.tidy")
 def tidy(**_kwargs: Any) -> None:
     """Delete what is old: changes that everybody has, and messages."""
     now = clock.now()
     feed.forget_old_changes(now=now)
+    partners.forget_expired_tokens(now=now)
     Message.objects.filter(at__lt=now - KEEP_MESSAGES).delete()
 
 
-def _ask_station(command: Command) -> StationAnswer:
+def _ask_station_for_profile(request: ProfileRequest) -> ProfileAnswer:
     control = station_control()
     now = clock.now()
-    if command.command == "STOP_SESSION" and command.session_id is not None:
-        return control.stop(session_id=command.session_id, now=now)
-    if command.connector_id is None or command.token is None:
-        return StationAnswer(StationResult.REJECTED, "The connector is not there any more.")
-    return control.start(
-        StartRequest(
-            connector_id=command.connector_id,
-            cdr_token=CdrToken.model_validate(command.token),
-            authorization_reference=command.authorization_reference,
-        ),
-        now=now,
+    session_id = request.session_id
+    if request.action == ProfileAction.SET:
+        profile = parse(ChargingProfile, request.charging_profile)
+        return control.set_charging_profile(session_id=session_id, profile=profile, now=now)
+    if request.action == ProfileAction.CLEAR:
+        return control.clear_charging_profile(session_id=session_id, now=now)
+    return control.active_charging_profile(
+        session_id=session_id, duration=request.duration or 1, now=now
     )

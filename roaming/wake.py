@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 WAKE_FEEDS = "roaming.wake_feeds"
 EXECUTE_COMMAND = "roaming.execute_command"
+EXECUTE_PROFILE_REQUEST = "roaming.execute_profile_request"
+PULL = "roaming.pull_partner"
 
 
 def feeds() -> None:
@@ -27,6 +29,16 @@ def feeds() -> None:
 def command(command_id: int) -> None:
     """Have a command executed once this transaction has committed."""
     transaction.on_commit(partial(_send, EXECUTE_COMMAND, command_id=command_id))
+
+
+def profile_request(request_id: int) -> None:
+    """Have a request on a charging profile executed once this transaction has committed."""
+    transaction.on_commit(partial(_send, EXECUTE_PROFILE_REQUEST, request_id=request_id))
+
+
+def pull(partner_id: int) -> None:
+    """Have a partner's tokens pulled once this transaction has committed."""
+    transaction.on_commit(partial(_send, PULL, partner_id=partner_id))
 
 
 def _wake_feeds() -> None:

@@ -3,6 +3,7 @@
 OCPI 2.2.1, mod_tokens, WhitelistType, and 4.2.2 Real-time authorization.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -12,7 +13,10 @@ from django.utils.module_loading import import_string
 
 from cpo_platform.common.shapes import CdrToken
 from locations.models import Evse
-from sessions_app.models import AuthMethod, Token, WhitelistType
+from sessions_app.models import AuthMethod, Token, TokenType, WhitelistType
+
+# ISO 15118 and DIN 91286: country and provider, with or without dashes between them.
+EMAID = re.compile(r"(?P<country>[A-Za-z]{2})-?(?P<party>[A-Za-z0-9]{3})-?[A-Za-z0-9]")
 
 
 class Allowed(StrEnum):
@@ -37,6 +41,9 @@ class Question:
     type: str
     location_id: str
     evse_uid: str
+    connector_id: str = ""
+    # Country code and party id of the CPO that asks: the owner of the location.
+    asker: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,22 +99,98 @@ def allowed_offline(*, whitelist: str, valid: bool) -> bool:
     return valid and whitelist == WhitelistType.ALLOWED_OFFLINE
 
 
-def authorize(*, uid: str, evse: Evse, type: str = "RFID") -> Authorization:  # noqa: A002  OCPI's name
+def authorize(
+    *,
+    uid: str,
+    evse: Evse,
+    type: str = "RFID",  # noqa: A002  OCPI's name
+    connector_id: str = "",
+) -> Authorization:
     """Decide on a token that was shown at an EVSE. Makes a network call: not in a transaction.
 
-    Two eMSPs may have issued one uid: the first that allows it pays.
+    Two eMSPs may have issued one uid: the first that allows it pays. A token that nobody gave us
+    is asked about where there is somebody to ask (`_issuers`).
     """
+    place = _Place(evse, connector_id)
     tokens = list(Token.objects.filter(uid=uid, type=type).order_by("-valid", "id"))
     answers = []
     for token in tokens:
-        answer = _decide(token, evse)
+        answer = _decide(token, place)
         if answer.allowed is Allowed.ALLOWED:
             return answer
         answers.append(answer)
-    return answers[0] if answers else Authorization(Allowed.UNKNOWN_TOKEN)
+    if not tokens:
+        for country_code, party_id in _issuers(uid, type):
+            answer = _ask_about_unknown(country_code, party_id, uid, type, place)
+            if answer.allowed is Allowed.ALLOWED:
+                return answer
+            answers.append(answer)
+    told = [answer for answer in answers if answer.allowed is not Allowed.UNKNOWN_TOKEN]
+    return next(iter(told + answers), Authorization(Allowed.UNKNOWN_TOKEN))
 
 
-def _decide(token: Token, evse: Evse) -> Authorization:
+@dataclass(frozen=True)
+class _Place:
+    """Where a token was shown; unpublished locations are asked about like any other."""
+
+    evse: Evse
+    connector_id: str
+
+    def question(self, country_code: str, party_id: str, uid: str, type_: str) -> Question:
+        location = self.evse.location
+        return Question(
+            country_code=country_code,
+            party_id=party_id,
+            uid=uid,
+            type=type_,
+            location_id=location.ocpi_id,
+            evse_uid=self.evse.uid,
+            connector_id=self.connector_id,
+            asker=(location.country_code, location.party_id),
+        )
+
+
+def _issuers(uid: str, type_: str) -> list[tuple[str, str]]:
+    """Return the eMSPs to ask about a token that nobody gave us, in order.
+
+    A contract id begins with its issuer, and eMSPs do not push those (OCPI 2.3.0, mod_tokens,
+    TokenType EMAID). Of any other token only the eMSPs that the operator has named are told.
+    """
+    emaid = EMAID.match(uid) if type_ == TokenType.EMAID else None
+    if emaid:
+        return [(emaid["country"].upper(), emaid["party"].upper())]
+    parties = [text.partition("*") for text in settings.ASK_UNKNOWN_TOKENS]
+    return [(country_code, party_id) for country_code, _star, party_id in parties]
+
+
+def _ask_about_unknown(
+    country_code: str, party_id: str, uid: str, type_: str, place: _Place
+) -> Authorization:
+    """Ask an eMSP about a token that we do not know; it must say which of its tokens pays.
+
+    In 2.1.1 it cannot say so: who is not in its list may not charge.
+    """
+    authorizer = _authorizer()
+    if not authorizer.is_connected(country_code=country_code, party_id=party_id):
+        return Authorization(Allowed.UNKNOWN_TOKEN)
+    answer = authorizer.ask(place.question(country_code, party_id, uid, type_))
+    payer = answer.cdr_token
+    asked = (country_code.lower(), party_id.lower())
+    if payer and (payer.country_code.lower(), payer.party_id.lower()) != asked:
+        payer = None
+    allowed = answer.allowed
+    if allowed is Allowed.ALLOWED and payer is None:
+        allowed = Allowed.UNKNOWN_TOKEN
+    return Authorization(
+        allowed,
+        payer,
+        AuthMethod.AUTH_REQUEST,
+        answer.authorization_reference,
+        answer.info,
+    )
+
+
+def _decide(token: Token, place: _Place) -> Authorization:
     authorizer = _authorizer()
     if not authorizer.is_connected(country_code=token.country_code, party_id=token.party_id):
         return Authorization(
@@ -119,14 +202,7 @@ def _decide(token: Token, evse: Evse) -> Authorization:
     if rule is Rule.DENY:
         return Authorization(Allowed.NOT_ALLOWED, token.cdr_token)
     answer = authorizer.ask(
-        Question(
-            country_code=token.country_code,
-            party_id=token.party_id,
-            uid=token.uid,
-            type=token.type,
-            location_id=evse.location.ocpi_id,
-            evse_uid=evse.uid,
-        )
+        place.question(token.country_code, token.party_id, token.uid, token.type)
     )
     if answer.allowed is not Allowed.UNREACHABLE:
         return Authorization(

@@ -1,7 +1,7 @@
 """Work in the background of charging."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -10,6 +10,8 @@ from celery import shared_task
 from django.db import connection
 
 from cpo_platform.common import clock
+from sessions_app.models import Reservation
+from sessions_app.operations import reservations
 from sessions_app.stations import station_control
 
 # Names our lock among PostgreSQL's advisory locks: any number that nobody else uses.
@@ -39,6 +41,49 @@ def advance_simulated_stations(**_kwargs: Any) -> None:
         if alone:
             for sentence in stations.advance(now=clock.now()):
                 logger.debug(sentence)
+
+
+@shared_task(name="sessions_app.tend_reservations")
+def tend_reservations(**_kwargs: Any) -> None:
+    """End the reservations whose time is up, and those whose EVSE went out of service."""
+    now = clock.now()
+    for number in reservations.overdue(now=now):
+        _tend(_expire, number, now)
+    for number in reservations.out_of_service():
+        _tend(withdraw_reservation, number, now)
+
+
+def _tend(end: Callable[[int, datetime], None], number: int, now: datetime) -> None:
+    try:
+        end(number, now)
+    except reservations.ReservationOver as error:
+        # Somebody else was faster.
+        logger.debug("%s", error)
+    except Exception:  # one that cannot be ended must not keep the others
+        logger.exception("reservation %s could not be ended", number)
+
+
+def _expire(number: int, now: datetime) -> None:
+    reservations.expire_reservation(number=number, now=now)
+    release_at_station(number, now)
+
+
+def withdraw_reservation(number: int, now: datetime) -> None:
+    """Take a reservation back, and tell the station. Not in a transaction.
+
+    Raises:
+        sessions_app.operations.reservations.ReservationOver: it has ended already.
+
+    """
+    reservations.withdraw_reservation(number=number, now=now)
+    release_at_station(number, now)
+
+
+def release_at_station(number: int, now: datetime) -> None:
+    """Tell the station that a reservation has ended; one that does not know it is free already."""
+    evse_id = Reservation.objects.values_list("evse_id", flat=True).get(pk=number)
+    if evse_id is not None:
+        station_control().cancel_reservation(number=number, evse_id=evse_id, now=now)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, Q
 
 from cpo_platform.common.models import changed_fields
 from cpo_platform.common.operations import Outcome
@@ -18,6 +19,8 @@ from tariffs.shapes import (
 )
 from tariffs.signals import tariff_changed
 
+# What decides for whom a tariff is and when it holds: connectors show another one when it changes.
+REACH = ("public", "type", "start_date_time", "end_date_time")
 RESTRICTIONS = tuple(TariffRestrictionsShape.model_fields)
 
 
@@ -76,10 +79,13 @@ def require_party(country_code: str, party_id: str) -> None:
         )
 
 
-def put_tariff(*, tariff: TariffShape, now: datetime) -> tuple[Tariff, Outcome]:
+def put_tariff(
+    *, tariff: TariffShape, now: datetime, public: bool | None = None
+) -> tuple[Tariff, Outcome]:
     """Create a tariff, or make the one with this identity equal to `tariff`.
 
-    A session that is running keeps the tariff as it was when the session started.
+    `public` is ours alone: whether every partner sees it; None leaves it as it is. A session that
+    is running keeps the tariff as it was when the session started.
 
     Raises:
         UnknownParty: the owner is not one of our parties.
@@ -87,13 +93,17 @@ def put_tariff(*, tariff: TariffShape, now: datetime) -> tuple[Tariff, Outcome]:
 
     """
     try:
-        return _put_tariff(tariff, now)
+        return _put_tariff(tariff, now, public)
     except IntegrityError:
         # Another put of the same tariff was first: now there is a row to lock.
-        return _put_tariff(tariff, now)
+        return _put_tariff(tariff, now, public)
 
 
-def _put_tariff(tariff: TariffShape, now: datetime) -> tuple[Tariff, Outcome]:
+def _put_tariff(
+    tariff: TariffShape,
+    now: datetime,
+    public: bool | None,  # noqa: FBT001  as put_tariff has it
+) -> tuple[Tariff, Outcome]:
     with transaction.atomic():
         require_party(tariff.country_code, tariff.party_id)
         row = (
@@ -107,17 +117,49 @@ def _put_tariff(tariff: TariffShape, now: datetime) -> tuple[Tariff, Outcome]:
                 country_code=tariff.country_code, party_id=tariff.party_id, ocpi_id=tariff.id
             )
             outcome = Outcome.CREATED
-        elif row.deleted_at is None and _same(shape_of(row), tariff):
+        elif (
+            row.deleted_at is None and public in {None, row.public} and _same(shape_of(row), tariff)
+        ):
             return row, Outcome.UNCHANGED
         else:
             outcome = Outcome.CHANGED
-        changed_fields(row, _columns(tariff) | {"deleted_at": None})
+        values = _columns(tariff) | {"deleted_at": None}
+        if public is not None:
+            values["public"] = public
+        changed = changed_fields(row, values)
+        turned = outcome is Outcome.CHANGED and any(name in REACH for name in changed)
         row.touch(now)
         row.full_clean()
         row.save()
         _replace_elements(row, tariff.elements)
-        tariff_changed.send(sender=Tariff, tariff_id=row.pk, now=now)
+        tariff_changed.send(sender=Tariff, tariff_id=row.pk, now=now, turned=turned)
     return row, outcome
+
+
+def due_turns(*, now: datetime) -> list[int]:
+    """Return the tariffs whose validity began or ended since they were last updated."""
+    began, ended = Q(start_date_time__lte=now), Q(end_date_time__lte=now)
+    due = (began & Q(start_date_time__gt=F("last_updated"))) | (
+        ended & Q(end_date_time__gt=F("last_updated"))
+    )
+    return list(Tariff.objects.in_use().filter(due).order_by("pk").values_list("pk", flat=True))
+
+
+def turn_tariff(*, tariff_id: int, now: datetime) -> bool:
+    """Say that a tariff's validity has begun or ended; return whether that was still to be said.
+
+    It moves `last_updated`: a partner whose version has no validity (OCPI 2.1.1) sees the tariff
+    appear or go, and who pulls by date must see that as well.
+    """
+    with transaction.atomic():
+        row = Tariff.objects.select_for_update(no_key=True).in_use().get(pk=tariff_id)
+        moments = (row.start_date_time, row.end_date_time)
+        if not any(moment and row.last_updated < moment <= now for moment in moments):
+            return False
+        row.touch(now)
+        row.save(update_fields=["last_updated"])
+        tariff_changed.send(sender=Tariff, tariff_id=row.pk, now=now, turned=True)
+    return True
 
 
 def delete_tariff(*, tariff_id: int, now: datetime) -> None:
@@ -136,7 +178,7 @@ def delete_tariff(*, tariff_id: int, now: datetime) -> None:
         row.deleted_at = now
         row.touch(now)
         row.save(update_fields=["deleted_at", "last_updated"])
-        tariff_changed.send(sender=Tariff, tariff_id=row.pk, now=now)
+        tariff_changed.send(sender=Tariff, tariff_id=row.pk, now=now, turned=False)
 
 
 def shape_of(row: Tariff) -> TariffShape:

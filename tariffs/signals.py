@@ -2,5 +2,6 @@
 
 from django.dispatch import Signal
 
-# tariff_id: int, now: datetime. The tariff was created, changed or deleted.
+# tariff_id: int, now: datetime, turned: bool. The tariff was created, changed or deleted. `turned`:
+# whom it is for, or whether it holds, is another now, so that what names it may read otherwise.
 tariff_changed = Signal()

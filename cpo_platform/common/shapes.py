@@ -243,6 +243,14 @@ class RegularHours(Shape):
     period_begin: ClockTime
     period_end: ClockTime
 
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "RegularHours":
+        if self.period_end <= self.period_begin:
+            raise ValueError(
+                "period_end must be later than period_begin: hours over midnight are two entries"
+            )
+        return self
+
 
 class ExceptionalPeriod(Shape):
     """OCPI 2.3.0, mod_locations, ExceptionalPeriod: UTC."""

@@ -10,6 +10,7 @@ from locations.admin.display import STATUS_TONES, connector_text, power_of, stat
 from locations.admin.evse_forms import EvseForm
 from locations.admin.evse_pages import EvseAdmin
 from locations.admin.filters import AtLocationFilter, EvsePartyFilter, PublishedFilter, TariffFilter
+from locations.admin.groups import GroupForm, LocationGroupAdmin
 from locations.admin.location_forms import BUSINESSES, DAYS, LocationForm
 from locations.admin.location_pages import LocationAdmin
 from locations.admin.panels import evses_panel, parking_panel
@@ -26,8 +27,10 @@ __all__ = [
     "EvseAdmin",
     "EvseForm",
     "EvsePartyFilter",
+    "GroupForm",
     "LocationAdmin",
     "LocationForm",
+    "LocationGroupAdmin",
     "PublishedFilter",
     "TariffFilter",
     "connector_text",

@@ -7,6 +7,7 @@ from roaming.admin.panels import OBJECT_MESSAGES_SHOWN
 from roaming.admin.partner_forms import InviteForm, RegisterForm
 from roaming.admin.partner_pages import PartnerAdmin, TroubleFilter
 from roaming.admin.partner_panels import COUNTED, MESSAGES_SHOWN, REFUSED_SHOWN
+from roaming.admin.quarantine import QuarantinedAdmin
 
 __all__ = [
     "COUNTED",
@@ -21,6 +22,7 @@ __all__ = [
     "InviteForm",
     "MessageAdmin",
     "PartnerAdmin",
+    "QuarantinedAdmin",
     "RegisterForm",
     "TroubleFilter",
     "partner_pill",

@@ -1,20 +1,33 @@
 """The pages of commands."""
 
+from datetime import datetime
+from typing import Any
+
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Panel, RecordAdmin, link, moment
+from cpo_platform.common.admin import NONE, Panel, RecordAdmin, link, moment, register_panel
+from cpo_platform.common.shapes import parse_datetime
 from roaming.admin.display import command_pill
 from roaming.admin.panels import object_messages_panel
 from roaming.models import Command
+
+COMMAND_LABELS = {
+    "START_SESSION": _("Start a session"),
+    "STOP_SESSION": _("Stop a session"),
+    "RESERVE_NOW": _("Reserve"),
+    "CANCEL_RESERVATION": _("Cancel a reservation"),
+    "UNLOCK_CONNECTOR": _("Unlock a connector"),
+}
 
 
 @admin.register(Command)
 class CommandAdmin(RecordAdmin):
     """Commands that partners sent, from the request to the result."""
 
-    list_display = ("received", "command", "partner_link", "state_pill", "result", "where", "took")
+    list_display = ("received", "what", "partner_link", "state_pill", "result", "where", "took")
     list_display_links = ("received",)
     list_filter = ("state", "command", "result", "partner")
     list_select_related = ("partner", "location", "evse")
@@ -30,7 +43,8 @@ class CommandAdmin(RecordAdmin):
                 title=_("Request"),
                 half=True,
                 facts=[
-                    (_("command"), obj.command),
+                    (_("command"), COMMAND_LABELS.get(obj.command, obj.command)),
+                    *self._parameters(obj),
                     (_("partner"), link(obj.partner)),
                     (_("received (UTC)"), moment(obj.received_at)),
                     (_("location"), link(obj.location)),
@@ -51,14 +65,42 @@ class CommandAdmin(RecordAdmin):
                     (_("deadline (UTC)"), moment(obj.deadline)),
                     (_("finished (UTC)"), moment(obj.finished_at)),
                     (_("session"), link(obj.session)),
+                    (_("reservation"), link(obj.reservation)),
+                    *self._related(obj),
                     (_("answered to"), obj.response_url),
                 ],
             ),
             object_messages_panel("commands", obj.pk),
         ]
 
+    def _parameters(self, obj: Command) -> list[tuple[Any, object]]:
+        said = obj.parameters
+        expiry = parse_datetime(said["expiry_date"]) if "expiry_date" in said else None
+        facts: list[tuple[Any, object]] = []
+        if "reservation_id" in said:
+            facts.append((_("the eMSP's reservation id"), said["reservation_id"]))
+        if isinstance(expiry, datetime):
+            facts.append((_("expires (UTC)"), moment(expiry)))
+        if said.get("group_id"):
+            facts.append((_("token group"), said["group_id"]))
+        return facts
+
+    def _related(self, obj: Command) -> list[tuple[Any, object]]:
+        facts: list[tuple[Any, object]] = []
+        if obj.follows is not None:
+            facts.append((_("a later result of"), link(obj.follows)))
+        facts += [(_("later result"), link(row, row.result)) for row in obj.followed_by.all()]
+        return facts
+
     def heading(self, obj: Command) -> object:
         return command_pill(obj)
+
+    @admin.display(description=_("command"), ordering="command")
+    def what(self, row: Command) -> object:
+        label = COMMAND_LABELS.get(row.command, row.command)
+        if row.follows_id is None:
+            return label
+        return format_html("{}<div>{}</div>", label, _("canceled by us afterwards"))
 
     @admin.display(description=_("received (UTC)"), ordering="received_at")
     def received(self, row: Command) -> str:
@@ -81,3 +123,25 @@ class CommandAdmin(RecordAdmin):
         if row.finished_at is None:
             return NONE
         return f"{(row.finished_at - row.received_at).total_seconds():.1f} s"
+
+
+def reservation_commands_panel(_request: HttpRequest, reservation_id: int) -> Panel:
+    """Return the commands that a reservation comes from, and what its partner was told."""
+    rows = Command.objects.filter(reservation=reservation_id).select_related("partner")
+    return Panel(
+        title=_("Commands"),
+        columns=(_("received (UTC)"), _("command"), _("partner"), _("result")),
+        rows=[
+            (
+                link(row, moment(row.received_at)),
+                COMMAND_LABELS.get(row.command, row.command),
+                link(row.partner),
+                command_pill(row),
+            )
+            for row in rows.order_by("-received_at", "-pk")[:20]
+        ],
+        empty=_("No command has made this reservation."),
+    )
+
+
+register_panel("reservations", reservation_commands_panel)

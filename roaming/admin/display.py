@@ -20,8 +20,10 @@ OBJECT_PAGES = {
 }
 MODULE_LABELS = {
     "cdrs": _("CDR"),
+    "chargingprofiles": _("Charging profile of session"),
     "commands": _("Command"),
     "locations": _("Location"),
+    "profileresults": _("Result of charging profile request"),
     "sessions": _("Session"),
     "tariffs": _("Tariff"),
     "tokens": _("Token"),

@@ -8,7 +8,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.admin import NONE, Panel, address, link, moment, pill, register_panel
+from roaming.admin.credits import register_credit_note
 from roaming.admin.display import OBJECT_PAGES
+from roaming.admin.losses import register_losses
 from roaming.models import Delivery, Message
 
 OBJECT_MESSAGES_SHOWN = 20
@@ -108,3 +110,5 @@ def _panel_of(
 
 
 _register_panels()
+register_losses()
+register_credit_note()

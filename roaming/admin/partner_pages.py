@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
 from cpo_platform.common.admin import NONE, Button, Panel, RecordAdmin, change_url, moment
+from roaming.admin import access
 from roaming.admin.display import feed_pill, partner_pill
 from roaming.admin.partner_forms import InviteForm, RegisterForm, show_refusal
 from roaming.admin.partner_panels import partner_panels
@@ -78,6 +79,15 @@ class PartnerAdmin(RecordAdmin):
                     ("grant", self._grant),
                 )
             ),
+            *(
+                path(where, view(partial(action, self)), name=f"roaming_partner_{name}")
+                for where, name, action in (
+                    ("sees/<int:location_id>/", "who_sees", access.who_sees),
+                    ("<int:object_id>/sees/<int:location_id>/", "why", access.why),
+                    ("<int:object_id>/locations/", "locations", access.seen_by),
+                    ("<int:object_id>/access/", "access", access.edit),
+                )
+            ),
         ]
         return [*own, *super().get_urls()]
 
@@ -106,11 +116,13 @@ class PartnerAdmin(RecordAdmin):
     def buttons(self, request: HttpRequest, obj: Partner) -> list[Button]:
         if not self._may_change(request):
             return []
+        sees = Button(_("What it sees"), self._url("access", obj))
         if obj.status == PartnerStatus.REGISTERED:
             claimed = any(not role.granted for role in obj.roles.all())
             grant = [Button(_("Grant parties"), self._url("grant", obj), tone="primary")]
             return [
                 *(grant if claimed else []),
+                sees,
                 Button(_("Try again now"), self._url("retry", obj), post=True),
                 Button(_("Send everything again"), self._url("resend", obj)),
                 Button(_("Exchange tokens"), self._url("renew", obj)),
@@ -119,6 +131,7 @@ class PartnerAdmin(RecordAdmin):
         invite = reverse("admin:roaming_partner_invite") + f"?partner={obj.pk}"
         register = reverse("admin:roaming_partner_register") + f"?partner={obj.pk}"
         return [
+            sees,
             Button(_("Register with this partner"), register),
             Button(_("Invite again"), invite, tone="primary"),
         ]
@@ -313,7 +326,7 @@ class PartnerAdmin(RecordAdmin):
                 button=gettext("Send everything again"),
                 cancel_url=change_url(partner),
             )
-        feed.send_everything_again(partner_id=partner.pk)
+        feed.send_everything_again(partner_id=partner.pk, now=clock.now())
         self.log_change(request, partner, "Sent everything again.")
         messages.success(request, gettext("Everything is on its way again."))
         return HttpResponseRedirect(change_url(partner))

@@ -6,6 +6,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.admin import NONE, Panel, moment, pill
+from roaming.admin.access import access_panel
 from roaming.admin.display import feed_pill, object_link, partner_pill
 from roaming.admin.panels import messages_panel
 from roaming.models import Feed, Partner, TokenPurpose
@@ -26,6 +27,7 @@ def partner_panels(obj: Partner) -> list[Panel]:
     return [
         _facts(obj),
         _feed_panel(its_feed),
+        access_panel(obj),
         _roles_panel(obj),
         _tokens_panel(obj),
         *_refused_panel(obj),

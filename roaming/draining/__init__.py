@@ -15,15 +15,13 @@ from django.db import transaction
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
-from roaming import visibility
 from roaming.client import Reply
-from roaming.draining.jobs import Job, Target, jobs_for
+from roaming.draining import profiles
+from roaming.draining.jobs import Job, Target, deliveries_of, jobs_for, removals
 from roaming.draining.notes import LeaseLost, mark_uncertain, note, store
 from roaming.draining.sender import Sender
-from roaming.models import Change, Partner
-from roaming.ocpi.common.audience import Audience
+from roaming.models import Partner
 from roaming.ocpi.handshake import HandshakeFailed, unknown_parties, update_registration
-from roaming.ocpi.versions import VERSIONS
 from roaming.operations import feed
 
 logger = logging.getLogger(__name__)
@@ -35,8 +33,12 @@ MOST_ATTEMPTS = 5
 # A handshake is at most some six requests of ten seconds.
 HANDSHAKE_TIME = timedelta(seconds=90)
 
-# A location names tariffs, a session names a location: what is named goes first.
-ORDER = ("tariffs", "locations", "sessions", "cdrs", "commands")
+# The result of a request on a charging profile goes before the limits that it led to.
+PROFILES = ("profileresults", "chargingprofiles")
+# A location names tariffs, a session names a location: what is named goes first, and what is gone
+# goes after what named it.
+GONE_TARIFFS = "gone tariffs"
+ORDER = ("tariffs", "locations", GONE_TARIFFS, "sessions", "cdrs", "commands", *PROFILES)
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,13 @@ def _drain(lease: feed.Lease) -> tuple[bool, int]:
     position = lease.position
     _introduce_new_parties(lease)
     partner = Partner.objects.prefetch_related("roles", "endpoints").get(pk=lease.partner_id)
-    untold = frozenset(party.lower() for party in unknown_parties(partner))
-    audience = Audience(clock.now(), visibility.own_tariffs(partner))
-    target = Target(partner, VERSIONS[partner.version], untold, audience)
+    untold = unknown_parties(partner)
     requests = 0
     with Sender(partner, lease) as sender:
         while batch := _next_batch(lease, position):
-            trouble = _send_batch(target, sender, lease, batch.changes)
+            # Anew for every batch: a tariff may have become valid, a party may be back.
+            target = Target.of(partner, untold=untold, now=clock.now())
+            trouble = _send_batch(target, sender, lease, batch)
             requests += sender.take_count()
             now = clock.now()
             if trouble is not None:
@@ -128,23 +130,34 @@ def _next_batch(lease: feed.Lease, position: int, *, limit: int = feed.BATCH) ->
 
 
 def _send_batch(
-    target: Target, sender: Sender, lease: feed.Lease, changes: Sequence[Change]
+    target: Target, sender: Sender, lease: feed.Lease, batch: feed.Batch
 ) -> _Trouble | None:
     """Send what changed; return why the batch has to be gone through again, if it has."""
-    newest = {(change.module, change.object_id) for change in changes}
+    newest = {(change.module, change.object_id) for change in batch.changes}
     failed: list[Job] = []
     for module in ORDER:
-        object_ids = sorted(object_id for name, object_id in newest if name == module)
+        name = "tariffs" if module == GONE_TARIFFS else module
+        object_ids = sorted(object_id for changed, object_id in newest if changed == name)
         for chunk in _chunks(object_ids):
             if not feed.renew_lease(lease=lease, now=clock.now()):
                 raise LeaseLost
-            jobs = list(jobs_for(target, module, chunk))
+            jobs = list(_jobs(target, module, chunk, batch.position))
             mark_uncertain(jobs)
             sender.send_all(jobs)
             failed += note(target.partner, lease, jobs)
             if sender.gives_up:
                 return _trouble(failed)
     return _trouble(_not_set_aside(sender, lease, failed))
+
+
+def _jobs(target: Target, module: str, object_ids: Sequence[int], position: int) -> Iterator[Job]:
+    if module == GONE_TARIFFS:
+        return removals(target, object_ids, position=position)
+    if module not in profiles.JOBS:
+        return jobs_for(target, module, object_ids)
+    if module in target.dialect.push_off:
+        return iter(())
+    return profiles.JOBS[module](target, deliveries_of(target.partner, module, object_ids))
 
 
 def _not_set_aside(sender: Sender, lease: feed.Lease, failed: Sequence[Job]) -> list[Job]:

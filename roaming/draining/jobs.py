@@ -1,35 +1,72 @@
 """What has to be sent to one partner: an object each, and the requests it takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import orjson
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from cpo_platform.common import clock
 from roaming import visibility
 from roaming.client import Party, Reply, Verdict, endpoint_url
-from roaming.models import Command, Delivery, Partner, Role
+from roaming.dialect import Dialect
+from roaming.models import (
+    Change,
+    ClientInfo,
+    Command,
+    Delivery,
+    Partner,
+    Role,
+)
 from roaming.ocpi.common.audience import Audience
+from roaming.ocpi.dialects import adapt, dialect_of
 from roaming.ocpi.documents import SOURCES, bodies
-from roaming.ocpi.pushing import PLANS, Plan, Push, plan_removal
-from roaming.ocpi.versions import Version
-from roaming.operations import commands
+from roaming.ocpi.pushing import PLANS, Manner, Plan, Push, plan_removal, plan_withdrawal
+from roaming.ocpi.versions import VERSIONS, Version
+from roaming.operations import commands, hubs
 
 # After its timeout an eMSP expects no result any more (OCPI 2.2.1, mod_commands, CommandResponse).
 RESULT_TIME = timedelta(seconds=commands.TIMEOUT_SECONDS)
+# Whose objects are for everybody: through a hub they go to the hub itself, which passes them on.
+BROADCAST = frozenset(["locations", "tariffs"])
 
 
 @dataclass(frozen=True)
 class Target:
-    """The partner that is served, in its version; `untold` parties of ours it does not know."""
+    """The partner that is served, in its version and its dialect.
+
+    `untold` are parties of ours that it does not know; `client_infos` is what a hub says of the
+    parties behind it.
+    """
 
     partner: Partner
     version: Version
+    dialect: Dialect
     untold: frozenset[str]
+    client_infos: tuple[ClientInfo, ...]
     audience: Audience
+
+    @classmethod
+    def of(cls, partner: Partner, *, untold: Iterable[str], now: datetime) -> "Target":
+        """Return who is served: with two queries."""
+        return cls(
+            partner,
+            VERSIONS[partner.version],
+            dialect_of(partner),
+            frozenset(party.lower() for party in untold),
+            tuple(hubs.client_infos(partner)),
+            Audience(now, visibility.own_tariffs(partner)),
+        )
+
+    @property
+    def manner(self) -> Manner:
+        return Manner.of(self.dialect, self.version.number)
+
+    def broadcast_to(self) -> Party | None:
+        """Return whom locations and tariffs are for: the hub, or the first party of a partner."""
+        return hub_of(self.partner) or _first_party(self.partner)
 
 
 @dataclass
@@ -65,107 +102,225 @@ class Job:
         )
 
 
+@dataclass(frozen=True)
+class _Row:
+    """What a row says that its document need not: whose it is, and whom it is for."""
+
+    moment: datetime
+    owner: Party
+    ocpi_id: str
+    emsp: Party | None = None
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return (self.owner.country_code, self.owner.party_id, self.ocpi_id)
+
+
 def jobs_for(target: Target, module: str, object_ids: Sequence[int]) -> Iterator[Job]:
+    """Return what has to be sent of these objects; what is gone is left to `removals`."""
+    deliveries = deliveries_of(target.partner, module, object_ids)
+    if module == "commands":
+        yield from _command_jobs(target, deliveries)
+        return
+    if module in {"profileresults", "chargingprofiles"}:
+        # Late, since it builds its jobs of what is here.
+        from roaming.draining import profiles
+
+        yield from profiles.JOBS[module](target, deliveries)
+        return
+    url = _endpoint(target, module)
+    if url is not None:
+        yield from _object_jobs(target, module, url, deliveries)
+
+
+def removals(target: Target, object_ids: Sequence[int], *, position: int) -> Iterator[Job]:
+    """Return the DELETEs of tariffs that the partner has and may not see any more.
+
+    They go after the locations of their batch, whose connectors named them. Where the feed has
+    another change of such a tariff behind `position`, so have its locations: it waits for that.
+    """
+    url = _endpoint(target, "tariffs")
+    if url is None:
+        return
+    visible = visibility.tariffs_for(target.partner, now=target.audience.now)
+    held = Delivery.objects.filter(
+        partner=target.partner, module="tariffs", object_id__in=list(object_ids)
+    ).exclude(object_id__in=visible.filter(pk__in=list(object_ids)).values("pk"))
+    gone = {row.object_id: row for row in held if row.sent.get("path")}
+    later = set(
+        Change.objects.filter(module="tariffs", object_id__in=list(gone))
+        .filter(Q(sequence__gt=position) | Q(sequence__isnull=True))
+        .filter(Q(partner__isnull=True) | Q(partner=target.partner))
+        .values_list("object_id", flat=True)
+    )
+    for object_id, delivery in gone.items():
+        if object_id in later:
+            continue
+        plan = plan_removal(delivery.sent)
+        owner = Party(*plan.pushes[0].path[:2])
+        receiver = target.broadcast_to()
+        yield _job(delivery, plan, url, owner=owner, receiver=receiver)
+
+
+def hub_of(partner: Partner) -> Party | None:
+    """Return the party that stands for a hub (OCPI 2.2.1: role HUB; 2.3.0: hub_party_id)."""
+    if partner.hub_party_id:
+        return Party(partner.hub_party_id[:2], partner.hub_party_id[2:])
+    hubs = [role for role in partner.roles.all() if role.role == Role.HUB]
+    return Party(hubs[0].country_code, hubs[0].party_id) if hubs else None
+
+
+def deliveries_of(partner: Partner, module: str, object_ids: Sequence[int]) -> dict[int, Delivery]:
+    """Return our notes of what the partner has, by object; new ones where there was none yet."""
     deliveries = {
         delivery.object_id: delivery
         for delivery in Delivery.objects.filter(
-            partner=target.partner, module=module, object_id__in=object_ids
+            partner=partner, module=module, object_id__in=object_ids
         )
     }
     for object_id in object_ids:
         deliveries.setdefault(
-            object_id, Delivery(partner=target.partner, module=module, object_id=object_id)
+            object_id, Delivery(partner=partner, module=module, object_id=object_id)
         )
-    if module == "commands":
-        yield from _command_jobs(target, deliveries)
-        return
-    url = endpoint_url(target.partner, module, "RECEIVER")
-    if url is None:
-        # The partner does not want to be told; it pulls.
-        return
-    yield from _object_jobs(target, module, url, deliveries)
+    return deliveries
+
+
+def _endpoint(target: Target, module: str) -> str | None:
+    """Return where a module is pushed to; None: the partner does not want to be told, it pulls."""
+    if module in target.dialect.push_off:
+        return None
+    return endpoint_url(target.partner, module, "RECEIVER")
 
 
 def _object_jobs(
     target: Target, module: str, url: str, deliveries: dict[int, Delivery]
 ) -> Iterator[Job]:
-    wanted = _visible(target.partner, module).filter(pk__in=list(deliveries))
-    moments = dict(wanted.values_list("id", "last_updated"))
+    visible = _visible(target, module).filter(pk__in=list(deliveries))
+    rows = _rows(visible, module)
+    hidden: dict[int, _Row] = {}
     if module == "locations":
-        moments |= _withdrawn_locations(deliveries, moments)
+        hidden = _withdrawn_locations(deliveries, rows)
     documents = bodies(
-        moments.items(), module=module, version=target.version, audience=target.audience
+        [(object_id, row.moment) for object_id, row in (rows | hidden).items()],
+        module=module,
+        version=target.version,
+        audience=target.audience,
     )
-    plan_for = PLANS[module]
-    for object_id, delivery in deliveries.items():
+    for object_id, row in (rows | hidden).items():
         text = documents.get(object_id)
-        if text is None:
-            plan = plan_removal(delivery.sent) if module == "tariffs" else Plan((), delivery.sent)
-            document, whole = {}, None
-        else:
-            document = orjson.loads(text)
-            plan = plan_for(document, delivery.sent)
-            whole = None if module == "cdrs" else plan_for(document, {}, whole=True)
-        owner = _owner(document)
-        if not plan.pushes or (owner and str(owner).lower() in target.untold):
+        if text is None or _must_wait(target, row):
             continue
-        yield Job(
-            module=module,
-            object_id=object_id,
-            delivery=delivery,
-            was_uncertain=bool(delivery.sent.get("uncertain")),
-            plan=plan,
-            whole=whole,
-            url=url,
-            sender=owner,
-            receiver=_receiver(target.partner, document),
-            exact_url=module == "cdrs",
+        delivery = deliveries[object_id]
+        document = orjson.loads(
+            adapt(text, module=module, dialect=target.dialect, version=target.version.number)
         )
+        plan, whole = _plans(target, module, row, document, delivery, hidden=object_id in hidden)
+        if not plan.pushes:
+            continue
+        receiver = row.emsp or target.broadcast_to()
+        job = _job(delivery, plan, url, owner=row.owner, receiver=receiver)
+        job.whole = whole
+        job.exact_url = module == "cdrs"
+        yield job
 
 
-def _visible(partner: Partner, module: str) -> QuerySet[Any]:
+def _plans(
+    target: Target,
+    module: str,
+    row: _Row,
+    document: dict[str, Any],
+    delivery: Delivery,
+    *,
+    hidden: bool,
+) -> tuple[Plan, Plan | None]:
+    """Return what to send, and what to send where the partner turns out not to have the object."""
+    manner, path = target.manner, row.path
+    if hidden:
+        # One that it does not know any more needs no withdrawal.
+        plan = plan_withdrawal(document, delivery.sent, path=path, manner=manner)
+        return plan, Plan((), plan.sent)
+    plan_for = PLANS[module]
+    plan = plan_for(document, delivery.sent, path=path, manner=manner)
+    if module == "cdrs":
+        return plan, None
+    return plan, plan_for(document, {}, path=path, manner=manner, whole=True)
+
+
+def _job(
+    delivery: Delivery,
+    plan: Plan,
+    url: str,
+    *,
+    owner: Party | None,
+    receiver: Party | None,
+) -> Job:
+    return Job(
+        module=delivery.module,
+        object_id=delivery.object_id,
+        delivery=delivery,
+        was_uncertain=bool(delivery.sent.get("uncertain")),
+        plan=plan,
+        url=url,
+        sender=owner,
+        receiver=receiver,
+    )
+
+
+def _must_wait(target: Target, row: _Row) -> bool:
+    """Tell whether an object is for later: its owner is not introduced, or nobody is there.
+
+    To a party that its hub cannot reach nothing is sent, and nothing is queued; when it is back,
+    what it missed is announced (OCPI 2.2.1, mod_hub_client_info).
+    """
+    if str(row.owner).lower() in target.untold:
+        return True
+    emsp = row.emsp
+    return emsp is not None and hubs.is_away(target.client_infos, emsp.country_code, emsp.party_id)
+
+
+def _visible(target: Target, module: str) -> QuerySet[Any]:
     doors: dict[str, Any] = {
         "locations": visibility.locations_for,
         "tariffs": visibility.tariffs_for,
         "sessions": visibility.sessions_for,
         "cdrs": visibility.cdrs_for,
     }
-    return cast("QuerySet[Any]", doors[module](partner))
+    door = doors[module](target.partner, now=target.audience.now)
+    return cast("QuerySet[Any]", door)
+
+
+def _rows(found: QuerySet[Any], module: str) -> dict[int, _Row]:
+    names = ["id", "last_updated", "country_code", "party_id", "ocpi_id"]
+    if module not in BROADCAST:
+        names += ["token_country_code", "token_party_id"]
+    return {
+        object_id: _Row(
+            moment, Party(country_code, party_id), ocpi_id, Party(*emsp) if emsp else None
+        )
+        for object_id, moment, country_code, party_id, ocpi_id, *emsp in found.values_list(*names)
+    }
 
 
 def _withdrawn_locations(
-    deliveries: dict[int, Delivery], visible: dict[int, datetime]
-) -> dict[int, datetime]:
-    """Return the locations that the partner has and may no longer see: it must learn of that.
-
-    They are sent once more, with `publish` false; a location cannot be deleted in OCPI.
-    """
+    deliveries: dict[int, Delivery], visible: dict[int, _Row]
+) -> dict[int, _Row]:
+    """Return the locations that the partner has and may no longer see: it must learn of that."""
     held = [
         object_id
         for object_id, delivery in deliveries.items()
         if object_id not in visible and delivery.sent.get("digest")
     ]
-    rows = SOURCES["locations"].rows().filter(pk__in=held, publish=False)
-    return dict(rows.values_list("id", "last_updated"))
+    return _rows(SOURCES["locations"].rows().filter(pk__in=held), "locations") if held else {}
 
 
-def _owner(document: dict[str, Any]) -> Party | None:
-    if "country_code" not in document:
-        return None
-    return Party(document["country_code"], document["party_id"])
-
-
-def _receiver(partner: Partner, document: dict[str, Any]) -> Party | None:
-    token = document.get("cdr_token")
-    if token:
-        return Party(token["country_code"], token["party_id"])
+def _first_party(partner: Partner) -> Party | None:
     roles = sorted(partner.roles.all(), key=lambda role: (role.role != Role.EMSP, role.pk))
     return Party(roles[0].country_code, roles[0].party_id) if roles else None
 
 
 def _command_jobs(target: Target, deliveries: dict[int, Delivery]) -> Iterator[Job]:
     rows = Command.objects.filter(partner=target.partner, pk__in=list(deliveries)).select_related(
-        "location"
+        "location", "session", "reservation"
     )
     for command in rows:
         delivery = deliveries[command.pk]
@@ -178,14 +333,28 @@ def _command_jobs(target: Target, deliveries: dict[int, Delivery]) -> Iterator[J
             delivery.save()
             continue
         body = target.version.shapes.command_result(command.result, command.message)
+        plan = Plan((Push("POST", (), body),), {"delivered": True})
         location = command.location
-        yield Job(
-            module="commands",
-            object_id=command.pk,
-            delivery=delivery,
-            plan=Plan((Push("POST", (), body),), {"delivered": True}),
-            url=command.response_url,
-            sender=Party(location.country_code, location.party_id) if location else None,
-            receiver=_receiver(target.partner, {"cdr_token": command.token}),
-            exact_url=True,
-        )
+        owner = Party(location.country_code, location.party_id) if location else _asked(command)
+        receiver = _asker(command) or target.broadcast_to()
+        job = _job(delivery, plan, command.response_url, owner=owner, receiver=receiver)
+        job.exact_url = True
+        yield job
+
+
+def _asked(command: Command) -> Party | None:
+    """Return the party of ours that a command was for which names nothing that we have."""
+    asked = command.parameters.get("asked")
+    return Party(*asked) if asked else None
+
+
+def _asker(command: Command) -> Party | None:
+    """Return the eMSP that a command is about: it has sent it, perhaps through a hub."""
+    if command.token:
+        return Party(command.token["country_code"], command.token["party_id"])
+    if command.session:
+        return Party(command.session.token_country_code, command.session.token_party_id)
+    if command.reservation:
+        reservation = command.reservation
+        return Party(reservation.owner_country_code, reservation.owner_party_id)
+    return None

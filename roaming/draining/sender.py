@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from django.db import connection
 
@@ -10,13 +11,32 @@ from cpo_platform.common import clock, http, json
 from roaming.client import Credential, Request, Verdict, http_join, send
 from roaming.draining.jobs import Job
 from roaming.models import Partner
-from roaming.models.messages import MAX_LOGGED_BODY
+from roaming.models.messages import MAX_LOGGED_BODY, Direction
+from roaming.ocpi.dialects import dialect_of
 from roaming.ocpi.pushing import Plan, Push
 from roaming.operations import feed
 
 CONCURRENCY = 32
 # So many failures in a row, and nothing that went through: it is the partner, not the object.
 MOST_FAILURES = 3
+
+
+class Pace:
+    """So many requests a minute, evenly; the last that were sent before count as well."""
+
+    def __init__(self, requests_per_minute: int, last: datetime | None) -> None:
+        self._seconds = 60 / requests_per_minute
+        passed = (clock.now() - last).total_seconds() if last else self._seconds
+        self._wait_first = max(self._seconds - passed, 0.0)
+        self._next: float | None = None
+
+    async def turn(self) -> None:
+        """Wait until the next request may go."""
+        now = asyncio.get_running_loop().time()
+        free = now + self._wait_first if self._next is None else max(self._next, now)
+        # Before the wait: who comes meanwhile goes after us.
+        self._next = free + self._seconds
+        await asyncio.sleep(free - now)
 
 
 class Sender:
@@ -29,6 +49,11 @@ class Sender:
         self.gives_up = False
         self._failures = 0
         self.credential = Credential.of(partner)
+        dialect = dialect_of(partner)
+        # OCPI 2.1.1 has no routing headers.
+        self._routing = dialect.routing_headers and partner.version != "2.1.1"
+        limit = dialect.requests_per_minute
+        self._pace = Pace(limit, _last_request(partner)) if limit else None
         self._runner = asyncio.Runner()
         self._client = http.Client(connections=CONCURRENCY)
         self._count = 0
@@ -55,6 +80,7 @@ class Sender:
 
         async def run(job: Job) -> None:
             async with limit:
+                await self._turn()
                 if not self.gives_up:
                     await self._send(job)
                     self._judge(job)
@@ -63,6 +89,11 @@ class Sender:
             beat = group.create_task(self._keep_lease())
             await asyncio.gather(*(run(job) for job in jobs))
             beat.cancel()
+
+    async def _turn(self) -> None:
+        """Wait for our turn, where the partner wants no more than so many requests a minute."""
+        if self._pace is not None and not self.gives_up:
+            await self._pace.turn()
 
     def _judge(self, job: Job) -> None:
         """Tell a partner that is down from an object that it cannot take."""
@@ -91,7 +122,10 @@ class Sender:
 
     async def _send_plan(self, job: Job, plan: Plan) -> tuple[Verdict, str]:
         for push in plan.pushes:
-            reply = await send(self._client, _request(job, push), self.credential)
+            if job.replies:
+                await self._turn()
+            request = _request(job, push, routing=self._routing)
+            reply = await send(self._client, request, self.credential)
             # Data is of no use here, and 64 bodies of a megabyte are too much to keep.
             job.replies.append(replace(reply, data=None, body=reply.body[:MAX_LOGGED_BODY]))
             verdict = reply.verdict
@@ -109,11 +143,16 @@ def _renew_in_thread(lease: feed.Lease) -> bool:
         connection.close()
 
 
-def _request(job: Job, push: Push) -> Request:
+def _last_request(partner: Partner) -> datetime | None:
+    sent = partner.messages.filter(direction=Direction.OUT).order_by("-id")
+    return sent.values_list("at", flat=True).first()
+
+
+def _request(job: Job, push: Push, *, routing: bool) -> Request:
     return Request(
         push.method,
         job.url if job.exact_url else http_join(job.url, *push.path),
         body=None if push.body is None else json.dumps(push.body),
-        sender=job.sender,
-        receiver=job.receiver,
+        sender=job.sender if routing else None,
+        receiver=job.receiver if routing else None,
     )

@@ -5,6 +5,9 @@ document is what it should hold, and the plan is the least that makes them equal
 a status are one PATCH. Equal means equal to the last `last_updated`: a partner that compares what
 it has with what it pulls finds no difference. A note that says `uncertain` (we never learned what
 became of the last request) is no note: the whole is sent.
+
+`path` is where the object is at the partner: its owner (a party of ours, also when a hub passes it
+on) and its id, as the row has them: an object of OCPI 2.1.1 does not name its owner.
 """
 
 import hashlib
@@ -13,8 +16,35 @@ from datetime import datetime
 from typing import Any
 
 from cpo_platform.common import json
+from roaming.dialect import Dialect
 
 Json = dict[str, Any]
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a version, and a partner, want changes to be told.
+
+    `evses_whole`: an EVSE's status by PUT of the EVSE. `sessions_whole`: every change of a session
+    by PUT. `periods_whole`: those that bring new charging periods; OCPI 2.1.1 does not say what a
+    PATCH does with them. `can_withdraw`: a location can be set to `publish` false.
+    """
+
+    evses_whole: bool = False
+    sessions_whole: bool = False
+    periods_whole: bool = False
+    can_withdraw: bool = True
+
+    @classmethod
+    def of(cls, dialect: Dialect, version: str) -> "Manner":
+        old = version == "2.1.1"
+        return cls(
+            evses_whole=dialect.evse_status == "PUT",
+            sessions_whole=dialect.sessions == "PUT",
+            periods_whole=old,
+            can_withdraw=not old,
+        )
 
 
 @dataclass(frozen=True)
@@ -22,7 +52,7 @@ class Push:
     """One request: `path` is what follows the partner's endpoint, owner first."""
 
     method: str
-    path: tuple[str, ...]
+    path: Path
     body: Json | None = None
 
 
@@ -35,76 +65,133 @@ class Plan:
 
 
 # More than this of one location are dearer than the location.
-MOST_PATCHES = 10
+MOST_PARTS = 10
 NOTHING: tuple[Push, ...] = ()
+PLAIN = Manner()
 
 
 def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value)).hexdigest()[:32]
 
 
-def plan_location(document: Json, sent: Json, *, whole: bool = False) -> Plan:
-    """PUT a location that is new or changed; PATCH the EVSEs whose status is all that changed.
+def plan_location(
+    document: Json, sent: Json, *, path: Path, manner: Manner = PLAIN, whole: bool = False
+) -> Plan:
+    """PUT a location that is new or changed; of one that is known, tell the EVSEs that changed.
 
-    A PATCH of an EVSE moves the `last_updated` of its location on the partner's side (OCPI 2.2.1,
-    mod_locations); where that would not come out as ours, the location is PUT.
+    An EVSE whose status is all that changed is PATCHed, one that is new or changed otherwise is
+    PUT, each at its own URL (OCPI 2.2.1, mod_locations, 3.2.2). That moves the `last_updated` of
+    its location on the partner's side; where that would not come out as ours, the location is PUT.
     """
     evses: list[Json] = document.get("evses", [])
     note: Json = {
-        "digest": digest(_without_status(document)),
+        "digest": digest(_without(document, "last_updated", "evses")),
+        "evses": {evse["uid"]: digest(_without(evse, "last_updated", "status")) for evse in evses},
+        "statuses": {evse["uid"]: evse["status"] for evse in evses},
         "moments": {evse["uid"]: evse["last_updated"] for evse in evses},
         "last_updated": document["last_updated"],
     }
-    path = _path(document)
-    if whole or sent.get("uncertain") or sent.get("digest") != note["digest"]:
-        return Plan((Push("PUT", path, document),), note)
+    everything = Plan((Push("PUT", path, document),), note)
+    known: Json = sent.get("evses", {})
+    if (
+        whole
+        or sent.get("uncertain")
+        or "statuses" not in sent
+        or sent.get("digest") != note["digest"]
+        or known.keys() - note["evses"].keys()
+    ):
+        return everything
     moments: dict[str, str] = sent["moments"]
-    changed = [evse for evse in evses if moments.get(evse["uid"]) != evse["last_updated"]]
+    statuses: dict[str, str] = sent["statuses"]
+    # Not by the time alone: OCPI 2.1.1 has whole seconds, and two changes may fall into one.
+    changed = [
+        evse
+        for evse in evses
+        if moments.get(evse["uid"]) != evse["last_updated"]
+        or statuses[evse["uid"]] != evse["status"]
+        or known[evse["uid"]] != note["evses"][evse["uid"]]
+    ]
     # In their order, so that the partner's location ends with the newest.
     changed.sort(key=lambda evse: datetime.fromisoformat(evse["last_updated"]))
     ends_with = changed[-1]["last_updated"] if changed else sent["last_updated"]
-    if ends_with != document["last_updated"] or len(changed) > MOST_PATCHES:
-        return Plan((Push("PUT", path, document),), note)
-    pushes = tuple(
+    if ends_with != document["last_updated"] or len(changed) > MOST_PARTS:
+        return everything
+    return Plan(
+        tuple(
+            _evse_push(
+                path, evse, manner, same=known.get(evse["uid"]) == note["evses"][evse["uid"]]
+            )
+            for evse in changed
+        ),
+        note,
+    )
+
+
+def _evse_push(path: Path, evse: Json, manner: Manner, *, same: bool) -> Push:
+    if manner.evses_whole or not same:
+        return Push("PUT", (*path, evse["uid"]), evse)
+    body = {"status": evse["status"], "last_updated": evse["last_updated"]}
+    return Push("PATCH", (*path, evse["uid"]), body)
+
+
+def plan_withdrawal(document: Json, sent: Json, *, path: Path, manner: Manner = PLAIN) -> Plan:
+    """Tell a partner once that a location which it has is none that it may see any more.
+
+    A location cannot be deleted in OCPI: it is PUT with `publish` false and for no tokens. 2.1.1
+    has no `publish`: there, its EVSEs become REMOVED.
+    """
+    if not sent.get("digest"):
+        return Plan(NOTHING, sent)
+    note = {"withdrawn": True}
+    if manner.can_withdraw:
+        hidden = _without(document, "publish_allowed_to") | {"publish": False}
+        return Plan((Push("PUT", path, hidden),), note)
+    removals = tuple(
         Push(
             "PATCH",
             (*path, evse["uid"]),
-            {"status": evse["status"], "last_updated": evse["last_updated"]},
+            {"status": "REMOVED", "last_updated": evse["last_updated"]},
         )
-        for evse in changed
+        for evse in document.get("evses", [])
+        if evse["status"] != "REMOVED"
     )
-    return Plan(pushes, note)
+    return Plan(removals, note)
 
 
-def plan_tariff(document: Json, sent: Json, *, whole: bool = False) -> Plan:
+def plan_tariff(
+    document: Json, sent: Json, *, path: Path, manner: Manner = PLAIN, whole: bool = False
+) -> Plan:
     """PUT a tariff that is new or changed; OCPI 2.2.1 has no PATCH for it."""
-    note = {"digest": digest(document), "path": list(_path(document))}
+    del manner
+    note = {"digest": digest(document), "path": list(path)}
     if not (whole or sent.get("uncertain")) and sent.get("digest") == note["digest"]:
         return Plan(NOTHING, note)
-    return Plan((Push("PUT", _path(document), document),), note)
+    return Plan((Push("PUT", path, document),), note)
 
 
 def plan_removal(sent: Json) -> Plan:
-    """DELETE what the partner has of a tariff that is gone."""
+    """DELETE what the partner has of a tariff that is gone, or none of its any more."""
     if not sent.get("path"):
         return Plan(NOTHING, {})
     return Plan((Push("DELETE", tuple(sent["path"])),), {})
 
 
-def plan_session(document: Json, sent: Json, *, whole: bool = False) -> Plan:
+def plan_session(
+    document: Json, sent: Json, *, path: Path, manner: Manner = PLAIN, whole: bool = False
+) -> Plan:
     """PUT a session that is new; PATCH what changed, with the periods that are new.
 
     A PATCH appends its charging periods and cannot remove a field (OCPI 2.2.1, mod_sessions,
     PATCH): if a period that was sent has changed, or a field is gone, the whole is PUT.
     """
     periods: list[Json] = document.get("charging_periods", [])
-    fields = {name: value for name, value in document.items() if name != "charging_periods"}
+    fields = _without(document, "charging_periods")
     note: Json = {
         "fields": {name: digest(value) for name, value in fields.items()},
         "periods": len(periods),
         "periods_digest": digest(periods),
     }
-    path = _path(document)
+    everything = Plan((Push("PUT", path, document),), note)
     held = sent.get("periods", 0)
     known: Json = sent.get("fields", {})
     if (
@@ -114,19 +201,25 @@ def plan_session(document: Json, sent: Json, *, whole: bool = False) -> Plan:
         or digest(periods[:held]) != sent.get("periods_digest")
         or known.keys() - fields.keys()
     ):
-        return Plan((Push("PUT", path, document),), note)
+        return everything
     changes = {
         name: value for name, value in fields.items() if known.get(name) != note["fields"][name]
     }
-    if periods[held:]:
-        changes["charging_periods"] = periods[held:]
-    if not changes:
+    new = periods[held:]
+    if not changes and not new:
         return Plan(NOTHING, note)
+    if manner.sessions_whole or (manner.periods_whole and new):
+        return everything
+    if new:
+        changes["charging_periods"] = new
     return Plan((Push("PATCH", path, changes | {"last_updated": fields["last_updated"]}),), note)
 
 
-def plan_cdr(document: Json, sent: Json, *, whole: bool = False) -> Plan:  # noqa: ARG001  as its peers
+def plan_cdr(
+    document: Json, sent: Json, *, path: Path, manner: Manner = PLAIN, whole: bool = False
+) -> Plan:
     """POST a CDR that the partner does not have yet; its URL is the partner's to choose."""
+    del path, manner, whole
     if sent.get("delivered"):
         return Plan(NOTHING, sent)
     return Plan((Push("POST", (), document),), {"delivered": True})
@@ -140,15 +233,5 @@ PLANS = {
 }
 
 
-def _path(document: Json) -> tuple[str, ...]:
-    return (document["country_code"], document["party_id"], document["id"])
-
-
-def _without_status(document: Json) -> Json:
-    """Return what a PUT is for: everything but the statuses and the times that go with them."""
-    location = {name: value for name, value in document.items() if name != "last_updated"}
-    location["evses"] = [
-        {name: value for name, value in evse.items() if name not in {"status", "last_updated"}}
-        for evse in document.get("evses", [])
-    ]
-    return location
+def _without(document: Json, *names: str) -> Json:
+    return {name: value for name, value in document.items() if name not in names}

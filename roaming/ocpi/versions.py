@@ -80,8 +80,8 @@ VERSIONS: dict[str, Version] = {
     version.number: version
     for version in (
         Version("2.1.1", _CPO_MODULES_2_1_1, v2_1_1.SHAPES),
-        Version("2.2.1", _CPO_MODULES, v2_2_1.SHAPES, revision=2),
-        Version("2.3.0", _CPO_MODULES, v2_3_0.SHAPES),
+        Version("2.2.1", _CPO_MODULES, v2_2_1.SHAPES, revision=3),
+        Version("2.3.0", _CPO_MODULES, v2_3_0.SHAPES, revision=2),
     )
 }
 

@@ -72,7 +72,50 @@ def announce(*, module: str, object_id: int, partner_id: int | None = None) -> N
     wake.feeds()
 
 
-def announce_everything(*, partner_id: int) -> None:
+def announce_many(*, module: str, object_ids: Iterable[int], partner_id: int | None = None) -> None:
+    """Write down that many objects changed, as `announce` does."""
+    with transaction.atomic():
+        for some in _slices(iter(object_ids)):
+            Change.objects.bulk_create(
+                Change(module=module, object_id=object_id, partner_id=partner_id)
+                for object_id in some
+            )
+        wake.feeds()
+
+
+def announce_to_group(*, group_id: int, location_ids: Sequence[int]) -> None:
+    """Announce locations to the partners that see a location group, and not every location."""
+    partners = Partner.objects.filter(location_groups=group_id, all_locations=False)
+    for partner_id in partners.order_by("pk").values_list("pk", flat=True):
+        announce_many(module="locations", object_ids=location_ids, partner_id=partner_id)
+
+
+def announce_missed(*, partner_id: int, country_code: str, party_id: str, now: datetime) -> None:
+    """Announce what an eMSP behind a hub missed of its sessions and CDRs while it was away.
+
+    While its hub said that it is not connected, nothing was sent to it (OCPI 2.2.1,
+    mod_hub_client_info). What it has is known, so that it gets the present state and no more.
+    """
+    partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
+    owned = Q(token_country_code=country_code, token_party_id=party_id)
+    doors: dict[str, QuerySet[Any, Any]] = {
+        "sessions": visibility.sessions_for(partner, now=now),
+        "cdrs": visibility.cdrs_for(partner, now=now),
+    }
+    missed = {}
+    for module, rows in doors.items():
+        has_it = Delivery.objects.filter(
+            partner=partner,
+            module=module,
+            object_id=OuterRef("pk"),
+            delivered_at__gte=OuterRef("last_updated"),
+        )
+        since = partner.registered_at or now
+        missed[module] = rows.filter(owned, ~Exists(has_it), last_updated__gte=since)
+    _announce_all(partner_id, missed)
+
+
+def announce_everything(*, partner_id: int, now: datetime) -> None:
     """Announce to one partner all that it may see, tariffs before the locations that name them.
 
     Of sessions, those that are running; it pulls the rest, and its CDRs are announced already.
@@ -81,14 +124,14 @@ def announce_everything(*, partner_id: int) -> None:
     _announce_all(
         partner_id,
         {
-            "tariffs": visibility.tariffs_for(partner),
-            "locations": visibility.locations_for(partner),
-            "sessions": visibility.sessions_for(partner).ongoing(),
+            "tariffs": visibility.tariffs_for(partner, now=now),
+            "locations": visibility.locations_for(partner, now=now),
+            "sessions": visibility.sessions_for(partner, now=now).unfinished(),
         },
     )
 
 
-def announce_parties(*, partner_id: int, parties: Iterable[str]) -> None:
+def announce_parties(*, partner_id: int, parties: Iterable[str], now: datetime) -> None:
     """Announce all of some parties of ours (`NL*ABC`), which had to wait until it knew them."""
     partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
     owned = Q(pk__in=[])
@@ -98,10 +141,10 @@ def announce_parties(*, partner_id: int, parties: Iterable[str]) -> None:
     _announce_all(
         partner_id,
         {
-            "tariffs": visibility.tariffs_for(partner).filter(owned),
-            "locations": visibility.locations_for(partner).filter(owned),
-            "sessions": visibility.sessions_for(partner).filter(owned),
-            "cdrs": visibility.cdrs_for(partner).filter(owned),
+            "tariffs": visibility.tariffs_for(partner, now=now).filter(owned),
+            "locations": visibility.locations_for(partner, now=now).filter(owned),
+            "sessions": visibility.sessions_for(partner, now=now).filter(owned),
+            "cdrs": visibility.cdrs_for(partner, now=now).filter(owned),
         },
     )
 
@@ -110,12 +153,11 @@ def _announce_all(partner_id: int, visible: Mapping[str, QuerySet[Any, Any]]) ->
     with transaction.atomic():
         for module, rows in visible.items():
             ids = rows.order_by("pk").values_list("pk", flat=True)
-            for some in _slices(ids.iterator(chunk_size=BATCH)):
-                Change.objects.bulk_create(
-                    Change(module=module, object_id=object_id, partner_id=partner_id)
-                    for object_id in some
-                )
-        wake.feeds()
+            announce_many(
+                module=module,
+                object_ids=ids.iterator(chunk_size=BATCH),
+                partner_id=partner_id,
+            )
 
 
 def _slices(ids: Iterator[int]) -> Iterator[list[int]]:
@@ -124,7 +166,7 @@ def _slices(ids: Iterator[int]) -> Iterator[list[int]]:
         yield some
 
 
-def send_everything_again(*, partner_id: int) -> None:
+def send_everything_again(*, partner_id: int, now: datetime) -> None:
     """Send a partner the whole of all that it may see, whatever we think it has.
 
     CDRs are left out: one that was acknowledged is never sent twice.
@@ -137,7 +179,7 @@ def send_everything_again(*, partner_id: int) -> None:
             refused_at=None,
             attempts=0,
         )
-        announce_everything(partner_id=partner_id)
+        announce_everything(partner_id=partner_id, now=now)
 
 
 def open_feed(partner: Partner, *, now: datetime) -> Feed:

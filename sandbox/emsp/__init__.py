@@ -1,4 +1,4 @@
-"""A small eMSP that speaks OCPI 2.2.1: a partner for demonstrations, a judge for tests."""
+"""A small eMSP that speaks OCPI 2.1.1, 2.2.1 and 2.3.0: a partner to try, a judge for tests."""
 
 from sandbox.emsp.client import PeerError
 from sandbox.emsp.config import Settings

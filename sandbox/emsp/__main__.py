@@ -15,6 +15,9 @@ from sandbox.emsp.store import Store
 _HELP = {
     "database": "SQLite file; the state survives a restart",
     "public_url": "how the CPO reaches us (default: the bound address)",
+    "ocpi_version": "version to register with: 2.1.1, 2.2.1, 2.3.0 or newest",
+    "offers": "further versions the CPO may choose from, such as 2.1.1,2.3.0",
+    "hub_for": "be a hub for these eMSPs, such as NL*EM1,DE*EM2",
     "own_token_a": "fix the token with which the CPO may register here",
     "versions_url": "versions URL of the CPO to register with",
     "token_a": "token A handed out by the CPO",

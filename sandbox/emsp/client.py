@@ -1,4 +1,4 @@
-"""The client side: calls to the CPO, pulls page by page, pushes of tokens, commands."""
+"""The client side: calls to the CPO, pulls page by page, pushes of tokens."""
 
 import time
 import uuid
@@ -15,18 +15,17 @@ from sandbox.emsp.config import Settings
 from sandbox.emsp.messages import MessageLog
 from sandbox.emsp.peer import Peer, Violations
 from sandbox.emsp.receiver import Receiver
-from sandbox.emsp.store import Store, object_key
-from sandbox.emsp.validation import check, fatal
+from sandbox.emsp.sender import rendered
+from sandbox.emsp.store import Store
 from sandbox.emsp.wire import (
     MAX_BODY,
+    SWAPPED,
     Json,
     Party,
     authorization,
-    date_time,
     next_link,
     parse_date_time,
     routing,
-    utc_now,
 )
 
 PULLED_MODULES = ("tariffs", "locations", "sessions", "cdrs")
@@ -67,7 +66,6 @@ class Client:
         log: MessageLog,
         violations: Violations,
         receiver: Receiver,
-        public_url: str,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -75,7 +73,6 @@ class Client:
         self._log = log
         self._violations = violations
         self._receiver = receiver
-        self._public_url = public_url
         self._http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=settings.timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -94,19 +91,23 @@ class Client:
         token: str = "",
         body: Any = None,
         to: Party | None = None,
+        sender: Party | None = None,
+        version: str = "",
     ) -> Reply:
         """Make one call; raise PeerError unless HTTP is 2xx and `status_code` 1xxx.
 
-        `token` defaults to the one of the registration; `to` adds the routing headers.
+        `token` and `version` default to those of the registration; `to` adds the routing headers,
+        with `sender` as the party that speaks (we, unless a party behind the hub does).
         """
+        version = version or self._peer.version
         request_id = str(uuid.uuid4())
         headers = {
-            "Authorization": authorization(token or self._peer.outbound_token),
+            "Authorization": authorization(token or self._peer.outbound_token, version),
             "X-Request-ID": request_id,
             "X-Correlation-ID": str(uuid.uuid4()),
         }
-        if to:
-            headers |= routing(to=to, sender=self._settings.party)
+        if to and version != "2.1.1":
+            headers |= routing(to=to, sender=sender or self._settings.party)
         content = b"" if body is None else orjson.dumps(body)
         if content:
             headers["Content-Type"] = "application/json"
@@ -128,11 +129,13 @@ class Client:
             milliseconds=(time.monotonic() - started) * 1000,
             request_id=request_id,
             correlation_id=headers["X-Correlation-ID"],
+            to=str(to or ""),
             error=error,
         )
         if error:
             raise PeerError(f"{method} {url}: {error}")
-        self._judge_headers(module, method, request_id, headers, answered)
+        if version != "2.1.1":
+            self._judge_headers(module, method, headers, answered)
         return _reply(f"{method} {url}", status, received, answered)
 
     async def _send(
@@ -152,29 +155,32 @@ class Client:
         self,
         module: str,
         method: str,
-        request_id: str,
         sent: Mapping[str, str],
         answered: Mapping[str, str],
     ) -> None:
+        """Check the answer's message ids and routing headers (OCPI 2.2.1, transport)."""
         where = f"answer to {method} {module}"
-        if answered.get("X-Request-ID") != request_id:
-            self._violations.note("message-ids", module, where, "X-Request-ID is not echoed")
-        if answered.get("X-Correlation-ID") != sent["X-Correlation-ID"]:
-            self._violations.note("message-ids", module, where, "X-Correlation-ID is not echoed")
-        to_party = answered.get("OCPI-to-party-id")
-        if to_party and "OCPI-to-party-id" not in sent:
-            self._violations.note("routing", module, where, "routing headers nobody asked for")
-        elif to_party and to_party.lower() != self._settings.party_id.lower():
-            self._violations.note("routing", module, where, "TO and FROM are not swapped")
+        for name in ("X-Request-ID", "X-Correlation-ID"):
+            if answered.get(name) != sent[name]:
+                self._violations.note("message-ids", module, where, f"{name} is not echoed")
+        for answer_name, request_name in SWAPPED.items():
+            value, expected = answered.get(answer_name), sent.get(request_name)
+            if value and expected is None:
+                self._violations.note("routing", module, where, f"{answer_name}: nobody asked")
+            elif expected and (value or "").lower() != expected.lower():
+                detail = f"{answer_name} is {value}, expected {expected}"
+                self._violations.note("routing", module, where, detail)
 
-    def _url(self, identifier: str, role: str) -> str:
+    def url(self, identifier: str, role: str) -> str:
+        """Return the address of one of the CPO's interfaces; raise PeerError without one."""
         url = self._peer.endpoint(identifier, role)
         if not url:
             reason = "offers no" if self._peer.registered else "is not registered: no"
             raise PeerError(f"the CPO {reason} {identifier} {role} endpoint")
         return url
 
-    def _any_party(self) -> Party | None:
+    def any_party(self) -> Party | None:
+        """Return a party of the CPO for what is not about one of them."""
         return self._peer.parties[0] if self._peer.parties else None
 
     # Pull
@@ -188,27 +194,32 @@ class Client:
         for module in modules:
             seen: set[str] = set()
             for party in self._peer.parties:
-                async for key in self._pull_from(module, party):
-                    seen.add(key)
+                for sender in self._readers(module):
+                    async for key in self._pull_from(module, party, sender):
+                        seen.add(key)
             if module in _COMPLETE_LISTS:
                 for key in self._store.keys(module) - seen:
                     self._store.delete(module, key)
             counts[module] = len(seen)
         return counts
 
-    async def _pull_from(self, module: str, party: Party) -> AsyncIterator[str]:
-        start = self._url(module, "SENDER")
+    def _readers(self, module: str) -> tuple[Party, ...]:
+        """Say who asks: for what belongs to one party's drivers, each party behind the hub."""
+        return self._settings.emsps if module in {"sessions", "cdrs"} else self._settings.emsps[:1]
+
+    async def _pull_from(self, module: str, party: Party, sender: Party) -> AsyncIterator[str]:
+        start = self.url(module, "SENDER")
         url = start
         if module == "sessions":
             url += "?" + urlencode({"date_from": _EVERYTHING_SINCE})
         visited: set[str] = set()
         while url and url not in visited and len(visited) < _MAX_PAGES:
             visited.add(url)
-            reply = await self.call("GET", url, module=module, to=party)
+            reply = await self.call("GET", url, module=module, to=party, sender=sender)
             if not isinstance(reply.data, list):
                 raise PeerError(f"GET {url}: data must be an array")
             for body in reply.data:
-                if key := self._receiver.pulled(module, body):
+                if key := self._receiver.pulled(module, body, party):
                     yield key
             url = self._next_page(module, start, reply)
 
@@ -228,10 +239,19 @@ class Client:
     # Tokens
 
     async def put_token(self, token: Json) -> None:
-        """PUT one of our tokens to the CPO."""
+        """PUT one of our tokens to the CPO, in the registered version's form."""
+        version = self._peer.version
         path = "/".join(quote(token[name], safe="") for name in ("country_code", "party_id", "uid"))
-        url = f"{self._url('tokens', 'RECEIVER')}/{path}?{urlencode({'type': token['type']})}"
-        await self.call("PUT", url, module="tokens", body=token, to=self._any_party())
+        query = "" if version == "2.1.1" else "?" + urlencode({"type": token["type"]})
+        owner = Party(country_code=token["country_code"], party_id=token["party_id"])
+        await self.call(
+            "PUT",
+            f"{self.url('tokens', 'RECEIVER')}/{path}{query}",
+            module="tokens",
+            body=rendered(token, version),
+            to=self.any_party(),
+            sender=owner,
+        )
 
     async def put_tokens(self) -> int:
         """PUT all our tokens to the CPO; return how many."""
@@ -239,77 +259,6 @@ class Client:
         for token in tokens:
             await self.put_token(token)
         return len(tokens)
-
-    # Commands
-
-    async def start_session(
-        self, *, location_id: str, evse_uid: str, connector_id: str = "", token_uid: str
-    ) -> Json:
-        """Send START_SESSION; return the stored command (`id`, `response`, later `result`)."""
-        token = self._token(token_uid)
-        reference = uuid.uuid4().hex[:20]
-        self._store.add_reference(reference)
-        body = {
-            "token": token,
-            "location_id": location_id,
-            "evse_uid": evse_uid,
-            "connector_id": connector_id,
-            "authorization_reference": reference,
-        }
-        owner = self._owner("locations", location_id)
-        sent = {name: value for name, value in body.items() if value}
-        return await self._command("START_SESSION", sent, owner)
-
-    async def stop_session(self, session_id: str) -> Json:
-        """Send STOP_SESSION; return the stored command."""
-        owner = self._owner("sessions", session_id)
-        return await self._command("STOP_SESSION", {"session_id": session_id}, owner)
-
-    def _token(self, uid: str) -> Json:
-        for token in self._store.objects("tokens"):
-            if token["uid"].lower() == uid.lower():
-                return token
-        raise PeerError(f"token {uid} is not one of ours")
-
-    def _owner(self, module: str, object_id: str) -> Party | None:
-        for party in self._peer.parties:
-            key = object_key(party.country_code, party.party_id, object_id)
-            if self._store.get(module, key):
-                return party
-        return self._any_party()
-
-    async def _command(self, name: str, body: Json, to: Party | None) -> Json:
-        command_id = uuid.uuid4().hex
-        url = f"{self._public_url}/ocpi/2.2.1/commands/{name}/{command_id}"
-        body = {"response_url": url, **body}
-        # Stored before it is sent: the result may overtake the answer.
-        command = {
-            "id": command_id,
-            "command": name,
-            "sent_at": date_time(utc_now()),
-            "request": body,
-            "response": None,
-            "result": None,
-            "error": "",
-        }
-        self._store.add_command(command)
-        target = f"{self._url('commands', 'RECEIVER')}/{name}"
-        outcome: Json = {}
-        try:
-            reply = await self.call("POST", target, module="commands", body=body, to=to)
-            outcome = {"response": self._command_response(name, reply)}
-        except PeerError as error:
-            outcome = {"error": str(error)}
-            raise
-        finally:
-            latest = self._store.get("commands", object_key(command_id)) or command
-            self._store.add_command({**latest, **outcome})
-        return {**latest, **outcome}
-
-    def _command_response(self, name: str, reply: Reply) -> Json | None:
-        problems = check("CommandResponse", reply.data)
-        self._violations.report("commands", f"answer to {name}", problems)
-        return None if fatal(problems) else reply.data
 
 
 def _reply(what: str, status: int, received: bytes, headers: Mapping[str, str]) -> Reply:

@@ -6,9 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from sandbox.emsp.config import Settings
+from sandbox.emsp.peer import HELD_MODULES
 from sandbox.emsp.service import Service
 from sandbox.emsp.store import Store, object_key
 from sandbox.emsp.wire import Json
@@ -86,6 +88,11 @@ class Emsp:
         return self._service.ocpi.state()
 
     @property
+    def version(self) -> str:
+        """Return the version of the registration ("" when not registered)."""
+        return self._service.peer.version
+
+    @property
     def inbound_token(self) -> str:
         """Return the token the CPO uses here ("" when not registered)."""
         return str(self._service.peer.registration.get("inbound_token", ""))
@@ -99,9 +106,24 @@ class Emsp:
         """List what is held of locations, tariffs, sessions, cdrs, tokens or commands."""
         return self._store.objects(module)
 
+    def read(self, module: str, body: Json) -> Json:
+        """Return a received object in the form of OCPI 2.2.1, whatever its version: see `reading`.
+
+        Prices are `excl_vat` and `incl_vat`, whoever pays is in `cdr_token`.
+        """
+        return self._service.peer.read(module, body)
+
     def get(self, module: str, country_code: str, party_id: str, object_id: str) -> Json | None:
         """Return one object by its owner and id, or None."""
         return self._store.get(module, object_key(country_code, party_id, object_id))
+
+    def profile_request(self, request_id: str) -> Json | None:
+        """Return one request about a charging profile with its `response` and `result`."""
+        return self._store.get("profiles", object_key(request_id))
+
+    def active_profile(self, session_id: str) -> Json | None:
+        """Return the last ActiveChargingProfile of a session: `profile`, `how` (told or result)."""
+        return self._store.get("active_profiles", object_key(session_id))
 
     def command(self, command_id: str) -> Json | None:
         """Return one command with its `response` and, later, its `result`."""
@@ -127,13 +149,24 @@ class Emsp:
 
     # What it does
 
-    def register(self, versions_url: str, token_a: str) -> None:
-        """Perform the handshake as the initiating party."""
-        self._run(self._service.registration.register(versions_url, token_a))
+    def register(self, versions_url: str, token_a: str, version: str = "") -> None:
+        """Perform the handshake as the initiating party; the version is that of the settings."""
+        self._run(self._service.registration.register(versions_url, token_a, version))
 
     def renew(self) -> None:
         """Replace both tokens (PUT credentials)."""
         self._run(self._service.registration.renew())
+
+    def offer(self, version: str) -> None:
+        """Add a version to those a CPO finds at our versions URL."""
+        self._service.peer.offer(version)
+
+    def switch_version(self, version: str) -> None:
+        """Move the registration to another version (PUT to its credentials endpoint).
+
+        What was received in the old version is dropped: `pull`, or wait for what is pushed.
+        """
+        self._run(self._service.registration.renew(version))
 
     def unregister(self) -> None:
         """End the registration (DELETE credentials)."""
@@ -147,6 +180,7 @@ class Emsp:
         versions_url: str,
         endpoints: list[Json],
         roles: list[Json],
+        version: str = "",
     ) -> None:
         """Take a registration as given, without a handshake: for tests that are not about it."""
         self._service.peer.save(
@@ -156,6 +190,7 @@ class Emsp:
             endpoints=endpoints,
             roles=roles,
             initiated_by="emsp",
+            version=version or self._service.settings.offered[-1],
         )
 
     def pull(self, *modules: str) -> dict[str, int]:
@@ -175,11 +210,11 @@ class Emsp:
             self._run(self._service.client.put_token(token))
 
     def start_session(
-        self, *, location_id: str, evse_uid: str, token_uid: str, connector_id: str = ""
+        self, *, location_id: str, token_uid: str, evse_uid: str = "", connector_id: str = ""
     ) -> Json:
         """Send START_SESSION; return the command (`id`, `response`)."""
         return self._run(
-            self._service.client.start_session(
+            self._service.orders.start_session(
                 location_id=location_id,
                 evse_uid=evse_uid,
                 connector_id=connector_id,
@@ -189,7 +224,64 @@ class Emsp:
 
     def stop_session(self, session_id: str) -> Json:
         """Send STOP_SESSION; return the command."""
-        return self._run(self._service.client.stop_session(session_id))
+        return self._run(self._service.orders.stop_session(session_id))
+
+    def reserve_now(
+        self,
+        *,
+        location_id: str,
+        token_uid: str,
+        evse_uid: str = "",
+        reservation_id: str = "",
+        expiry_date: datetime | None = None,
+    ) -> Json:
+        """Send RESERVE_NOW (for 15 minutes by default); return the command."""
+        return self._run(
+            self._service.orders.reserve_now(
+                location_id=location_id,
+                evse_uid=evse_uid,
+                token_uid=token_uid,
+                reservation_id=reservation_id,
+                expiry_date=expiry_date,
+            )
+        )
+
+    def cancel_reservation(self, reservation_id: str) -> Json:
+        """Send CANCEL_RESERVATION (not in 2.1.1); return the command."""
+        return self._run(self._service.orders.cancel_reservation(reservation_id))
+
+    def unlock_connector(self, *, location_id: str, evse_uid: str, connector_id: str) -> Json:
+        """Send UNLOCK_CONNECTOR; return the command."""
+        return self._run(
+            self._service.orders.unlock_connector(
+                location_id=location_id, evse_uid=evse_uid, connector_id=connector_id
+            )
+        )
+
+    def set_preferences(self, session_id: str, **preferences: Any) -> str:
+        """PUT ChargingPreferences (`profile_type`, ...); return the answer, such as ACCEPTED."""
+        return self._run(self._service.orders.set_preferences(session_id, preferences))
+
+    def set_profile(self, session_id: str, profile: Json) -> Json:
+        """PUT a ChargingProfile; return the request (`id`, `response`, later `result`)."""
+        return self._run(self._service.orders.set_profile(session_id, profile))
+
+    def get_profile(self, session_id: str, *, duration: int = 900, encoded: bool = True) -> Json:
+        """Ask for the ActiveChargingProfile; return the request.
+
+        `encoded` False: the response_url is put into the query as it is.
+        """
+        return self._run(
+            self._service.orders.get_profile(session_id, duration=duration, encoded=encoded)
+        )
+
+    def clear_profile(self, session_id: str) -> Json:
+        """DELETE our ChargingProfile of a session; return the request."""
+        return self._run(self._service.orders.clear_profile(session_id))
+
+    def client_info(self, party: str, status: str) -> Json:
+        """As a hub: change the status of a party behind us (`NL*EM1`) and tell the CPO."""
+        return self._run(self._service.hub.set_status(party, status))
 
     def answer_authorization(self, token_uid: str, allowed: str, **options: Any) -> None:
         """Set the real-time answer for a token: see `sender.Tokens.configure`."""
@@ -205,7 +297,7 @@ class Emsp:
 
     def forget(self) -> None:
         """Drop received objects, commands, messages and violations; stay registered."""
-        self._store.forget(("locations", "tariffs", "sessions", "cdrs", "commands"))
+        self._store.forget((*HELD_MODULES, "commands", "profiles", "active_profiles"))
 
     def wait_for(
         self, predicate: Callable[["Emsp"], T], timeout: float = 10.0, what: str = ""

@@ -1,6 +1,7 @@
 """The JSON interface for demonstrations and tests: what the eMSP holds, and what to do next."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -8,13 +9,29 @@ from aiohttp import web
 
 from sandbox.emsp.client import Client, PeerError
 from sandbox.emsp.faults import Faults
+from sandbox.emsp.hub import Hub
 from sandbox.emsp.ocpi import OcpiServer
+from sandbox.emsp.orders import Orders
 from sandbox.emsp.registration import Registration, RegistrationError
 from sandbox.emsp.sender import Tokens
 from sandbox.emsp.store import Store
+from sandbox.emsp.wire import VERSIONS, utc_now
 
-OBJECT_LISTS = ("locations", "tariffs", "sessions", "cdrs", "tokens", "commands")
+OBJECT_LISTS = (
+    "locations",
+    "tariffs",
+    "sessions",
+    "cdrs",
+    "tokens",
+    "commands",
+    "profiles",
+    "active_profiles",
+    "preferences",
+    "clients",
+)
+_KEPT = frozenset({"tokens", "clients"})
 LOGS = ("messages", "violations")
+_PREFERENCES = ("profile_type", "departure_time", "energy_need", "discharge_allowed")
 _DEFAULT_LIMIT = 200
 _MAX_LIMIT = 5000
 
@@ -30,6 +47,8 @@ class Inspection:
         store: Store,
         server: OcpiServer,
         client: Client,
+        orders: Orders,
+        hub: Hub,
         registration: Registration,
         tokens: Tokens,
         faults: Faults,
@@ -37,6 +56,8 @@ class Inspection:
         self._store = store
         self._server = server
         self._client = client
+        self._orders = orders
+        self._hub = hub
         self._registration = registration
         self._tokens = tokens
         self._faults = faults
@@ -82,6 +103,15 @@ class Inspection:
         return {
             "start": self._start,
             "stop": self._stop,
+            "reserve": self._reserve,
+            "cancel": self._cancel,
+            "unlock": self._unlock,
+            "preferences": self._preferences,
+            "set_profile": self._set_profile,
+            "get_profile": self._get_profile,
+            "clear_profile": self._clear_profile,
+            "switch": self._switch,
+            "client_info": self._client_info,
             "pull": self._pull,
             "tokens": self._put_tokens,
             "authorize": self._authorize,
@@ -93,15 +123,65 @@ class Inspection:
         }
 
     async def _start(self, values: dict[str, Any]) -> Any:
-        return await self._client.start_session(
+        return await self._orders.start_session(
             location_id=str(values["location_id"]),
-            evse_uid=str(values["evse_uid"]),
+            evse_uid=str(values.get("evse_uid") or ""),
             connector_id=str(values.get("connector_id") or ""),
             token_uid=str(values["token_uid"]),
         )
 
     async def _stop(self, values: dict[str, Any]) -> Any:
-        return await self._client.stop_session(str(values["session_id"]))
+        return await self._orders.stop_session(str(values["session_id"]))
+
+    async def _reserve(self, values: dict[str, Any]) -> Any:
+        minutes = float(values.get("minutes") or 15)
+        return await self._orders.reserve_now(
+            location_id=str(values["location_id"]),
+            evse_uid=str(values.get("evse_uid") or ""),
+            token_uid=str(values["token_uid"]),
+            reservation_id=str(values.get("reservation_id") or ""),
+            expiry_date=utc_now() + timedelta(minutes=minutes),
+        )
+
+    async def _cancel(self, values: dict[str, Any]) -> Any:
+        return await self._orders.cancel_reservation(str(values["reservation_id"]))
+
+    async def _unlock(self, values: dict[str, Any]) -> Any:
+        names = ("location_id", "evse_uid", "connector_id")
+        return await self._orders.unlock_connector(**{name: str(values[name]) for name in names})
+
+    async def _preferences(self, values: dict[str, Any]) -> Any:
+        """`profile_type`, and `departure_time`, `energy_need`, `discharge_allowed` if given."""
+        session_id = str(values["session_id"])
+        preferences = {name: values[name] for name in _PREFERENCES if values.get(name)}
+        return {"answer": await self._orders.set_preferences(session_id, preferences)}
+
+    async def _set_profile(self, values: dict[str, Any]) -> Any:
+        """`charging_profile` as OCPI has it, or `limit` and `unit` for one that is flat."""
+        profile = values.get("charging_profile") or {
+            "charging_rate_unit": str(values.get("unit") or "W"),
+            "charging_profile_period": [{"start_period": 0, "limit": float(values["limit"])}],
+        }
+        return await self._orders.set_profile(str(values["session_id"]), profile)
+
+    async def _get_profile(self, values: dict[str, Any]) -> Any:
+        duration = int(values.get("duration") or 900)
+        return await self._orders.get_profile(str(values["session_id"]), duration=duration)
+
+    async def _clear_profile(self, values: dict[str, Any]) -> Any:
+        return await self._orders.clear_profile(str(values["session_id"]))
+
+    async def _switch(self, values: dict[str, Any]) -> Any:
+        """Move the registration to `version`, then read everything again in its form."""
+        version = str(values["version"])
+        if version not in VERSIONS:
+            raise ValueError(f"version is one of {', '.join(VERSIONS)}")
+        await self._registration.renew(version)
+        await self._client.pull()
+        return self._server.state()
+
+    async def _client_info(self, values: dict[str, Any]) -> Any:
+        return await self._hub.set_status(str(values["party"]), str(values["connection"]))
 
     async def _pull(self, values: dict[str, Any]) -> Any:
         if modules := values.get("modules"):
@@ -121,7 +201,9 @@ class Inspection:
 
     async def _register(self, values: dict[str, Any]) -> Any:
         await self._registration.register(
-            str(values["versions_url"]).strip(), str(values["token_a"]).strip()
+            str(values["versions_url"]).strip(),
+            str(values["token_a"]).strip(),
+            str(values.get("version") or ""),
         )
         return self._server.state()
 
@@ -141,7 +223,7 @@ class Inspection:
         return self._faults.listing()
 
     async def _clear(self, _values: dict[str, Any]) -> Any:
-        self._store.forget(name for name in OBJECT_LISTS if name != "tokens")
+        self._store.forget(name for name in OBJECT_LISTS if name not in _KEPT)
         return self._server.state()
 
 

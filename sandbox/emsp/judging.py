@@ -1,5 +1,6 @@
 """Rules between fields and over time that a table of shapes cannot express."""
 
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from sandbox.emsp.validation import Problem, newer
@@ -20,6 +21,8 @@ _PARTS = (
     "total_parking_cost",
     "total_reservation_cost",
 )
+_SESSION_ONLY = frozenset({"CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"})
+_ALL = Decimal(100)
 _CENT = Decimal("0.01")
 _WH = Decimal("0.001")
 
@@ -34,18 +37,19 @@ def identity(body: Json, *, url: tuple[str, str, str], id_field: str = "id") -> 
     ]
 
 
-def ordering(stored: Json | None, body: Json) -> list[Problem]:
+def ordering(stored: Json | None, body: Json, version: str) -> list[Problem]:
     """Compare `last_updated` with the stored copy: it may not go back, nor stand still on a change.
 
-    An "order" problem means the content must be ignored (OCPI leaves re-ordered pushes open).
+    It may stand still in OCPI 2.1.1, which has whole seconds: two changes fit in one. An "order"
+    problem means the content must be ignored (OCPI leaves re-ordered pushes open).
     """
-    if stored is None:
+    if stored is None or "last_updated" not in body:
         return []
     moment = f"{body['last_updated']} after {stored['last_updated']}"
     if newer(stored, body):
         return [Problem("order", f"last_updated goes back: {moment}", noted=True)]
     changed = {**stored, **body} != stored
-    if changed and not newer(body, stored):
+    if changed and version != "2.1.1" and not newer(body, stored):
         return [
             Problem("not-advanced", f"content changed, last_updated did not: {moment}", noted=True)
         ]
@@ -97,18 +101,88 @@ def session_periods(stored: list[Json], sent: list[Json]) -> list[Problem]:
     return problems
 
 
-def ownership(body: Json, party: Party) -> list[Problem]:
+def ownership(body: Json, parties: Iterable[Party]) -> list[Problem]:
     """Refuse a session or CDR of another eMSP's token: it is not ours to see."""
     token = body.get("cdr_token")
-    if token is None or party.matches(token["country_code"], token["party_id"]):
+    if token is None or any(
+        party.matches(token["country_code"], token["party_id"]) for party in parties
+    ):
         return []
     owner = f"{token['country_code']}*{token['party_id']}"
     return [Problem("foreign-token", f"the token belongs to {owner}")]
 
 
-def cdr_totals(body: Json) -> list[Problem]:
-    """Check a CDR against itself: periods within, volumes, parts of the cost, tariffs, credit."""
-    return [*_cdr_periods(body), *_cdr_sums(body), *_cdr_tariffs(body), *_cdr_credit(body)]
+def cdr_totals(body: Json, version: str) -> list[Problem]:
+    """Check a CDR in the common form against itself.
+
+    Periods within, volumes, parts of the cost, tariffs, credit, dimensions.
+    """
+    return [
+        *_cdr_periods(body),
+        *_cdr_sums(body),
+        *_cdr_tariffs(body),
+        *_cdr_credit(body),
+        *_cdr_dimensions(body, version),
+    ]
+
+
+def _cdr_dimensions(body: Json, version: str) -> Iterator[Problem]:
+    """OCPI 2.2.1, mod_cdrs, CdrDimensionType: some are for sessions only."""
+    for period in body["charging_periods"]:
+        for entry in period["dimensions"]:
+            if version != "2.1.1" and entry["type"] in _SESSION_ONLY:
+                detail = f"{entry['type']} is for sessions, not for CDRs"
+                yield Problem("session-only-dimension", detail)
+
+
+def location(body: Json) -> Iterator[Problem]:
+    """Check what a Location's fields say of each other; any version, as it came."""
+    if body.get("publish_allowed_to") and body.get("publish"):
+        yield Problem("publish", "publish_allowed_to is for publish=false only", noted=True)
+    hours = body.get("opening_times")
+    if hours and not hours["twentyfourseven"] and not hours.get("regular_hours"):
+        yield Problem("hours", "neither twentyfourseven nor regular_hours", noted=True)
+    yield from energy_mix(body)
+    places = {place["id"].lower() for place in body.get("parking_places") or []}
+    for evse in body.get("evses") or []:
+        for parking in evse.get("parking") or []:
+            if parking["parking_id"].lower() not in places:
+                detail = f"{parking['parking_id']} is not in parking_places"
+                yield Problem("parking", detail, noted=True)
+
+
+def energy_mix(body: Json) -> Iterator[Problem]:
+    """Check that the shares of the energy sources add up to 100 %."""
+    sources = (body.get("energy_mix") or {}).get("energy_sources") or []
+    total = sum(Decimal(str(source["percentage"])) for source in sources)
+    if sources and total != _ALL:
+        yield Problem("energy-mix", f"energy_sources add up to {total} %", noted=True)
+
+
+def tariff(body: Json) -> Iterator[Problem]:
+    """Check what a Tariff's fields say of each other; any version, as it came."""
+    yield from energy_mix(body)
+    for element in body["elements"]:
+        restrictions = element.get("restrictions") or {}
+        if restrictions.get("reservation"):
+            kinds = {component["type"] for component in element["price_components"]}
+            if not kinds <= {"FLAT", "TIME"}:
+                detail = "a reservation element prices FLAT and TIME only"
+                yield Problem("reservation-element", detail, noted=True)
+    start, end = body.get("start_date_time"), body.get("end_date_time")
+    if start and end and parse_date_time(end) <= parse_date_time(start):
+        yield Problem("tariff-times", "end_date_time is not after start_date_time", noted=True)
+
+
+def embedded_location(place: Json) -> Iterator[Problem]:
+    """Check the Location inside a Session or CDR of OCPI 2.1.1: the used EVSE and connector only.
+
+    OCPI 2.1.1, mod_sessions, Session.location.
+    """
+    evses = place.get("evses") or []
+    if len(evses) != 1 or len(evses[0]["connectors"]) != 1:
+        detail = "the embedded location must hold the one EVSE and the one connector used"
+        yield Problem("embedded-location", detail, noted=True)
 
 
 def _cdr_periods(body: Json) -> list[Problem]:

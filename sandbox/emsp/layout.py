@@ -21,16 +21,18 @@ PAGES = (
 )
 PER_PAGE = 25
 _PILLS = {
-    "good": "AVAILABLE ALLOWED ACCEPTED COMPLETED valid registered",
+    "good": "AVAILABLE ALLOWED ACCEPTED COMPLETED CONNECTED valid registered",
     "busy": "CHARGING ACTIVE PENDING RESERVED RESERVATION",
     "bad": "OUTOFORDER BLOCKED REJECTED FAILED INVALID TIMEOUT refused invalid NO_CREDIT EXPIRED"
-    " NOT_ALLOWED UNKNOWN_SESSION NOT_SUPPORTED EVSE_INOPERATIVE EVSE_OCCUPIED REMOVED",
-    "warn": "INOPERATIVE PLANNED UNKNOWN NEVER noted",
+    " NOT_ALLOWED UNKNOWN_SESSION NOT_SUPPORTED EVSE_INOPERATIVE EVSE_OCCUPIED REMOVED"
+    " CANCELED_RESERVATION UNKNOWN_RESERVATION SUSPENDED TOO_OFTEN NOT_POSSIBLE",
+    "warn": "INOPERATIVE PLANNED UNKNOWN NEVER OFFLINE DEPARTURE_REQUIRED ENERGY_NEED_REQUIRED"
+    " noted",
 }
 _PILL_OF = {word: style for style, words in _PILLS.items() for word in words.split()}
 
 
-def frame(title: str, path: str, name: str, content: Html, *, notice: Html) -> str:
+def frame(title: str, path: str, name: str, content: Html, *, notice: Html, version: str) -> str:
     """Put a page's content into the frame."""
     links = [
         (Html(' aria-current="page"') if where == path else "", where, label)
@@ -41,10 +43,12 @@ def frame(title: str, path: str, name: str, content: Html, *, notice: Html) -> s
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<title>{title} - {name}</title><link rel="stylesheet" href="/static/style.css">'
         '<link rel="icon" href="data:,"><script src="/static/refresh.js" defer></script></head>'
-        '<body><header><div class="bar"><a class="brand" href="/">{name}<small>OCPI 2.2.1</small>'
-        "</a><nav>{links}</nav></div></header><main>{notice}{content}</main></body></html>",
+        '<body><header><div class="bar"><a class="brand" href="/">{name}'
+        "<small>OCPI {version}</small></a><nav>{links}</nav></div></header>"
+        "<main>{notice}{content}</main></body></html>",
         title=title,
         name=name,
+        version=version,
         links=each("<a{} href={}>{}</a>", [(c, html('"{}"', w), t) for c, w, t in links]),
         notice=notice,
         content=content,
@@ -146,4 +150,21 @@ def pager(path: str, page: int, total: int, **query: str) -> Html:
         pages,
         total,
         Html("".join(links)),
+    )
+
+
+def periods(found: list[Json]) -> Html:
+    """Render ChargingPeriods as a table."""
+    rows = [
+        (
+            moment(period["start_date_time"]),
+            period.get("tariff_id") or "none",
+            ", ".join(f"{e['type']} {e['volume']}" for e in period["dimensions"]),
+        )
+        for period in found
+    ]
+    return html(
+        '<div class="scroll"><table><tr><th>From</th><th>Tariff</th><th>Dimensions</th></tr>{}'
+        "</table></div>",
+        each("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
     )

@@ -31,9 +31,13 @@ class MessageLog:
         milliseconds: float,
         request_id: str,
         correlation_id: str = "",
+        to: str = "",
         error: str = "",
     ) -> None:
-        """Record one message; `direction` is "in" or "out", `status` 0 when no answer came."""
+        """Record one message; `direction` is "in" or "out", `status` 0 when no answer came.
+
+        `to` is the party that the routing headers address (`NL*EMS`), "" without them.
+        """
         self._store.record(
             "messages",
             {
@@ -48,6 +52,7 @@ class MessageLog:
                 "milliseconds": round(milliseconds, 1),
                 "request_id": request_id[:100],
                 "correlation_id": correlation_id[:100],
+                "to": to,
                 "error": error,
             },
         )
@@ -58,7 +63,7 @@ class MessageLog:
         text = body[:MAX_LOGGED].decode(errors="replace")
         for secret in self._peer.secrets():
             text = text.replace(secret, REDACTED)
-            text = text.replace(authorization(secret).removeprefix("Token "), REDACTED)
+            text = text.replace(authorization(secret, "").removeprefix("Token "), REDACTED)
         return text
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from sandbox.emsp.config import Settings
 from sandbox.emsp.faults import Faults, misbehave
+from sandbox.emsp.hub import Hub
 from sandbox.emsp.messages import MessageLog
 from sandbox.emsp.peer import Peer, Violations
 from sandbox.emsp.receiver import Message, Receiver
@@ -20,9 +21,11 @@ from sandbox.emsp.sender import Tokens
 from sandbox.emsp.wire import (
     CONFIGURATION_MODULES,
     ROUTING_HEADERS,
-    VERSION,
+    SWAPPED,
+    VERSIONS,
     Answer,
     Json,
+    Party,
     presented_token,
     utc_now,
 )
@@ -37,14 +40,18 @@ MODULES = {
     "commands": "SENDER",
     "credentials": "SENDER",
 }
+# What 2.1.1 has not: OCPI 2.2 brought it.
+LATER_MODULES = {"chargingprofiles": "SENDER"}
+HUB_MODULES = {"hubclientinfo": "SENDER"}
 _NEVER_PLAIN = frozenset({"POST", "PUT", "PATCH"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Say which module a path addresses, and the decoded segments behind it."""
+    """Say which module of which version a path addresses, and the decoded segments behind it."""
 
     module: str
+    version: str = ""
     path: tuple[str, ...] = ()
 
 
@@ -62,6 +69,7 @@ class OcpiServer:
         registration: Registration,
         receiver: Receiver,
         tokens: Tokens,
+        hub: Hub,
         public_url: str,
     ) -> None:
         self._settings = settings
@@ -72,6 +80,7 @@ class OcpiServer:
         self._registration = registration
         self._receiver = receiver
         self._tokens = tokens
+        self._hub = hub
         self._root = f"{public_url}/ocpi"
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -97,6 +106,7 @@ class OcpiServer:
             milliseconds=(time.monotonic() - started) * 1000,
             request_id=request.headers.get("X-Request-ID", ""),
             correlation_id=request.headers.get("X-Correlation-ID", ""),
+            to=str(_named(request, "to") or ""),
             error=f"fault: {fault.kind}" if fault else "",
         )
         return response
@@ -119,47 +129,84 @@ class OcpiServer:
 
     def _message_ids(self, request: web.Request, place: _Place) -> dict[str, str]:
         ids = {}
+        version = place.version or self._peer.version
         for name in ("X-Request-ID", "X-Correlation-ID"):
-            if not request.headers.get(name):
+            # OCPI 2.1.1 has no message ids; and the list of versions is asked before one is chosen.
+            if not request.headers.get(name) and version not in {"", "2.1.1"}:
                 self._violations.note("message-ids", place.module, request.path, f"no {name}")
             ids[name] = request.headers.get(name) or str(uuid.uuid4())
         return ids
 
     async def _answer(self, request: web.Request, place: _Place, body: bytes) -> Answer:
         standing, token = self._standing(request, place)
-        if not standing:
-            return Answer(http=401, code=2000, message="unknown or missing token")
-        if standing == "token_a" and place.module not in CONFIGURATION_MODULES:
-            return Answer(http=401, code=2000, message="token A is for versions and credentials")
-        if place.module not in MODULES:
+        if standing == "pending" and place.module not in CONFIGURATION_MODULES:
+            # The CPO pushes before its answer to our handshake has arrived here.
+            await self._registration.settled()
+            standing, token = self._standing(request, place)
+        if not standing or (standing == "token_a" and place.module not in CONFIGURATION_MODULES):
+            # OCPI 2.2.1, credentials: token A is for versions and credentials.
+            return Answer(http=401, code=2000, message="unknown, missing or not sufficient token")
+        if place.module in {"versions", "details"}:
             return self._versions(request.method, place)
+        if place.module not in self.modules(place.version):
+            return Answer(http=404, code=2001, message="unknown path")
         content, broken = self._content(request, place, body)
-        if broken:
+        if broken is not None:
             return broken
-        if place.module == "credentials":
-            return await self._credentials(request, place, content, token, standing)
+        if place.module in CONFIGURATION_MODULES:
+            return await self._configuration(request, place, content, token, standing)
         return self._functional(request, place, content)
 
     def _standing(self, request: web.Request, place: _Place) -> tuple[str, str]:
+        """Look the token up as its version writes it: as it is in 2.1.1, in Base64 later."""
         raw, decoded = presented_token(request.headers.get("Authorization", ""))
-        standing = self._peer.standing_of(decoded)
-        if not standing and self._peer.standing_of(raw):
-            detail = "the token is valid but not Base64-encoded"
+        plain, encoded = self._peer.standing_of(raw), self._peer.standing_of(decoded)
+        offered = self._peer.offered
+        if place.version:
+            right_plain = place.version == "2.1.1"
+            right_encoded = not right_plain
+        else:
+            # The list of versions is asked before one is chosen: what one of them takes is right.
+            right_plain, right_encoded = "2.1.1" in offered, offered != ["2.1.1"]
+        if encoded and right_encoded:
+            return encoded, decoded
+        if plain and right_plain:
+            return plain, raw
+        if plain or (encoded and place.version):
+            detail = "Base64-encoded" if encoded else "not Base64-encoded"
+            detail = f"the token is valid but {detail}"
             self._violations.refuse("token-encoding", place.module, request.path, detail)
-        return standing, decoded
+        return "", decoded
+
+    def modules(self, version: str) -> dict[str, str]:
+        """Return the modules we have in a version, with our role."""
+        found = dict(MODULES)
+        if version != "2.1.1":
+            found |= LATER_MODULES
+        if self._settings.is_hub:
+            found |= HUB_MODULES
+        return found if version in self._peer.offered else {}
 
     def _versions(self, method: str, place: _Place) -> Answer:
-        if place.module not in CONFIGURATION_MODULES:
-            return Answer(http=404, code=2001, message="unknown path")
         if method != "GET":
             return Answer(http=405, code=2000, message="method not allowed")
         if place.module == "versions":
-            return Answer(data=[{"version": VERSION, "url": f"{self._root}/{VERSION}"}])
+            entries = [
+                {"version": number, "url": f"{self._root}/{number}"}
+                for number in self._peer.offered
+            ]
+            return Answer(data=entries)
+        version = place.version
         endpoints = [
-            {"identifier": name, "role": role, "url": f"{self._root}/{VERSION}/{name}"}
-            for name, role in MODULES.items()
+            {"identifier": name, "role": role, "url": f"{self._root}/{version}/{name}"}
+            for name, role in self.modules(version).items()
         ]
-        return Answer(data={"version": VERSION, "endpoints": endpoints})
+        if not endpoints:
+            return Answer(http=404, code=2001, message=f"OCPI {version} is not offered")
+        if version == "2.1.1":
+            for entry in endpoints:
+                del entry["role"]
+        return Answer(data={"version": version, "endpoints": endpoints})
 
     def _content(
         self, request: web.Request, place: _Place, body: bytes
@@ -175,44 +222,71 @@ class OcpiServer:
             self._violations.refuse("not-json", place.module, request.path, "the body is not JSON")
             return None, Answer(http=400, code=2001, message="the body is not JSON")
 
-    async def _credentials(
+    async def _configuration(
         self, request: web.Request, place: _Place, content: Any, token: str, standing: str
     ) -> Answer:
         if any(name in request.headers for name in ROUTING_HEADERS):
             detail = "routing headers on a configuration module"
             self._violations.note("routing", place.module, request.path, detail)
+        if place.module == "hubclientinfo":
+            return self._hub.answer(_message(request, place, content, None))
         return await self._registration.serve(
-            request.method, content, token=token, standing=standing
+            request.method, content, token=token, standing=standing, version=place.version
         )
 
     def _functional(self, request: web.Request, place: _Place, content: Any) -> Answer:
-        if problem := self._misrouted(request):
+        if place.version != self._peer.version:
+            detail = f"OCPI {place.version}, though {self._peer.version} is registered"
+            self._violations.refuse("version", place.module, request.path, detail)
+            return Answer(http=404, code=2001, message=detail)
+        to_party = _named(request, "to")
+        if problem := self._misrouted(request, to_party, place):
             self._violations.refuse("routing", place.module, request.path, problem)
             return Answer(http=404, code=2001, message=problem)
-        if ROUTING_HEADERS[2] not in request.headers and len(self._peer.parties) > 1:
-            detail = "no routing headers, though this platform has several parties"
-            self._violations.note("routing", place.module, request.path, detail)
-        message = Message(
-            method=request.method,
-            module=place.module,
-            path=place.path,
-            query=dict(request.query),
-            body=content,
-        )
+        self._judge_routing(request, place, to_party)
+        message = _message(request, place, content, to_party)
         if place.module == "tokens":
             return self._tokens.answer(message)
         return self._receiver.answer(message)
 
-    def _misrouted(self, request: web.Request) -> str:
+    def _misrouted(self, request: web.Request, to_party: Party | None, place: _Place) -> str:
         """Check the routing headers: TO is us, FROM is a role of the CPO; both may be absent."""
-        to_party, to_country, from_party, from_country = (
-            request.headers.get(name, "") for name in ROUTING_HEADERS
-        )
-        if to_party and not self._settings.party.matches(to_country, to_party):
-            return f"we are not {to_country}*{to_party}"
-        if from_party and not self._peer.owns(from_country, from_party):
-            return f"{from_country}*{from_party} is not a role of this platform"
+        if place.version == "2.1.1":
+            return ""
+        ours = (self._settings.party, *self._settings.behind)
+        if to_party and not any(
+            party.matches(to_party.country_code, to_party.party_id) for party in ours
+        ):
+            return f"we are not {to_party}"
+        sender = _named(request, "from")
+        # A registration without roles is one that a test assumes: it is not about them.
+        known = bool(self._peer.registration.get("roles"))
+        if sender and known and not self._peer.owns(sender.country_code, sender.party_id):
+            return f"{sender} is not a role of this platform"
         return ""
+
+    def _judge_routing(self, request: web.Request, place: _Place, to_party: Party | None) -> None:
+        """Note routing headers that should be there, or should not (OCPI 2.2.1, transport)."""
+        present = [name for name in ROUTING_HEADERS if name in request.headers]
+        problem = ""
+        if place.version == "2.1.1":
+            problem = "routing headers, unknown to OCPI 2.1.1" if present else ""
+        elif (
+            present and len(present) < len(ROUTING_HEADERS) and "OCPI-from-party-id" not in present
+        ):
+            problem = f"only {', '.join(present)}"
+        elif not present and (len(self._peer.parties) > 1 or self._settings.is_hub):
+            problem = "no routing headers, though there are several parties"
+        elif self._is_for_hub(to_party) and request.method == "GET" and place.module != "tokens":
+            problem = "a GET that is broadcast"
+        if problem:
+            self._violations.note("routing", place.module, request.path, problem)
+
+    def _is_for_hub(self, to_party: Party | None) -> bool:
+        """Answer whether a message is for the hub itself: for everybody behind it."""
+        hub = self._settings.party
+        is_ours = to_party and hub.matches(to_party.country_code, to_party.party_id)
+        return self._settings.is_hub and bool(is_ours)
 
     def state(self) -> Json:
         """Summarise the registration for /inspect/state, without any token."""
@@ -220,6 +294,9 @@ class OcpiServer:
         return {
             "registered": self._peer.registered,
             "party": f"{self._settings.country_code}*{self._settings.party_id}",
+            "behind": [str(party) for party in self._settings.behind],
+            "version": self._peer.version or self._settings.ocpi_version,
+            "offered": self._peer.offered,
             "name": self._settings.name,
             "versions_url": f"{self._root}/versions",
             "cpo": {
@@ -236,19 +313,38 @@ def _place(request: web.Request) -> _Place:
     segments = [unquote(part) for part in request.rel_url.raw_path.strip("/").split("/")][1:]
     if segments == ["versions"]:
         return _Place(module="versions")
-    if not segments or segments[0] != VERSION:
+    if not segments or segments[0] not in VERSIONS:
         return _Place(module="unknown")
     if len(segments) == 1:
-        return _Place(module="details")
-    return _Place(module=segments[1], path=tuple(segments[2:]))
+        return _Place(module="details", version=segments[0])
+    return _Place(module=segments[1], version=segments[0], path=tuple(segments[2:]))
+
+
+def _message(request: web.Request, place: _Place, content: Any, to_party: Party | None) -> Message:
+    return Message(
+        version=place.version,
+        method=request.method,
+        module=place.module,
+        path=place.path,
+        query=dict(request.query),
+        body=content,
+        to=to_party,
+    )
+
+
+def _named(request: web.Request, direction: str) -> Party | None:
+    """Read a party from the routing headers; None when it is not named."""
+    party_id = request.headers.get(f"OCPI-{direction}-party-id", "")
+    country_code = request.headers.get(f"OCPI-{direction}-country-code", "")
+    if not party_id:
+        return None
+    return Party(country_code=country_code, party_id=party_id)
 
 
 def _swapped(request: web.Request) -> dict[str, str]:
     """Answer TO the sender, FROM the addressee; nothing when there were no routing headers."""
-    pairs = (
-        ("OCPI-to-party-id", "OCPI-from-party-id"),
-        ("OCPI-to-country-code", "OCPI-from-country-code"),
-        ("OCPI-from-party-id", "OCPI-to-party-id"),
-        ("OCPI-from-country-code", "OCPI-to-country-code"),
-    )
-    return {answered: request.headers[sent] for answered, sent in pairs if sent in request.headers}
+    return {
+        answered: request.headers[sent]
+        for answered, sent in SWAPPED.items()
+        if sent in request.headers
+    }

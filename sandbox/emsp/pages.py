@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from sandbox.emsp import pages_charging, pages_home, pages_network
+from sandbox.emsp import pages_bills, pages_charging, pages_home, pages_network
 from sandbox.emsp.client import PeerError
 from sandbox.emsp.config import Settings
 from sandbox.emsp.faults import Faults
@@ -22,7 +22,16 @@ from sandbox.emsp.store import Store, object_key
 
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {"style.css": "text/css", "refresh.js": "text/javascript"}
-_NUMBERS = {"count": int, "seconds": float, "status": int, "retry_after": int}
+_NUMBERS = {
+    "count": int,
+    "seconds": float,
+    "status": int,
+    "retry_after": int,
+    "limit": float,
+    "minutes": float,
+    "duration": int,
+    "energy_need": float,
+}
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:;"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -30,6 +39,13 @@ _POLICY = (
 _DONE = {
     "start": "START_SESSION sent: see the last commands.",
     "stop": "STOP_SESSION sent: see the last commands.",
+    "reserve": "RESERVE_NOW sent: see the last commands.",
+    "cancel": "CANCEL_RESERVATION sent: see the last commands.",
+    "unlock": "UNLOCK_CONNECTOR sent: see the last commands.",
+    "set_profile": "Profile sent: see the charging profiles.",
+    "get_profile": "Asked for the profile: see the charging profiles.",
+    "clear_profile": "Asked to clear the profile: see the charging profiles.",
+    "switch": "Switched, and everything was pulled in the new version.",
 }
 
 
@@ -76,11 +92,11 @@ class Pages:
         search = request.query.get("q", "")[:100]
         contents: dict[str, Callable[[], Html]] = {
             "/": lambda: pages_home.home(self._store, self._peer, self._server.state()),
-            "/locations": lambda: pages_network.locations(self._store, number, search),
-            "/tariffs": lambda: pages_network.tariffs(self._store),
+            "/locations": lambda: pages_network.locations(self._store, self._peer, number, search),
+            "/tariffs": lambda: pages_network.tariffs(self._store, self._peer),
             "/tokens": lambda: pages_network.tokens(self._store, self._tokens.answers()),
-            "/sessions": lambda: pages_charging.sessions(self._store, number),
-            "/cdrs": lambda: pages_charging.cdrs(self._store, number),
+            "/sessions": lambda: pages_charging.sessions(self._store, self._peer, number),
+            "/cdrs": lambda: pages_bills.cdrs(self._store, self._peer, number),
             "/messages": lambda: pages_home.messages(self._store),
             "/violations": lambda: pages_home.violations(self._store),
             "/misbehave": lambda: pages_home.misbehave(self._faults.listing()),
@@ -93,7 +109,7 @@ class Pages:
         found = self._store.get("cdrs", object_key(*(request.match_info[n] for n in names)))
         if found is None:
             raise web.HTTPNotFound
-        content = pages_charging.cdr(self._store, found)
+        content = pages_bills.cdr(self._store, self._peer, found)
         return self._framed(request, f"CDR {found['id']}", "/cdrs", content)
 
     def _framed(self, request: web.Request, title: str, path: str, content: Html) -> web.Response:
@@ -102,10 +118,15 @@ class Pages:
             if text := request.query.get(name, "")[:1000]:
                 notice = html('<p class="notice {}" role="status">{}</p>', style, text)
         return web.Response(
-            text=frame(title, path, self._settings.name, content, notice=notice),
+            text=frame(
+                title, path, self._settings.name, content, notice=notice, version=self._version()
+            ),
             content_type="text/html",
             headers={"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"},
         )
+
+    def _version(self) -> str:
+        return str(self._server.state()["version"])
 
     async def action(self, request: web.Request) -> web.Response:
         """Do what a button says, then go back to its page with a notice."""
@@ -129,6 +150,8 @@ def _typed(form: dict[str, Any]) -> dict[str, Any]:
 
 
 def _summary(name: str, done: Any) -> str:
+    if isinstance(done, dict) and list(done) == ["answer"]:
+        return f"{name}: the CPO answers {done['answer']}"
     if isinstance(done, dict) and all(isinstance(value, int) for value in done.values()):
         return f"{name}: " + ", ".join(f"{count} {what}" for what, count in done.items())
     return f"{name}: done"

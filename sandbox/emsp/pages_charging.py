@@ -1,6 +1,4 @@
-"""The pages of charging: sessions with commands, and CDRs with the bill computed again."""
-
-from urllib.parse import quote
+"""The page of charging: sessions with what can be asked of them, and what was asked."""
 
 from sandbox.emsp.html import Html, each, html, join
 from sandbox.emsp.layout import (
@@ -9,79 +7,123 @@ from sandbox.emsp.layout import (
     button,
     empty,
     heading,
+    hidden,
     live,
     moment,
     number,
     pager,
+    periods,
     pill,
     price,
+    select,
 )
-from sandbox.emsp.pages_network import elements
-from sandbox.emsp.recompute import Recomputation, duration, recompute
+from sandbox.emsp.peer import Peer
 from sandbox.emsp.store import Store, object_key
 from sandbox.emsp.wire import Json, parse_date_time
 
+SHOWN_REQUESTS = 8
 _RUNNING = frozenset({"ACTIVE", "PENDING", "RESERVATION"})
-_COSTS = (
-    ("total_fixed_cost", "Fixed"),
-    ("total_energy_cost", "Energy"),
-    ("total_time_cost", "Time"),
-    ("total_parking_cost", "Parking"),
-    ("total_reservation_cost", "Reservation"),
-    ("total_cost", "Total"),
-)
+_PROFILE_TYPES = ("REGULAR", "CHEAP", "FAST", "GREEN")
+_PROFILE_WORDS = {"set": "Set", "get": "Get", "clear": "Clear"}
 
 
-def sessions(store: Store, page: int) -> Html:
-    """List sessions, newest first, and the last commands."""
+def sessions(store: Store, peer: Peer, page: int) -> Html:
+    """List sessions, newest first, and the last commands and charging profiles."""
     found = store.objects(
         "sessions", limit=PER_PAGE, offset=(page - 1) * PER_PAGE, newest_first=True
     )
-    commands = store.objects("commands", limit=8, newest_first=True)
-    cards = join(_session(store, session) for session in found)
+    commands = store.objects("commands", limit=SHOWN_REQUESTS, newest_first=True)
+    profiles = store.objects("profiles", limit=SHOWN_REQUESTS, newest_first=True)
+    cards = join(_session(store, peer, session) for session in found)
     return html(
-        "{}{}{}{}",
+        "{}{}{}{}{}",
         heading("Sessions", "As the CPO pushes them; a session started here can be stopped here."),
-        live("commands", _commands(commands)),
+        live("commands", _commands(commands, old=peer.version == "2.1.1")),
+        live("profiles", _profiles(profiles)),
         live("sessions", cards if found else empty("No sessions yet.")),
         pager("/sessions", page, store.count("sessions")),
     )
 
 
-def _session(store: Store, session: Json) -> Html:
-    stop = Html("")
-    if session["status"] in _RUNNING:
-        stop = button("stop", "Stop", "/sessions", style="stop", session_id=session["id"])
-    periods = session.get("charging_periods") or []
+def _session(store: Store, peer: Peer, received: Json) -> Html:
+    session = peer.read("sessions", received)
+    running = session["status"] in _RUNNING
+    found = session.get("charging_periods") or []
     key = object_key(session["country_code"], session["party_id"], session["location_id"])
     location = store.get("locations", key) or {}
     return html(
         '<section class="card"><div class="head"><h2>{} {}</h2>{}</div><div class="figures">'
         "<div><b>{} kWh</b><small>energy</small></div>"
         "<div><b>{}</b><small>{}</small></div>"
-        "<div><b>{}</b><small>from {}<br>updated {}</small></div></div>"
-        '<p class="soft">{}, EVSE {}, connector {} | {} {} ({})</p>{}</section>',
+        "<div><b>{}</b><small>from {}<br>updated {}</small></div>{}</div>"
+        '<p class="soft">{}, EVSE {}, connector {} | {} {} ({})</p>{}{}{}</section>',
         session["id"],
         pill(session["status"]),
-        stop,
+        _stop(session) if running else Html(""),
         number(session["kwh"]),
         price(session.get("total_cost"), session["currency"]),
-        "cost so far" if session["status"] in _RUNNING else "cost",
+        "cost so far" if running else "cost",
         _elapsed(session),
         moment(session["start_date_time"]),
         moment(session["last_updated"]),
+        _active_profile(store, session),
         location.get("name") or session["location_id"],
         session["evse_uid"],
         session["connector_id"],
         session["cdr_token"]["type"],
         session["cdr_token"]["uid"],
         session["auth_method"],
+        _smart_charging(store, session) if running and peer.version != "2.1.1" else Html(""),
         html(
-            "<details><summary>Charging periods: {}</summary>{}</details>{}",
-            len(periods),
-            _periods(periods),
-            as_json(session),
+            "<details><summary>Charging periods: {}</summary>{}</details>",
+            len(found),
+            periods(found),
         ),
+        as_json(received),
+    )
+
+
+def _stop(session: Json) -> Html:
+    return button("stop", "Stop", "/sessions", style="stop", session_id=session["id"])
+
+
+def _active_profile(store: Store, session: Json) -> Html:
+    """Show the limit the CPO last told us of, as its ActiveChargingProfile starts."""
+    active = store.get("active_profiles", object_key(session["id"]))
+    steps = active and active["profile"]["charging_profile"].get("charging_profile_period")
+    if not active or not steps:
+        return Html("")
+    return html(
+        "<div><b>{} {}</b><small>limit now<br>{} {}</small></div>",
+        number(steps[0]["limit"]),
+        active["profile"]["charging_profile"]["charging_rate_unit"],
+        "told" if active["how"] == "told" else "asked",
+        moment(active["at"]),
+    )
+
+
+def _smart_charging(store: Store, session: Json) -> Html:
+    """Offer charging preferences and a flat charging profile."""
+    last = store.get("preferences", object_key(session["id"]))
+    return html(
+        '<div class="asks"><form class="inline" method="post" action="/actions/preferences">{}{}'
+        '{}<label class="beside">until<input name="departure_time" size="20"'
+        ' placeholder="2030-01-01T08:00:00Z"></label><label class="beside">kWh'
+        '<input type="number" name="energy_need" min="0" step="0.1" class="narrow"></label>'
+        '<button class="quiet">Set preferences</button>{}</form>'
+        '<form class="inline" method="post" action="/actions/set_profile">{}{}'
+        '<label class="beside">at most<input type="number" name="limit" value="4000" min="0"'
+        ' step="0.1" class="narrow"></label>{}<button class="quiet">Set profile</button>'
+        '<button class="quiet" formaction="/actions/get_profile" formnovalidate>Get</button>'
+        '<button class="quiet" formaction="/actions/clear_profile" formnovalidate>Clear</button>'
+        "</form></div>",
+        hidden("back", "/sessions"),
+        hidden("session_id", session["id"]),
+        select("profile_type", [(name, name) for name in _PROFILE_TYPES], label="Profile type"),
+        html("{} {}", last["sent"]["profile_type"], pill(last["answer"])) if last else "",
+        hidden("back", "/sessions"),
+        hidden("session_id", session["id"]),
+        select("unit", [("W", "W"), ("A", "A per phase")], label="Unit"),
     )
 
 
@@ -91,189 +133,67 @@ def _elapsed(session: Json) -> str:
     return str(end - parse_date_time(session["start_date_time"])).partition(".")[0]
 
 
-def _periods(periods: list[Json]) -> Html:
-    rows = [
-        (
-            moment(period["start_date_time"]),
-            period.get("tariff_id") or "none",
-            ", ".join(f"{e['type']} {e['volume']}" for e in period["dimensions"]),
-        )
-        for period in periods
-    ]
-    return html(
-        '<div class="scroll"><table><tr><th>From</th><th>Tariff</th><th>Dimensions</th></tr>{}'
-        "</table></div>",
-        each("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
-    )
-
-
-def _commands(commands: list[Json]) -> Html:
+def _commands(commands: list[Json], *, old: bool) -> Html:
     if not commands:
         return Html("")
     rows = [
         (
             moment(command["sent_at"]),
             command["command"],
-            command["request"].get("evse_uid") or command["request"].get("session_id") or "",
+            _about(command["request"]),
             pill((command["response"] or {}).get("result") or command["error"] or "no answer"),
-            pill((command["result"] or {}).get("result") or "waiting"),
+            _result(command),
+            _cancel(command) if _can_cancel(command) and not old else Html(""),
         )
         for command in commands
     ]
     return html(
         '<section class="card"><h2>Last commands</h2><div class="scroll"><table><tr><th>Sent</th>'
-        "<th>Command</th><th>For</th><th>Answer</th><th>Result</th></tr>{}</table></div></section>",
-        each("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
+        "<th>Command</th><th>For</th><th>Answer</th><th>Result</th><th></th></tr>{}</table></div>"
+        "</section>",
+        each("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
     )
 
 
-def cdrs(store: Store, page: int) -> Html:
-    """List CDRs, newest first."""
-    found = store.objects("cdrs", limit=PER_PAGE, offset=(page - 1) * PER_PAGE, newest_first=True)
-    rows = join(_cdr_row(store, cdr) for cdr in found)
-    table = html(
-        '<section class="card"><div class="scroll"><table><tr><th>CDR</th><th>Ended</th>'
-        '<th>Where</th><th class="n">Energy</th><th class="n">Total excl. VAT</th>'
-        "<th>Computed again</th></tr>{}</table></div></section>",
-        rows,
-    )
-    return html(
-        "{}{}{}",
-        heading("CDRs", "What the CPO bills; every total is computed again from the CDR itself."),
-        live("cdrs", table if found else empty("No CDRs yet.")),
-        pager("/cdrs", page, store.count("cdrs")),
-    )
+def _about(request: Json) -> str:
+    names = ("evse_uid", "session_id", "reservation_id", "location_id")
+    return str(next((request[name] for name in names if request.get(name)), ""))
 
 
-def _path(cdr: Json) -> str:
-    parts = (quote(cdr[name], safe="") for name in ("country_code", "party_id", "id"))
-    return f"/cdrs/{'/'.join(parts)}"
+def _result(command: Json) -> Html:
+    result = pill((command["result"] or {}).get("result") or "waiting")
+    if not command.get("cancellation"):
+        return result
+    return html("{} {}", result, pill(command["cancellation"]["result"]))
 
 
-def _cdr_row(store: Store, cdr: Json) -> Html:
-    return html(
-        '<tr><td><a href="{}">{}</a> {}</td><td>{}</td><td>{}, {}</td><td class="n">{} kWh</td>'
-        '<td class="n">{} {}</td><td>{}</td></tr>',
-        _path(cdr),
-        cdr["id"],
-        pill("credit") if cdr.get("credit") else "",
-        moment(cdr["end_date_time"]),
-        cdr["cdr_location"].get("name") or cdr["cdr_location"]["address"],
-        cdr["cdr_location"]["city"],
-        number(cdr["total_energy"]),
-        number(cdr["total_cost"]["excl_vat"]),
-        cdr["currency"],
-        _verdict(recompute(cdr, time_zone(store, cdr))),
-    )
+def _can_cancel(command: Json) -> bool:
+    accepted = (command["result"] or {}).get("result") == "ACCEPTED"
+    return command["command"] == "RESERVE_NOW" and accepted and not command.get("cancellation")
 
 
-def time_zone(store: Store, cdr: Json) -> str:
-    """Look up the time zone of a CDR's location; UTC when we do not hold the location."""
-    key = object_key(cdr["country_code"], cdr["party_id"], cdr["cdr_location"]["id"])
-    location = store.get("locations", key) or {}
-    return str(location.get("time_zone") or "UTC")
+def _cancel(command: Json) -> Html:
+    name = command["request"]["reservation_id"]
+    return button("cancel", "Cancel", "/sessions", style="quiet", reservation_id=name)
 
 
-def _verdict(again: Recomputation | None) -> Html:
-    if again is None:
-        return pill("no tariff in the CDR")
-    style = "good" if again.agrees else "bad"
-    word = "agrees" if again.agrees else f"we get {number(again.net)}"
-    return html('<span class="pill {}">{}</span>', style, word)
-
-
-def cdr(store: Store, found: Json) -> Html:
-    """Show one CDR with every figure of its total."""
-    place, token = found["cdr_location"], found["cdr_token"]
-    zone = time_zone(store, found)
-    again = recompute(found, zone)
-    return html(
-        '{}<div class="grid"><section class="card"><h2>Session</h2><dl><dt>From</dt><dd>{}</dd>'
-        "<dt>To</dt><dd>{} ({})</dd><dt>Energy</dt><dd>{} kWh</dd><dt>Time</dt><dd>{} h, of which "
-        "{} h parking</dd><dt>Where</dt><dd>{}, {}<br><small>{} {} | {}</small></dd><dt>Token</dt>"
-        "<dd>{} {} <small>{}</small></dd><dt>Authorised</dt><dd>{} <small>{}</small></dd>"
-        "<dt>Session</dt><dd>{}</dd></dl></section>"
-        '<section class="card"><h2>Cost as billed</h2>{}</section></div>'
-        '<section class="card"><div class="head"><h2>Computed again {}</h2>'
-        "<small>Local time of the tariff: {}</small></div>{}</section>"
-        '<section class="card"><h2>Charging periods</h2>{}</section>'
-        '<section class="card"><h2>Tariffs in the CDR</h2>{}</section>'
-        '<section class="card">{}</section>',
-        heading(f"CDR {found['id']}", f"{found['country_code']}*{found['party_id']}, UTC times."),
-        moment(found["start_date_time"]),
-        moment(found["end_date_time"]),
-        duration(found),
-        number(found["total_energy"]),
-        number(found["total_time"]),
-        number(found.get("total_parking_time") or 0),
-        place.get("name") or place["address"],
-        place["city"],
-        place["evse_id"],
-        place["connector_id"],
-        place["connector_standard"],
-        token["type"],
-        token["uid"],
-        token["contract_id"],
-        found["auth_method"],
-        found.get("authorization_reference") or "",
-        found.get("session_id") or "none",
-        _costs(found),
-        _verdict(again),
-        zone,
-        _lines(again, found["currency"]) if again else empty("The CDR embeds no tariff."),
-        _periods(found["charging_periods"]),
-        join(html("<h3>{}</h3>{}", t["id"], elements(t)) for t in found.get("tariffs") or []),
-        as_json(found, "The CDR as received"),
-    )
-
-
-def _costs(cdr: Json) -> Html:
-    rows = join(
-        html(
-            '<tr class="{}"><td>{}</td><td class="n">{}</td></tr>',
-            "sum" if name == "total_cost" else "",
-            label,
-            price(cdr[name], cdr["currency"]),
-        )
-        for name, label in _COSTS
-        if cdr.get(name)
-    )
-    return html("<table>{}</table>", rows)
-
-
-def _lines(again: Recomputation, currency: str) -> Html:
+def _profiles(requests: list[Json]) -> Html:
+    if not requests:
+        return Html("")
     rows = [
         (
-            line.dimension,
-            line.tariff_id,
-            f"{number(line.used)} {line.unit}",
-            f"{number(line.billed)} {line.unit}",
-            line.step_size,
-            number(line.price),
-            number(line.net),
-            "none" if line.vat is None else f"{line.vat} %",
-            number(line.gross),
+            moment(request["sent_at"]),
+            _PROFILE_WORDS[request["kind"]],
+            request["session_id"],
+            pill((request["response"] or {}).get("result") or request["error"] or "no answer"),
+            pill((request["result"] or {}).get("result") or "waiting"),
+            as_json(request, "request and result"),
         )
-        for line in again.lines
+        for request in requests
     ]
-    stated = "not given" if again.stated_gross is None else number(again.stated_gross)
     return html(
-        '<div class="scroll"><table><tr><th>Dimension</th><th>Tariff</th><th class="n">Used</th>'
-        '<th class="n">Billed</th><th class="n">Step</th><th class="n">Price</th>'
-        '<th class="n">Excl. VAT</th><th class="n">VAT</th><th class="n">Incl. VAT</th></tr>{}'
-        '<tr class="sum"><td colspan="6">Our total, {}</td><td class="n">{}</td><td></td>'
-        '<td class="n">{}</td></tr><tr><td colspan="6">Billed by the CPO</td><td class="n">{}</td>'
-        '<td></td><td class="n">{}</td></tr></table></div>{}',
-        each(
-            '<tr><td>{}</td><td>{}</td><td class="n">{}</td><td class="n">{}</td>'
-            '<td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td>'
-            '<td class="n">{}</td></tr>',
-            rows,
-        ),
-        currency,
-        number(again.net),
-        number(again.gross),
-        number(again.stated_net),
-        stated,
-        each('<p class="soft">{}</p>', [(remark,) for remark in again.remarks]),
+        '<section class="card"><h2>Charging profiles</h2><div class="scroll"><table><tr>'
+        "<th>Sent</th><th>What</th><th>Session</th><th>Answer</th><th>Result</th><th></th></tr>{}"
+        "</table></div></section>",
+        each("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
     )

@@ -1,7 +1,9 @@
 """The pages about the connection: home, message log, violations, misbehave."""
 
+from sandbox.emsp.config import NEWEST
 from sandbox.emsp.faults import KINDS
 from sandbox.emsp.html import Html, each, html, join
+from sandbox.emsp.hub import STATUSES
 from sandbox.emsp.layout import (
     as_json,
     button,
@@ -16,7 +18,7 @@ from sandbox.emsp.layout import (
 from sandbox.emsp.ocpi import MODULES
 from sandbox.emsp.peer import Peer
 from sandbox.emsp.store import Store
-from sandbox.emsp.wire import Json
+from sandbox.emsp.wire import VERSIONS, Json
 
 SHOWN_MESSAGES = 200
 SHOWN_VIOLATIONS = 500
@@ -32,8 +34,7 @@ def home(store: Store, peer: Peer, state: Json) -> Html:
         "{}{}{}",
         heading(
             state["name"],
-            f"A small eMSP, party {state['party']}: an independent partner of the charge point"
-            " operator that knows it only through OCPI 2.2.1.",
+            _introduction(state),
         ),
         live(
             "tiles",
@@ -42,19 +43,70 @@ def home(store: Store, peer: Peer, state: Json) -> Html:
                 each('<a class="tile {1}" href="{0}"><b>{2}</b><span>{3}</span></a>', tiles),
             ),
         ),
-        live("registration", _connected(state) if peer.registered else _connect(peer, state)),
+        live(
+            "registration", _connected(store, state) if peer.registered else _connect(peer, state)
+        ),
     )
 
 
-def _connected(state: Json) -> Html:
+def _introduction(state: Json) -> str:
+    kind = f"A small eMSP, party {state['party']}"
+    if state["behind"]:
+        kind = f"A small hub, {state['party']}, for {' and '.join(state['behind'])}"
+    return (
+        f"{kind}: an independent partner of the charge point operator that knows it only through"
+        f" OCPI {state['version']}."
+    )
+
+
+def _switch(state: Json) -> Html:
+    """Offer the other versions: the registration moves there and back."""
+    versions = [version for version in VERSIONS if version != "2.1.1" or not state["behind"]]
+    rows = [(version, f"OCPI {version}") for version in versions]
+    return html(
+        '<form class="inline" method="post" action="/actions/switch">{}{}'
+        '<button class="quiet">Switch the version (PUT)</button></form>',
+        hidden("back", "/"),
+        select("version", rows, state["version"], label="Version"),
+    )
+
+
+def _behind(store: Store, state: Json) -> Html:
+    """Show the parties behind the hub; each may be set offline and so on."""
+    if not state["behind"]:
+        return Html("")
+    choices = [(status, status) for status in STATUSES]
+    rows = [
+        (
+            f"{client['country_code']}*{client['party_id']}",
+            pill(client["status"]),
+            moment(client["last_updated"]),
+            html(
+                '<form class="inline" method="post" action="/actions/client_info">{}{}{}'
+                '<button class="quiet">Tell the CPO</button></form>',
+                hidden("back", "/"),
+                hidden("party", f"{client['country_code']}*{client['party_id']}"),
+                select("connection", choices, client["status"], label="Status"),
+            ),
+        )
+        for client in store.objects("clients")
+    ]
+    return html(
+        '<section class="card"><h2>Behind this hub</h2><div class="scroll"><table><tr>'
+        "<th>Party</th><th>Status</th><th>Since</th><th></th></tr>{}</table></div></section>",
+        each("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
+    )
+
+
+def _connected(store: Store, state: Json) -> Html:
     cpo = state["cpo"]
     roles = ", ".join(f"{r['country_code']}*{r['party_id']} ({r['role']})" for r in cpo["roles"])
     return html(
         '<div class="grid"><section class="card"><h2>Registration {}</h2><dl>'
         "<dt>CPO</dt><dd>{}</dd><dt>Parties</dt><dd>{}</dd><dt>Versions</dt><dd><code>{}</code></dd><dt>Since</dt>"
-        "<dd>{}, started by {}</dd></dl></section>"
-        '<section class="card"><h2>Actions</h2><div class="actions">{}{}{}{}</div>'
-        '</section></div><section class="card"><h2>Endpoints of the CPO</h2><div class="scroll">'
+        "<dd>{}, started by {}</dd><dt>OCPI</dt><dd>{}</dd></dl></section>"
+        '<section class="card"><h2>Actions</h2><div class="actions">{}{}{}{}{}</div>'
+        '</section></div>{}<section class="card"><h2>Endpoints of the CPO</h2><div class="scroll">'
         "<table><tr><th>Module</th><th>Role</th><th>URL</th></tr>{}</table></div></section>",
         pill("registered"),
         cpo["roles"][0]["business_details"]["name"],
@@ -62,13 +114,16 @@ def _connected(state: Json) -> Html:
         cpo["versions_url"],
         moment(cpo["at"]),
         "us" if cpo["initiated_by"] == "emsp" else "the CPO",
+        state["version"],
         button("pull", "Pull everything", "/"),
         button("tokens", "Send our tokens", "/", style="quiet"),
+        _switch(state),
         button("renew", "Renew both tokens (PUT)", "/", style="quiet"),
         button("unregister", "Unregister (DELETE)", "/", style="quiet"),
+        _behind(store, state),
         each(
             "<tr><td>{}</td><td>{}</td><td><code>{}</code></td></tr>",
-            [(e["identifier"], e["role"], e["url"]) for e in cpo["endpoints"]],
+            [(e["identifier"], e.get("role", ""), e["url"]) for e in cpo["endpoints"]],
         ),
     )
 
@@ -80,11 +135,18 @@ def _connect(peer: Peer, state: Json) -> Html:
         '<form class="stack" method="post" action="/actions/register">{}'
         '<label>Versions URL of the CPO<input name="versions_url" required maxlength="255"></label>'
         '<label>Token A<input name="token_a" required maxlength="64" autocomplete="off"></label>'
+        "<label>Version{}</label>"
         "<button>Register</button></form></section>"
         '<section class="card"><h2>Or the CPO starts</h2><p class="soft">Give this to the CPO.</p>'
         "<dl><dt>Versions URL</dt><dd><code>{}</code></dd><dt>Token A</dt><dd><code>{}</code></dd>"
         "</dl></section></div>",
         hidden("back", "/"),
+        select(
+            "version",
+            [(version, f"OCPI {version}") for version in (*VERSIONS, NEWEST)],
+            state["version"],
+            label="Version",
+        ),
         state["versions_url"],
         peer.own_token_a,
     )

@@ -16,6 +16,7 @@ from sandbox.emsp.layout import (
     price,
     select,
 )
+from sandbox.emsp.peer import Peer
 from sandbox.emsp.sender import ALLOWED_TYPES
 from sandbox.emsp.store import Store
 from sandbox.emsp.wire import Json
@@ -28,14 +29,14 @@ _UNITS = {
 }
 
 
-def locations(store: Store, page: int, search: str) -> Html:
+def locations(store: Store, peer: Peer, page: int, search: str) -> Html:
     """List locations with their EVSEs; every EVSE can be started with one of our tokens."""
     found = store.objects(
         "locations", limit=PER_PAGE, offset=(page - 1) * PER_PAGE, containing=search
     )
     total = store.count("locations", containing=search)
     tokens = [(token["uid"], _token_label(token)) for token in store.objects("tokens")]
-    cards = join(_location(location, tokens) for location in found)
+    cards = join(_location(peer, location, tokens) for location in found)
     return html(
         "{}{}{}{}",
         heading("Locations", "What the CPO pushed here or we pulled from it."),
@@ -59,7 +60,8 @@ def _token_label(token: Json) -> str:
     return f"{token.get('visual_number') or token['uid']} ({token['type']})"
 
 
-def _location(location: Json, tokens: list[tuple[str, str]]) -> Html:
+def _location(peer: Peer, received: Json, tokens: list[tuple[str, str]]) -> Html:
+    location = peer.read("locations", received)
     rows = join(_evse(location, evse, tokens) for evse in location.get("evses") or [])
     return html(
         '<section class="card"><div class="head"><h2>{}</h2><small>{} {} | updated {}</small></div>'
@@ -74,14 +76,14 @@ def _location(location: Json, tokens: list[tuple[str, str]]) -> Html:
         location["country"],
         "" if location["publish"] else pill("not published"),
         _evse_table(rows) if rows else empty("No EVSEs"),
-        as_json(location),
+        as_json(received),
     )
 
 
 def _evse_table(rows: Html) -> Html:
     return html(
         '<div class="scroll"><table><tr><th>EVSE</th><th>Status</th><th>Connectors</th>'
-        "<th>Tariffs</th><th>Start a session</th></tr>{}</table></div>",
+        "<th>Tariffs</th><th>Ask</th></tr>{}</table></div>",
         rows,
     )
 
@@ -119,7 +121,9 @@ def _start_form(location: Json, evse: Json, tokens: list[tuple[str, str]]) -> Ht
     picker = select("connector_id", choices, choices[1][0]) if len(choices) > 2 else Html("")
     return html(
         '<form class="inline" method="post" action="/actions/start">{}{}{}{}{}'
-        "<button>Start</button></form>",
+        "<button>Start</button>"
+        '<button class="quiet" formaction="/actions/reserve">Reserve 15 min</button>'
+        '<button class="quiet" formaction="/actions/unlock">Unlock</button></form>',
         hidden("back", "/sessions"),
         hidden("location_id", location["id"]),
         hidden("evse_uid", evse["uid"]),
@@ -128,30 +132,39 @@ def _start_form(location: Json, evse: Json, tokens: list[tuple[str, str]]) -> Ht
     )
 
 
-def tariffs(store: Store) -> Html:
+def tariffs(store: Store, peer: Peer) -> Html:
     """List tariffs, element by element, in their order (the first match counts)."""
     found = store.objects("tariffs", limit=200)
     return html(
         "{}{}",
         heading("Tariffs", "Per dimension the first element whose restrictions match counts."),
-        live("tariffs", join(map(_tariff, found)) if found else empty("No tariffs yet.")),
+        live(
+            "tariffs",
+            join(_tariff(peer, tariff) for tariff in found) if found else empty("No tariffs yet."),
+        ),
     )
 
 
-def _tariff(tariff: Json) -> Html:
+def _tariff(peer: Peer, received: Json) -> Html:
+    tariff = peer.read("tariffs", received)
     texts = [entry["text"] for entry in tariff.get("tariff_alt_text") or []]
     return html(
         '<section class="card"><div class="head"><h2>{}</h2>'
         '<small>{} | {} | updated {}</small></div>{}{}<p class="soft">{}</p>{}</section>',
         tariff["id"],
         f"{tariff['country_code']}*{tariff['party_id']}",
-        tariff.get("type") or "all sessions",
+        " | ".join([tariff.get("type") or "all sessions", *_taxes(tariff)]),
         moment(tariff["last_updated"]),
         each('<p class="soft">{}</p>', [(text,) for text in texts]),
         elements(tariff),
         _limits(tariff),
-        as_json(tariff),
+        as_json(received),
     )
+
+
+def _taxes(tariff: Json) -> list[str]:
+    words = {"YES": "taxes included", "NO": "taxes on top", "N/A": "no taxes"}
+    return [words[tariff["tax_included"]]] if "tax_included" in tariff else []
 
 
 def _limits(tariff: Json) -> Html:

@@ -2,31 +2,54 @@
 
 from collections.abc import Iterable
 
+from sandbox.emsp import reading
 from sandbox.emsp.store import Store
 from sandbox.emsp.validation import Problem
-from sandbox.emsp.wire import Json, Party, date_time, new_token, same_token, utc_now
+from sandbox.emsp.wire import (
+    Json,
+    Party,
+    date_time,
+    new_token,
+    same_token,
+    utc_now,
+    version_key,
+)
 
+HELD_MODULES = ("locations", "tariffs", "sessions", "cdrs")
 REQUIRED_ENDPOINTS = (("credentials", ""), ("locations", "SENDER"))
 
 
 def missing_endpoints(endpoints: Iterable[Json]) -> str:
-    """Name the endpoints this eMSP cannot do without, or return ""."""
-    offered = {(entry["identifier"], entry["role"]) for entry in endpoints}
+    """Name the endpoints this eMSP cannot do without, or return "".
+
+    Endpoints of OCPI 2.1.1 have no role: one is as good as the other.
+    """
+    offered = {(entry["identifier"], entry.get("role", "")) for entry in endpoints}
     names = {identifier for identifier, _ in offered}
     missing = [
         f"{identifier} {role}".strip()
         for identifier, role in REQUIRED_ENDPOINTS
-        if (role and (identifier, role) not in offered) or identifier not in names
+        if identifier not in names
+        or (role and not offered & {(identifier, role), (identifier, "")})
     ]
     return ", ".join(missing)
+
+
+def roles_of(credentials: Json) -> list[Json]:
+    """Return the roles of a Credentials object; that of OCPI 2.1.1 is the one of its CPO."""
+    if "roles" in credentials:
+        return list(credentials["roles"])
+    names = ("business_details", "party_id", "country_code")
+    return [{"role": "CPO"} | {name: credentials[name] for name in names}]
 
 
 class Peer:
     """Read and write the registration; only one CPO at a time."""
 
-    def __init__(self, store: Store, own_token_a: str) -> None:
+    def __init__(self, store: Store, own_token_a: str, offered: Iterable[str]) -> None:
         self._store = store
         self._fixed_token_a = own_token_a
+        self._offered = set(store.state("offered") or []) | set(offered)
         self._registration: Json = store.state("registration") or {}
         self._pending_token = ""
         if own_token_a or not store.state("own_token_a"):
@@ -41,6 +64,22 @@ class Peer:
     def registration(self) -> Json:
         """Return what is known of the CPO: url, endpoints, roles, tokens, at, initiated_by."""
         return self._registration
+
+    @property
+    def version(self) -> str:
+        """Return the version of the registration, or "" when there is none."""
+        # A registration that was stored before there was a choice is of 2.2.1.
+        return str(self._registration.get("version", "2.2.1")) if self.registered else ""
+
+    @property
+    def offered(self) -> list[str]:
+        """List the versions at our versions URL, oldest first."""
+        return sorted(self._offered, key=version_key)
+
+    def offer(self, version: str) -> None:
+        """Add a version to those at our versions URL."""
+        self._offered.add(version)
+        self._store.set_state("offered", self.offered)
 
     @property
     def own_token_a(self) -> str:
@@ -94,7 +133,8 @@ class Peer:
     def endpoint(self, identifier: str, role: str) -> str:
         """Return the URL of one of the CPO's interfaces, or ""."""
         for entry in self._registration.get("endpoints", []):
-            if entry["identifier"] == identifier and role in {"", entry["role"]}:
+            offered = entry.get("role", "")
+            if entry["identifier"] == identifier and (offered == role or not (offered and role)):
                 return str(entry["url"]).rstrip("/")
         return ""
 
@@ -111,9 +151,11 @@ class Peer:
         endpoints: list[Json],
         roles: list[Json],
         initiated_by: str,
+        version: str,
     ) -> None:
         """Keep a completed registration; a pending token and token A end here."""
         self._registration = {
+            "version": version,
             "inbound_token": inbound_token,
             "outbound_token": outbound_token,
             "versions_url": versions_url,
@@ -124,6 +166,29 @@ class Peer:
         }
         self._pending_token = ""
         self._store.set_state("registration", self._registration)
+        self._hold(version, roles)
+
+    def _hold(self, version: str, roles: list[Json]) -> None:
+        """Note which version the received objects are of; those of another one are dropped.
+
+        OCPI 2.2.1, credentials: what came in one version need not be available in another.
+        """
+        if version != self.held_version:
+            self._store.drop(HELD_MODULES)
+        owner = next((role for role in roles if role["role"] == "CPO"), None)
+        self._store.set_state("held", {"version": version, "owner": owner})
+
+    @property
+    def held_version(self) -> str:
+        """Return the version of the objects that were received."""
+        return str((self._store.state("held") or {}).get("version", ""))
+
+    def read(self, module: str, body: Json) -> Json:
+        """Return an object that was received in the one form of `reading`."""
+        held = self._store.state("held") or {}
+        owner = held.get("owner")
+        party = owner and Party(country_code=owner["country_code"], party_id=owner["party_id"])
+        return reading.read(module, body, held.get("version") or "2.2.1", party or None)
 
     def drop(self) -> None:
         """End the registration; a fresh token A replaces the used one unless it is fixed."""

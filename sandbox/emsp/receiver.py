@@ -1,4 +1,4 @@
-"""The Receiver interfaces: locations, tariffs, sessions, CDRs; and the results of commands."""
+"""The Receiver interfaces: locations, tariffs, sessions, CDRs; results of commands and profiles."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,20 +11,31 @@ from sandbox.emsp.config import Settings
 from sandbox.emsp.peer import Peer, Violations
 from sandbox.emsp.store import Store, object_key
 from sandbox.emsp.validation import Problem, check, fatal, newer
-from sandbox.emsp.wire import Answer, Json, date_time, parse_date_time, utc_now
+from sandbox.emsp.wire import Answer, Json, Party, date_time, parse_date_time, utc_now
 
+_SHAPES = {"locations": "Location", "tariffs": "Tariff", "sessions": "Session", "cdrs": "CDR"}
+_RESULT_SHAPES = {
+    "get": "ActiveChargingProfileResult",
+    "set": "ChargingProfileResult",
+    "clear": "ClearProfileResult",
+}
 NOT_ALLOWED = Answer(http=405, code=2000, message="method not allowed")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """Hold one authenticated request: `path` are the decoded segments behind the module."""
+    """Hold one authenticated request: `path` are the decoded segments behind the module.
 
+    `to` is the party its routing headers address, None without them.
+    """
+
+    version: str
     method: str
     module: str
     path: tuple[str, ...]
     query: dict[str, str]
     body: Any = None
+    to: Party | None = None
 
 
 def refused(problems: list[Problem]) -> Answer:
@@ -63,6 +74,7 @@ class Receiver:
             "sessions": self._sessions,
             "cdrs": self._cdrs,
             "commands": self._commands,
+            "chargingprofiles": self._charging_profiles,
         }
         return handlers[message.module](message)
 
@@ -98,13 +110,28 @@ class Receiver:
 
     def _body_problems(self, message: Message, shape: str) -> Answer | None:
         partial = message.method == "PATCH"
-        if partial and isinstance(message.body, dict) and not message.body.get("last_updated"):
+        stamped = isinstance(message.body, dict) and message.body.get("last_updated")
+        if partial and isinstance(message.body, dict) and not stamped and _needs_stamp(message):
             problem = Problem("missing-last-updated", "PATCH needs last_updated")
             return self._reject(message, [problem])
-        problems = check(shape, message.body, partial=partial)
+        problems = check(message.version, shape, message.body, partial=partial)
         if not fatal(problems):
             problems += self._identity(message, shape)
+            problems += self._semantics(shape, message.body, message.version, partial=partial)
         return self._reject(message, problems)
+
+    @staticmethod
+    def _semantics(shape: str, body: Json, version: str, *, partial: bool = False) -> list[Problem]:
+        """Check what the fields of a whole object say of each other."""
+        if partial:
+            return []
+        if shape == "Location":
+            return list(judging.location(body))
+        if shape == "Tariff":
+            return list(judging.tariff(body))
+        if shape in {"Session", "CDR"} and version == "2.1.1":
+            return list(judging.embedded_location(body["location"]))
+        return []
 
     @staticmethod
     def _identity(message: Message, shape: str) -> list[Problem]:
@@ -144,7 +171,7 @@ class Receiver:
 
     def _store_location(self, message: Message, chain: list[Json | None]) -> Answer:
         stored, body = chain[-1], message.body
-        problems = judging.ordering(stored, body) + self._nested(message)
+        problems = judging.ordering(stored, body, message.version) + self._nested(message)
         problems += self._unknown_tariffs(message)
         self._reject(message, problems)
         if any(problem.rule == "order" for problem in problems):
@@ -160,14 +187,12 @@ class Receiver:
             return []
         return [
             Problem("nested-array-patch", f"PATCH of {name} is undefined", noted=True)
-            for name in ("evses", "connectors")
+            for name in ("evses", "connectors", "charging_periods", "elements")
             if name in message.body
         ]
 
     def _unknown_tariffs(self, message: Message) -> list[Problem]:
-        names = {
-            name for entry in _connectors(message.body) for name in entry.get("tariff_ids") or []
-        }
+        names = {name for entry in _connectors(message.body) for name in _tariff_names(entry)}
         owner = message.path[:2]
         return [
             Problem("unknown-tariff", f"tariff {name} was not received before", noted=True)
@@ -180,21 +205,28 @@ class Receiver:
     def _tariffs(self, message: Message) -> Answer:
         if len(message.path) != 3:
             return unknown(2001, "path")
-        if answer := self._object_message(message, "Tariff", "GET PUT DELETE"):
+        if answer := self._object_message(message, "Tariff", _tariff_methods(message)):
             return answer
         key = object_key(*message.path)
         stored = self._store.get("tariffs", key)
-        if message.method == "PUT":
-            problems = judging.ordering(stored, message.body)
-            self._reject(message, problems)
-            if not any(problem.rule == "order" for problem in problems):
-                self._store.put("tariffs", key, message.body)
-            return _written(message, created=stored is None)
+        if message.method in {"PUT", "PATCH"}:
+            return self._store_tariff(message, key, stored)
         if stored is None:
             return unknown(2001, "tariff")
         if message.method == "GET":
             return Answer(data=stored)
         return self._delete_tariff(message, key)
+
+    def _store_tariff(self, message: Message, key: str, stored: Json | None) -> Answer:
+        patch = message.method == "PATCH"
+        if stored is None and patch:
+            return self._unknown_object(message, 2001, "tariff")
+        problems = judging.ordering(stored, message.body, message.version) + self._nested(message)
+        self._reject(message, problems)
+        if not any(problem.rule == "order" for problem in problems):
+            merged = {**(stored or {}), **message.body} if patch else message.body
+            self._store.put("tariffs", key, merged)
+        return _written(message, created=stored is None)
 
     def _delete_tariff(self, message: Message, key: str) -> Answer:
         if self._store.mentions("locations", message.path[2]):
@@ -223,13 +255,17 @@ class Receiver:
         known = (stored or {}).get("charging_periods") or []
         content = {name: value for name, value in body.items() if name != "charging_periods"}
         problems = [
-            *judging.ownership(body, self._settings.party),
-            *judging.ordering(stored, body if periods or not patch else content),
+            *judging.ownership(body, self._settings.emsps),
+            *self._misaddressed(message, body if not patch else {**(stored or {}), **body}),
+            *judging.ordering(stored, body if periods or not patch else content, message.version),
             *judging.session_change(stored, content),
             *judging.session_periods(known if patch else [], periods),
             *self._unknown_token(body),
             *self._lost_reference(body),
         ]
+        if message.version == "2.1.1":
+            # What a PATCH with periods means is not said before 2.2: PUT leaves no doubt.
+            problems += self._nested(message)
         if answer := self._reject(message, problems):
             return answer
         if any(problem.rule == "order" for problem in problems):
@@ -241,20 +277,38 @@ class Receiver:
         self._store.put("sessions", object_key(*message.path), body)
         return _written(message, created=stored is None)
 
-    def _unknown_token(self, body: Json) -> list[Problem]:
+    def _misaddressed(self, message: Message, body: Json) -> list[Problem]:
+        """What a hub gets of one party's drivers is for that party, never for everybody.
+
+        OCPI 2.2.1, transport_and_format, Broadcast Push.
+        """
         token = body.get("cdr_token")
-        if token is None:
+        if not self._settings.is_hub or token is None:
             return []
-        party = self._settings.party
-        key = object_key(party.country_code, party.party_id, token["uid"], token["type"])
-        if self._store.get("tokens", key):
+        if message.to and message.to.matches(token["country_code"], token["party_id"]):
             return []
-        detail = f"{token['type']} {token['uid']} is not one of our tokens"
-        return [Problem("unknown-token", detail, noted=True)]
+        owner = f"{token['country_code']}*{token['party_id']}"
+        return [Problem("routing", f"for {owner}, but sent to {message.to}", noted=True)]
+
+    def _unknown_token(self, body: Json) -> list[Problem]:
+        """Check that the token is ours, whichever way this version names it."""
+        if auth_id := body.get("auth_id"):
+            known = [token["contract_id"] for token in self._store.objects("tokens")]
+            name, found = f"auth_id {auth_id}", auth_id in known
+        elif token := body.get("cdr_token"):
+            owner = (token["country_code"], token["party_id"])
+            key = object_key(*owner, token["uid"], token["type"])
+            name = f"{token['type']} {token['uid']}"
+            found = self._store.get("tokens", key) is not None
+        else:
+            return []
+        if found:
+            return []
+        return [Problem("unknown-token", f"{name} is not one of our tokens", noted=True)]
 
     def _lost_reference(self, body: Json) -> list[Problem]:
         """What our command or our real-time answer started must carry our reference."""
-        if body.get("auth_method") not in {"COMMAND", "AUTH_REQUEST"}:
+        if "auth_id" in body or body.get("auth_method") not in {"COMMAND", "AUTH_REQUEST"}:
             return []
         reference = body.get("authorization_reference")
         if reference and self._store.get("references", object_key(reference)):
@@ -273,26 +327,38 @@ class Receiver:
         return NOT_ALLOWED
 
     def _post_cdr(self, message: Message) -> Answer:
-        problems = check("CDR", message.body)
+        problems = check(message.version, "CDR", message.body)
         if not fatal(problems):
-            problems += self._cdr_problems(message.body)
+            problems += self._semantics("CDR", message.body, message.version)
+            problems += self._cdr_problems(message)
         if answer := self._reject(message, problems):
             return answer
         body = message.body
-        path = (body["country_code"], body["party_id"], body["id"])
+        path = self._owner_path(body)
         if not self._peer.owns(path[0], path[1]):
             return refused([Problem("foreign-owner", f"{path[0]}*{path[1]} is not your role")])
         if stored := self._store.get("cdrs", object_key(*path)):
             return self._known_cdr(body, stored)
         self._store.put("cdrs", object_key(*path), body)
         place = "/".join(quote(part, safe="") for part in path)
-        url = f"{self._public_url}/ocpi/2.2.1/cdrs/{place}"
+        url = f"{self._public_url}/ocpi/{message.version}/cdrs/{place}"
         return Answer(http=201, headers={"Location": url})
 
-    def _cdr_problems(self, body: Json) -> list[Problem]:
+    def _owner_path(self, body: Json) -> tuple[str, str, str]:
+        """Return owner and id of an object; that of OCPI 2.1.1 belongs to the only party."""
+        party = self._peer.parties[0]
+        return (
+            body.get("country_code", party.country_code),
+            body.get("party_id", party.party_id),
+            body["id"],
+        )
+
+    def _cdr_problems(self, message: Message) -> list[Problem]:
+        body = message.body
         return [
-            *judging.ownership(body, self._settings.party),
-            *judging.cdr_totals(body),
+            *judging.ownership(body, self._settings.emsps),
+            *self._misaddressed(message, body),
+            *judging.cdr_totals(self._peer.read("cdrs", body), message.version),
             *self._unknown_token(body),
             *self._lost_reference(body),
             *self._unknown_credit(body),
@@ -300,8 +366,10 @@ class Receiver:
 
     def _unknown_credit(self, body: Json) -> list[Problem]:
         reference = body.get("credit_reference_id")
-        key = object_key(body["country_code"], body["party_id"], reference or "")
-        if not reference or self._store.get("cdrs", key):
+        if not reference:
+            return []
+        key = object_key(body["country_code"], body["party_id"], reference)
+        if self._store.get("cdrs", key):
             return []
         return [Problem("credit", f"the credited CDR {reference} is unknown", noted=True)]
 
@@ -311,17 +379,18 @@ class Receiver:
         self._violations.refuse("cdr-already-exists", "cdrs", body["id"], detail)
         return Answer(code=2001, message=f"CDR {body['id']} already exists")
 
-    def pulled(self, module: str, body: Any) -> str:
-        """Take in one object of a pulled list; return its key, or "" when it is not valid."""
-        shape = {"locations": "Location", "tariffs": "Tariff", "sessions": "Session", "cdrs": "CDR"}
-        problems = check(shape[module], body)
+    def pulled(self, module: str, body: Any, owner: Party) -> str:
+        """Take in one object of a list pulled from `owner`; return its key, or "" if invalid."""
+        version = self._peer.version
+        problems = check(version, _SHAPES[module], body)
         if not fatal(problems):
-            problems += self._pulled_problems(module, body)
+            problems += self._semantics(_SHAPES[module], body, version)
+            problems += self._pulled_problems(module, body, owner)
         name = str(body.get("id", "?")) if isinstance(body, dict) else "?"
         self._violations.report(module, f"pulled {name}", problems)
         if fatal(problems):
             return ""
-        key = object_key(body["country_code"], body["party_id"], body["id"])
+        key = object_key(*self._owner_path(body))
         stored = self._store.get(module, key)
         # A push may overtake a page that is on its way: the newer copy stays.
         if stored is None or (module != "cdrs" and not newer(stored, body)):
@@ -330,12 +399,16 @@ class Receiver:
             self._violations.note("cdr-changed", "cdrs", name, "differs from the copy we hold")
         return key
 
-    def _pulled_problems(self, module: str, body: Json) -> list[Problem]:
-        if not self._peer.owns(body["country_code"], body["party_id"]):
-            owner = f"{body['country_code']}*{body['party_id']}"
-            return [Problem("foreign-owner", f"{owner} is not a role of this platform")]
-        problems = judging.ownership(body, self._settings.party)
-        return problems + judging.cdr_totals(body) if module == "cdrs" else problems
+    def _pulled_problems(self, module: str, body: Json, owner: Party) -> list[Problem]:
+        country_code, party_id, _ = self._owner_path(body)
+        if not owner.matches(country_code, party_id):
+            detail = f"{country_code}*{party_id}, though {owner} was asked"
+            return [Problem("foreign-owner", detail)]
+        problems = judging.ownership(body, self._settings.emsps)
+        if module == "cdrs":
+            found = self._peer.read("cdrs", body)
+            problems += judging.cdr_totals(found, self._peer.version)
+        return problems
 
     # Results of commands
 
@@ -345,13 +418,112 @@ class Receiver:
         command = self._store.get("commands", object_key(message.path[1]))
         if command is None or command["command"] != message.path[0]:
             return self._unknown_object(message, 2001, "command")
-        if answer := self._reject(message, check("CommandResult", message.body)):
+        # OCPI 2.1.1, mod_commands: the result has the shape of the answer.
+        shape = "CommandResponse" if message.version == "2.1.1" else "CommandResult"
+        if answer := self._reject(message, check(message.version, shape, message.body)):
             return answer
-        self._reject(message, _result_problems(command))
-        command["result"] = message.body
-        command["result_at"] = date_time(utc_now())
+        if _is_cancellation(command, message.body):
+            command["cancelled_at"] = date_time(utc_now())
+            command["cancellation"] = message.body
+        else:
+            self._reject(message, _result_problems(command) + _addressee(command, message))
+            command["result"] = message.body
+            command["result_at"] = date_time(utc_now())
         self._store.add_command(command)
         return Answer()
+
+    # Charging profiles: results of our requests, and what the CPO tells by itself
+
+    def _charging_profiles(self, message: Message) -> Answer:
+        if message.method == "POST" and len(message.path) == 2:
+            return self._profile_result(message)
+        if message.method == "PUT" and len(message.path) == 1:
+            return self._active_profile(message)
+        return NOT_ALLOWED
+
+    def _profile_result(self, message: Message) -> Answer:
+        request = self._store.get("profiles", object_key(message.path[1]))
+        if request is None or message.path[0] != request["kind"]:
+            return self._unknown_object(message, 2001, "charging profile request")
+        shape = _RESULT_SHAPES[request["kind"]]
+        if answer := self._reject(message, check(message.version, shape, message.body)):
+            return answer
+        problems = _result_problems(request) + _addressee(request, message)
+        profile, accepted = message.body.get("profile"), message.body["result"] == "ACCEPTED"
+        if profile and not accepted:
+            detail = f"a profile with the result {message.body['result']}"
+            problems.append(Problem("profile-not-expected", detail, noted=True))
+        self._reject(message, problems)
+        # First, so that whoever waits for the result finds the profile.
+        if profile and accepted:
+            self._keep_active(request["session_id"], profile, "result")
+        request["result"] = message.body
+        request["result_at"] = date_time(utc_now())
+        self._store.add_profile_request(request)
+        return Answer()
+
+    def _active_profile(self, message: Message) -> Answer:
+        """OCPI 2.2.1, mod_charging_profiles: only for sessions where we set a profile."""
+        session_id = message.path[0]
+        version = message.version
+        if answer := self._reject(message, check(version, "ActiveChargingProfile", message.body)):
+            return answer
+        set_here = any(
+            request["kind"] == "set"
+            and request["session_id"].lower() == session_id.lower()
+            and (request["result"] or {"result": "ACCEPTED"})["result"] == "ACCEPTED"
+            for request in self._store.objects("profiles")
+        )
+        if not set_here:
+            detail = "an ActiveChargingProfile though we never set one for this session"
+            self._violations.note("profile-not-expected", message.module, session_id, detail)
+        self._keep_active(session_id, message.body, "told")
+        return Answer()
+
+    def _keep_active(self, session_id: str, profile: Json, how: str) -> None:
+        entry = {
+            "session_id": session_id,
+            "profile": profile,
+            "how": how,
+            "at": date_time(utc_now()),
+        }
+        self._store.put("active_profiles", object_key(session_id), entry)
+
+
+def _needs_stamp(message: Message) -> bool:
+    """OCPI 2.2 and later: a PATCH carries last_updated; 2.1.1 does not say so."""
+    return message.version != "2.1.1"
+
+
+def _tariff_methods(message: Message) -> str:
+    return "GET PUT PATCH DELETE" if message.version == "2.1.1" else "GET PUT DELETE"
+
+
+def _tariff_names(connector: Json) -> list[str]:
+    names = connector.get("tariff_ids") or []
+    return [connector["tariff_id"]] if connector.get("tariff_id") else list(names)
+
+
+def _is_cancellation(command: Json, body: Json) -> bool:
+    """OCPI 2.2.1, mod_commands: a CPO that cancels a reservation says so to its response_url."""
+    return (
+        command["command"] == "RESERVE_NOW"
+        and body["result"] == "CANCELED_RESERVATION"
+        and (command.get("result") or {}).get("result") == "ACCEPTED"
+        and not command.get("cancellation")
+    )
+
+
+def _addressee(request: Json, message: Message) -> list[Problem]:
+    """Check that the result goes to the party that asked."""
+    asked = Party.named(request["party"]) if request.get("party") else message.to
+    if (
+        message.to is None
+        or asked is None
+        or message.to.matches(asked.country_code, asked.party_id)
+    ):
+        return []
+    return [Problem("routing", f"a result for {asked} was sent to {message.to}", noted=True)]
 
 
 def _result_problems(command: Json) -> list[Problem]:

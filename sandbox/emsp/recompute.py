@@ -18,11 +18,22 @@ _ZERO = Decimal(0)
 _UNITS = {"ENERGY": Decimal(1000), "TIME": Decimal(3600), "PARKING_TIME": Decimal(3600)}
 _UNIT_NAMES = {"ENERGY": "kWh", "TIME": "h", "PARKING_TIME": "h", "FLAT": ""}
 _RESERVATION_TIME = "RESERVATION_TIME"
+_SESSION, _RESERVED, _EXPIRED = "session", "reservation", "expired"
+# Which elements price a phase, in the order they are looked through (their `reservation`).
+# OCPI 2.2.1, mod_tariffs: after the expiry both kinds count, RESERVATION_EXPIRES first.
+_SEARCHED: dict[str, tuple[str | None, ...]] = {
+    _SESSION: (None,),
+    _RESERVED: ("RESERVATION",),
+    _EXPIRED: ("RESERVATION_EXPIRES", "RESERVATION"),
+}
 
 
 @dataclass(kw_only=True)
 class Line:
-    """One line of the bill: `billed` (kWh, hours or 1) times `price`, plus `vat` percent."""
+    """One line of the bill: `billed` (kWh, hours or 1) times `price`, plus `vat` percent.
+
+    `inclusive`: the price has its VAT in it already (OCPI 2.3.0, Tariff.tax_included YES).
+    """
 
     dimension: str
     tariff_id: str
@@ -31,6 +42,7 @@ class Line:
     price: Decimal
     vat: Decimal | None
     step_size: int
+    inclusive: bool = False
 
     @property
     def unit(self) -> str:
@@ -40,12 +52,17 @@ class Line:
     @property
     def net(self) -> Decimal:
         """Return the cost before VAT."""
-        return self.billed * self.price
+        cost = self.billed * self.price
+        return cost / self._rate if self.inclusive else cost
 
     @property
     def gross(self) -> Decimal:
         """Return the cost with VAT."""
-        return self.net * (1 + (self.vat or _ZERO) / 100)
+        return self.net * self._rate
+
+    @property
+    def _rate(self) -> Decimal:
+        return 1 + (self.vat or _ZERO) / 100
 
 
 @dataclass(kw_only=True)
@@ -75,6 +92,7 @@ class _Moment:
     seconds: Decimal
     kwh: Decimal
     volumes: dict[str, Decimal]
+    expired: bool = False
 
 
 @dataclass
@@ -96,6 +114,7 @@ class _Bill:
                 price=Decimal(str(component["price"])),
                 vat=None if vat is None else Decimal(str(vat)),
                 step_size=component["step_size"],
+                inclusive=tariff.get("tax_included") == "YES",
             )
         line.used += amount
         line.billed += amount
@@ -122,7 +141,7 @@ class _Bill:
 
 
 def recompute(cdr: Json, time_zone: str = "UTC") -> Recomputation | None:
-    """Compute the total of a valid CDR; None when it embeds no tariff.
+    """Compute the total of a CDR in the form of `reading`; None when it embeds no tariff.
 
     `time_zone` (IANA) is the one of the location: the CDR itself does not hold it.
     """
@@ -170,20 +189,34 @@ def _zone(name: str, remarks: list[str]) -> ZoneInfo:
 def _moments(cdr: Json, zone: ZoneInfo) -> Iterator[tuple[Json, _Moment]]:
     begin = parse_date_time(cdr["start_date_time"])
     kwh = _ZERO
+    # Nothing but reserved time: the driver never came.
+    expired = all(
+        entry["type"] == _RESERVATION_TIME
+        for period in cdr["charging_periods"]
+        for entry in period["dimensions"]
+    )
     for period in cdr["charging_periods"]:
         start = parse_date_time(period["start_date_time"])
         volumes = {e["type"]: Decimal(str(e["volume"])) for e in period["dimensions"]}
         seconds = Decimal(str((start - begin).total_seconds()))
         yield (
             period,
-            _Moment(local=start.astimezone(zone), seconds=seconds, kwh=kwh, volumes=volumes),
+            _Moment(
+                local=start.astimezone(zone),
+                seconds=seconds,
+                kwh=kwh,
+                volumes=volumes,
+                expired=expired,
+            ),
         )
         kwh += volumes.get("ENERGY", _ZERO)
 
 
 def _price_period(bill: _Bill, tariff: Json, moment: _Moment, flat_taken: set[str]) -> None:
     reserved = moment.volumes.get(_RESERVATION_TIME)
-    phase = "reservation" if reserved else "session"
+    phase = _SESSION
+    if reserved:
+        phase = _EXPIRED if moment.expired else _RESERVED
     if phase not in flat_taken and (flat := _component(tariff, "FLAT", moment, phase)):
         flat_taken.add(phase)
         bill.add(tariff, flat, Decimal(1), f"{phase} flat")
@@ -196,9 +229,16 @@ def _price_period(bill: _Bill, tariff: Json, moment: _Moment, flat_taken: set[st
 
 
 def _component(tariff: Json, dimension: str, moment: _Moment, phase: str) -> Json | None:
+    for wanted in _SEARCHED[phase]:
+        if found := _first(tariff, dimension, moment, wanted):
+            return found
+    return None
+
+
+def _first(tariff: Json, dimension: str, moment: _Moment, wanted: str | None) -> Json | None:
     for element in tariff["elements"]:
         restrictions = element.get("restrictions") or {}
-        if bool(restrictions.get("reservation")) != (phase == "reservation"):
+        if restrictions.get("reservation") != wanted:
             continue
         for component in element["price_components"]:
             if component["type"] == dimension and _matches(restrictions, moment):

@@ -1,4 +1,4 @@
-"""The credentials handshake in both directions (OCPI 2.2.1, credentials)."""
+"""The credentials handshake in both directions, in every version (OCPI, credentials)."""
 
 import asyncio
 import logging
@@ -10,12 +10,14 @@ from typing import Any
 import orjson
 
 from sandbox.emsp.client import Client, PeerError
-from sandbox.emsp.config import Settings
-from sandbox.emsp.peer import Peer, Violations, missing_endpoints
+from sandbox.emsp.config import NEWEST, Settings
+from sandbox.emsp.peer import Peer, Violations, missing_endpoints, roles_of
 from sandbox.emsp.validation import check, fatal
-from sandbox.emsp.wire import VERSION, Answer, Json, new_token
+from sandbox.emsp.wire import VERSIONS, Answer, Json, new_token, version_key
 
 logger = logging.getLogger("sandbox.emsp")
+# The list of versions belongs to no version: it is checked by the newest table.
+_VERSION_TABLE = VERSIONS[-1]
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
 
@@ -49,43 +51,69 @@ class Registration:
         self._public_url = public_url
         self._busy = asyncio.Lock()
 
-    def credentials(self, token: str) -> Json:
+    def credentials(self, token: str, version: str) -> Json:
         """Render our Credentials object; `token` is the one the CPO will use here."""
-        return {
-            "token": token,
-            "url": f"{self._public_url}/ocpi/versions",
-            "roles": [
-                {
-                    "role": "EMSP",
-                    "business_details": {"name": self._settings.name},
-                    "party_id": self._settings.party_id,
-                    "country_code": self._settings.country_code,
-                }
-            ],
-        }
+        url = f"{self._public_url}/ocpi/versions"
+        details = {"name": self._settings.name}
+        if version == "2.1.1":
+            owner = {
+                "party_id": self._settings.party_id,
+                "country_code": self._settings.country_code,
+            }
+            return {"token": token, "url": url, "business_details": details, **owner}
+        found = {"token": token, "url": url, "roles": self._roles(version)}
+        if self._settings.is_hub and version != "2.2.1":
+            found["hub_party_id"] = f"{self._settings.country_code}{self._settings.party_id}"
+        return found
+
+    def _roles(self, version: str) -> list[Json]:
+        """List our roles; a hub of 2.2.1 has the one role HUB, a later one lists who is behind."""
+        parties, role = self._settings.emsps, "EMSP"
+        if self._settings.is_hub and version == "2.2.1":
+            parties, role = (self._settings.party,), "HUB"
+        return [
+            {
+                "role": role,
+                "business_details": {"name": self._settings.name},
+                "party_id": party.party_id,
+                "country_code": party.country_code,
+            }
+            for party in parties
+        ]
+
+    async def settled(self) -> None:
+        """Wait until no handshake is under way."""
+        async with self._busy:
+            return
 
     # We start
 
-    async def register(self, versions_url: str, token_a: str) -> None:
+    async def register(self, versions_url: str, token_a: str, version: str = "") -> None:
         """Register as the initiating party; raise PeerError or RegistrationError.
 
-        Token B is valid here before it is sent: the CPO calls back while our POST is open.
+        `version` defaults to the one of the settings. Token B is valid here before it is sent: the
+        CPO calls back while our POST is open.
         """
+        wanted = version or self._settings.ocpi_version
         async with self._busy:
             if self._peer.registered:
                 return
-            endpoints = await self._discover(versions_url, token_a)
-            await self._exchange("POST", token_a, versions_url, endpoints)
+            chosen, endpoints = await self._discover(versions_url, token_a, wanted)
+            await self._exchange("POST", token_a, versions_url, endpoints, chosen)
         self._on_registered()
 
-    async def renew(self) -> None:
-        """Replace both tokens (PUT credentials) and read the endpoints again."""
+    async def renew(self, version: str = "") -> None:
+        """Replace both tokens (PUT credentials) and read the endpoints again.
+
+        `version`: switch to it, by a PUT to the credentials endpoint of that version.
+        """
         self._require_registered()
+        wanted = version or self._peer.version
         async with self._busy:
             token = self._peer.outbound_token
             versions_url = str(self._peer.registration["versions_url"])
-            endpoints = await self._discover(versions_url, token)
-            await self._exchange("PUT", token, versions_url, endpoints)
+            chosen, endpoints = await self._discover(versions_url, token, wanted)
+            await self._exchange("PUT", token, versions_url, endpoints, chosen)
 
     async def unregister(self) -> None:
         """End the registration on both sides (DELETE credentials)."""
@@ -100,16 +128,28 @@ class Registration:
             raise RegistrationError("not registered")
 
     async def _exchange(
-        self, method: str, token: str, versions_url: str, endpoints: list[Json]
+        self,
+        method: str,
+        token: str,
+        versions_url: str,
+        endpoints: list[Json],
+        version: str,
     ) -> None:
         url = next(str(e["url"]) for e in endpoints if e["identifier"] == "credentials")
         token_b = new_token()
+        # Both before the request: the CPO looks for this version, with this token.
+        self._peer.offer(version)
         self._peer.expect(token_b)
         try:
             reply = await self._client.call(
-                method, url, module="credentials", token=token, body=self.credentials(token_b)
+                method,
+                url,
+                module="credentials",
+                token=token,
+                body=self.credentials(token_b, version),
+                version=version,
             )
-            answer = self._checked("Credentials", reply.data)
+            answer = self._checked("Credentials", reply.data, version)
         except (PeerError, RegistrationError):
             self._peer.expect("")
             raise
@@ -118,28 +158,47 @@ class Registration:
             outbound_token=answer["token"],
             versions_url=answer["url"],
             endpoints=endpoints,
-            roles=answer["roles"],
+            roles=roles_of(answer),
             initiated_by="emsp" if method == "POST" else self._peer.registration["initiated_by"],
+            version=version,
         )
-        logger.info("registered with %s", versions_url)
+        logger.info("registered with %s, OCPI %s", versions_url, version)
 
-    async def _discover(self, versions_url: str, token: str) -> list[Json]:
-        """Read the CPO's versions and the endpoints of 2.2.1; check that we can use them."""
-        reply = await self._client.call("GET", versions_url, module="versions", token=token)
+    async def _discover(self, versions_url: str, token: str, wanted: str) -> tuple[str, list[Json]]:
+        """Read the CPO's versions and the endpoints of the wanted one; check that we can use them.
+
+        Return the version (the newest that both speak for "newest") and its endpoints.
+        """
+        reply = await self._client.call(
+            "GET", versions_url, module="versions", token=token, version=_encoding(wanted)
+        )
         offered = reply.data if isinstance(reply.data, list) else []
         for entry in offered:
-            self._checked("Version", entry)
-        urls = [str(entry["url"]) for entry in offered if entry["version"] == VERSION]
-        if not urls:
-            raise RegistrationError(f"{versions_url} does not offer OCPI {VERSION}", 3002)
-        reply = await self._client.call("GET", urls[0], module="versions", token=token)
-        details = self._checked("VersionDetails", reply.data)
+            self._checked("Version", entry, _VERSION_TABLE)
+        urls = {str(entry["version"]): str(entry["url"]) for entry in offered}
+        version = self._choice(wanted, urls)
+        if version not in urls:
+            raise RegistrationError(f"{versions_url} does not offer OCPI {wanted}", 3002)
+        reply = await self._client.call(
+            "GET", urls[version], module="versions", token=token, version=version
+        )
+        details = self._checked("VersionDetails", reply.data, version)
+        if details["version"] != version:
+            self._violations.note("versions", "versions", version, f"it says {details['version']}")
         if missing := missing_endpoints(details["endpoints"]):
             raise RegistrationError(f"missing endpoints: {missing}", 3003)
-        return list(details["endpoints"])
+        return version, list(details["endpoints"])
 
-    def _checked(self, shape: str, value: Any) -> Json:
-        problems = check(shape, value)
+    def _choice(self, wanted: str, offered: dict[str, str]) -> str:
+        if wanted == "2.1.1" and self._settings.is_hub:
+            raise RegistrationError("OCPI 2.1.1 knows no hubs", 3002)
+        if wanted != NEWEST:
+            return wanted
+        ours = set(self._settings.offered)
+        return max(ours & offered.keys(), key=version_key, default="")
+
+    def _checked(self, shape: str, value: Any, version: str) -> Json:
+        problems = check(version, shape, value)
         self._violations.report("credentials", shape, problems)
         if text := fatal(problems):
             raise RegistrationError(f"invalid {shape}: {text}")
@@ -172,11 +231,13 @@ class Registration:
 
     # The CPO starts
 
-    async def serve(self, method: str, body: Any, *, token: str, standing: str) -> Answer:
+    async def serve(
+        self, method: str, body: Any, *, token: str, standing: str, version: str
+    ) -> Answer:
         """Answer GET, POST, PUT and DELETE of /credentials; `standing` is that of the token."""
         registered = self._peer.registered
         if method == "GET":
-            return Answer(data=self.credentials(token))
+            return Answer(data=self.credentials(token, version))
         if method not in {"POST", "PUT", "DELETE"} or registered == (method == "POST"):
             return Answer(http=405, code=2000, message=f"{method} while registered={registered}")
         if standing == "pending" or self._busy.locked():
@@ -184,14 +245,16 @@ class Registration:
         if method == "DELETE":
             self._peer.drop()
             return Answer()
-        return await self._accept(body)
+        return await self._accept(body, version)
 
-    async def _accept(self, body: Any) -> Answer:
-        if text := fatal(check("Credentials", body)):
+    async def _accept(self, body: Any, version: str) -> Answer:
+        problems = check(version, "Credentials", body)
+        self._violations.report("credentials", "Credentials", problems)
+        if text := fatal(problems):
             return Answer(code=2001, message=text)
         async with self._busy:
             try:
-                endpoints = await self._discover(body["url"], body["token"])
+                _, endpoints = await self._discover(body["url"], body["token"], version)
             except PeerError as error:
                 return Answer(code=3001, message=str(error))
             except RegistrationError as error:
@@ -202,9 +265,15 @@ class Registration:
                 outbound_token=body["token"],
                 versions_url=body["url"],
                 endpoints=endpoints,
-                roles=body["roles"],
+                roles=roles_of(body),
                 initiated_by=self._peer.registration.get("initiated_by", "cpo"),
+                version=version,
             )
-        logger.info("registered by %s", body["url"])
+        logger.info("registered by %s, OCPI %s", body["url"], version)
         self._on_registered()
-        return Answer(data=self.credentials(token))
+        return Answer(data=self.credentials(token, version))
+
+
+def _encoding(wanted: str) -> str:
+    """Say whose way of writing the token goes to the versions URL, which has no version itself."""
+    return _VERSION_TABLE if wanted == NEWEST else wanted

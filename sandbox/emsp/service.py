@@ -11,9 +11,11 @@ from aiohttp import web
 from sandbox.emsp.client import Client, PeerError
 from sandbox.emsp.config import Settings
 from sandbox.emsp.faults import Faults
+from sandbox.emsp.hub import Hub
 from sandbox.emsp.inspection import Inspection
 from sandbox.emsp.messages import MessageLog
 from sandbox.emsp.ocpi import OcpiServer
+from sandbox.emsp.orders import Orders
 from sandbox.emsp.pages import Pages
 from sandbox.emsp.peer import Peer, Violations
 from sandbox.emsp.receiver import Receiver
@@ -37,7 +39,7 @@ class Service:
         self.store = store
         self.faults = Faults()
         self.violations = Violations(store)
-        self.peer = Peer(store, settings.own_token_a)
+        self.peer = Peer(store, settings.own_token_a, settings.offered)
         self.log = MessageLog(store, self.peer)
         self.url = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,7 +70,7 @@ class Service:
         await asyncio.sleep(0)
 
     def _assemble(self) -> None:
-        self.tokens = Tokens(self.store, self.settings, self.violations, self.url)
+        self.tokens = Tokens(self.store, self.settings, self.violations, self.peer, self.url)
         receiver = Receiver(
             store=self.store,
             settings=self.settings,
@@ -83,7 +85,17 @@ class Service:
             log=self.log,
             violations=self.violations,
             receiver=receiver,
+        )
+        self.orders = Orders(
+            store=self.store,
+            settings=self.settings,
+            peer=self.peer,
+            client=self.client,
+            violations=self.violations,
             public_url=self.url,
+        )
+        self.hub = Hub(
+            store=self.store, settings=self.settings, client=self.client, public_url=self.url
         )
         self.registration = Registration(
             settings=self.settings,
@@ -102,12 +114,15 @@ class Service:
             registration=self.registration,
             receiver=receiver,
             tokens=self.tokens,
+            hub=self.hub,
             public_url=self.url,
         )
         self.inspection = Inspection(
             store=self.store,
             server=self.ocpi,
             client=self.client,
+            orders=self.orders,
+            hub=self.hub,
             registration=self.registration,
             tokens=self.tokens,
             faults=self.faults,

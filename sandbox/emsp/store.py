@@ -213,8 +213,16 @@ class Store:
             (module, module, KEPT_COMMANDS),
         )
 
-    def forget(self, modules: Iterable[str]) -> None:
-        """Drop all objects of these modules and both logs."""
+    def add_profile_request(self, request: Json) -> None:
+        """Keep one request about a charging profile by its `id`; only the newest are kept."""
+        self._put_bounded("profiles", request["id"], request)
+
+    def drop(self, modules: Iterable[str]) -> None:
+        """Drop all objects of these modules."""
         for module in modules:
             self._write("DELETE FROM objects WHERE module = ?", (module,))
+
+    def forget(self, modules: Iterable[str]) -> None:
+        """Drop all objects of these modules and both logs."""
+        self.drop(modules)
         self._write("DELETE FROM records", ())

@@ -1,4 +1,4 @@
-"""What goes over the wire: tokens, DateTimes, envelopes, headers (OCPI 2.2.1)."""
+"""What goes over the wire: versions, tokens, DateTimes, envelopes, headers."""
 
 import base64
 import binascii
@@ -11,15 +11,22 @@ from typing import Any
 
 import orjson
 
-VERSION = "2.2.1"
+VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
 MAX_BODY = 8 * 1024 * 1024
-CONFIGURATION_MODULES = frozenset({"versions", "details", "credentials"})
+CONFIGURATION_MODULES = frozenset({"versions", "details", "credentials", "hubclientinfo"})
 ROUTING_HEADERS = (
     "OCPI-to-party-id",
     "OCPI-to-country-code",
     "OCPI-from-party-id",
     "OCPI-from-country-code",
 )
+# The answer goes the other way round: what each header of an answer repeats of the request.
+SWAPPED = {
+    "OCPI-to-party-id": "OCPI-from-party-id",
+    "OCPI-to-country-code": "OCPI-from-country-code",
+    "OCPI-from-party-id": "OCPI-to-party-id",
+    "OCPI-from-country-code": "OCPI-to-country-code",
+}
 _DATE_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?$")
 _NEXT_LINK = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?', re.IGNORECASE)
 
@@ -39,6 +46,17 @@ class Party:
 
     country_code: str
     party_id: str
+
+    def __str__(self) -> str:
+        return f"{self.country_code}*{self.party_id}"
+
+    @classmethod
+    def named(cls, name: str) -> "Party":
+        """Read `NL*EMS`; raise ValueError for anything else."""
+        country_code, star, party_id = name.strip().partition("*")
+        if not star or len(country_code) != 2 or len(party_id) != 3:
+            raise ValueError(f"{name!r} is not a party: write NL*EMS")
+        return cls(country_code=country_code, party_id=party_id)
 
     def matches(self, country_code: str, party_id: str) -> bool:
         """Compare case-insensitively: both fields are CiStrings."""
@@ -92,9 +110,17 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def authorization(token: str) -> str:
-    """Render the Authorization header of OCPI 2.2: the token is Base64-encoded."""
+def authorization(token: str, version: str) -> str:
+    """Render the Authorization header: Base64 from OCPI 2.2 on, the token as it is in 2.1.1."""
+    if version == "2.1.1":
+        return f"Token {token}"
     return "Token " + base64.b64encode(token.encode()).decode()
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Return what versions are compared by; () for what is no version number."""
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
 
 
 def presented_token(header: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from sessions_app.admin.panels import (
     periods_panel,
     tariff_panel,
 )
+from sessions_app.admin.reservations import ReservationAdmin, reservation_pill
 from sessions_app.admin.sessions import READINGS_SHOWN, SessionAdmin
 from sessions_app.admin.tokens import TokenAdmin
 
@@ -21,6 +22,7 @@ __all__ = [
     "STATUS_TONES",
     "CdrAdmin",
     "EndedFilter",
+    "ReservationAdmin",
     "SessionAdmin",
     "StartedFilter",
     "StateFilter",
@@ -28,6 +30,7 @@ __all__ = [
     "costs_panel",
     "lines_panel",
     "periods_panel",
+    "reservation_pill",
     "session_pill",
     "tariff_panel",
 ]

@@ -1,19 +1,27 @@
 """The pages of CDRs."""
 
 from datetime import datetime
+from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cpo_platform.common import clock
 from cpo_platform.common.admin import (
     NONE,
+    Button,
     Panel,
     RecordAdmin,
+    change_url,
     link,
     minute,
     moment,
     money,
+    notes_of,
     number,
     pill,
     unbroken,
@@ -24,6 +32,7 @@ from sessions_app.admin.display import label_of, token_facts
 from sessions_app.admin.filters import EndedFilter
 from sessions_app.admin.panels import costs_panel, lines_panel, periods_panel, tariff_panel
 from sessions_app.models import Cdr
+from sessions_app.operations.credits import SUFFIX, NotCreditable, credit_cdr, credit_of
 from tariffs.admin import PartyFilter
 
 
@@ -42,6 +51,11 @@ class CdrAdmin(RecordAdmin):
     search_help_text = _("Search by id, session, token or contract")
     ordering = ("-end_date_time",)
     empty_text = _("A CDR is issued when a session ends.")
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.credit_view)
+        own = path("<int:object_id>/credit/", view, name="sessions_app_cdr_credit")
+        return [own, *super().get_urls()]
 
     def panels(self, request: HttpRequest, obj: Cdr) -> list[Panel]:
         zone = str(obj.session.frozen_location.get("time_zone", "")) if obj.session else ""
@@ -66,7 +80,7 @@ class CdrAdmin(RecordAdmin):
         ]
 
     def _facts(self, obj: Cdr, zone: str) -> Panel:
-        credit = [(_("credits the CDR"), self._credited(obj))] if obj.credit else []
+        credit = self._credit_facts(obj)
         return Panel(
             title=_("CDR"),
             half=True,
@@ -88,8 +102,15 @@ class CdrAdmin(RecordAdmin):
                 *token_facts(obj),
                 (_("invoice reference"), obj.invoice_reference_id or NONE),
                 (_("issued (UTC)"), moment(obj.last_updated)),
+                *((_("note"), note) for note in notes_of(self.module, obj.pk)),
             ],
         )
+
+    def _credit_facts(self, obj: Cdr) -> list[tuple[object, object]]:
+        if obj.credit:
+            return [(_("credits the CDR"), self._credited(obj))]
+        credit = credit_of(obj)
+        return [(_("credited by"), link(credit, credit.ocpi_id))] if credit else []
 
     def _credited(self, obj: Cdr) -> str:
         row = Cdr.objects.filter(
@@ -129,7 +150,68 @@ class CdrAdmin(RecordAdmin):
         )
 
     def heading(self, obj: Cdr) -> object:
-        return pill(_("Credit CDR"), "amber") if obj.credit else ""
+        if obj.credit:
+            return pill(_("Credit CDR"), "amber")
+        return pill(_("Credited"), "amber") if credit_of(obj) else ""
+
+    def buttons(self, request: HttpRequest, obj: Cdr) -> list[Button]:
+        if obj.credit or credit_of(obj) or not self._may_credit(request):
+            return []
+        url = reverse("admin:sessions_app_cdr_credit", args=[obj.pk])
+        return [Button(_("Credit this CDR"), url)]
+
+    def credit_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Ask, and then issue the credit CDR."""
+        obj = self.found(request, object_id)
+        if not self._may_credit(request):
+            raise PermissionDenied
+        if obj is None:
+            return self.missing(request, object_id)
+        if request.method != "POST" and not obj.credit and credit_of(obj) is None:
+            return self._ask_to_credit(request, obj)
+        try:
+            credit = credit_cdr(cdr_id=obj.pk, now=clock.now())
+        except NotCreditable:
+            messages.info(request, gettext("A CDR is credited once, and a credit CDR never."))
+            return HttpResponseRedirect(change_url(obj))
+        self.log_change(request, obj, f"Credited by {credit.ocpi_id}.")
+        messages.success(
+            request, gettext("This is the credit CDR of %(id)s.") % {"id": obj.ocpi_id}
+        )
+        return HttpResponseRedirect(change_url(credit))
+
+    def _ask_to_credit(self, request: HttpRequest, obj: Cdr) -> HttpResponse:
+        before, after = obj.total_cost_before_taxes, obj.total_cost_after_taxes
+        names = {"id": obj.ocpi_id, "credit": obj.ocpi_id + SUFFIX}
+        notes = notes_of(self.module, obj.pk)
+        return self.confirm(
+            request,
+            title=gettext("Credit CDR %(id)s?") % names,
+            sentences=[
+                (
+                    gettext("A credit CDR %(credit)s is issued.")
+                    if notes
+                    else gettext("A credit CDR %(credit)s is issued and sent to the partner.")
+                )
+                % names,
+                *notes,
+                gettext("Total of this CDR: %(before)s before taxes, %(after)s after taxes.")
+                % {"before": money(before, obj.currency), "after": money(after, obj.currency)},
+                gettext("Total of the credit CDR: %(before)s before taxes, %(after)s after taxes.")
+                % {
+                    "before": money(-before, obj.currency),
+                    "after": money(None if after is None else -after, obj.currency),
+                },
+                gettext("All else is as in this CDR, which stays as it is."),
+                gettext("This cannot be undone, and a CDR is credited once."),
+            ],
+            button=gettext("Credit this CDR"),
+            cancel_url=change_url(obj),
+            danger=True,
+        )
+
+    def _may_credit(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("sessions_app.add_cdr")
 
     @admin.display(description=_("ended (UTC)"), ordering="end_date_time")
     def ended(self, row: Cdr) -> object:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from sessions_app.models.sessions import ONGOING
+from sessions_app.models.sessions import ENDED, ONGOING
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -23,7 +23,7 @@ class StateFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "ongoing":
             return queryset.filter(status__in=ONGOING)
-        return queryset.exclude(status__in=ONGOING) if self.value() == "ended" else queryset
+        return queryset.filter(status__in=ENDED) if self.value() == "ended" else queryset
 
 
 class _DayFilter(admin.SimpleListFilter):

@@ -26,7 +26,7 @@ from locations.models import PowerType
 from sessions_app.admin.display import STATUS_TONES, label_of, session_pill, token_facts
 from sessions_app.admin.filters import StartedFilter, StateFilter
 from sessions_app.admin.panels import costs_panel, lines_panel, periods_panel, tariff_panel
-from sessions_app.models import MeterReading, Session
+from sessions_app.models import MeterReading, Reservation, Session, SessionStatus
 from sessions_app.models.sessions import ONGOING
 from tariffs.admin import PartyFilter
 
@@ -92,9 +92,16 @@ class SessionAdmin(RecordAdmin):
                 (_("authorised by"), obj.get_auth_method_display()),
                 (_("authorisation reference"), obj.authorization_reference or NONE),
                 *token_facts(obj),
+                *self._reservation(obj),
                 (_("CDR"), self._cdr_links(obj)),
             ],
         )
+
+    def _reservation(self, obj: Session) -> list[tuple[Any, object]]:
+        reservation = Reservation.objects.filter(session=obj).first()
+        if reservation is None:
+            return []
+        return [(_("reservation"), link(reservation, reservation.get_status_display()))]
 
     def _cdr_links(self, obj: Session) -> object:
         cdrs = list(obj.cdrs.order_by("pk"))
@@ -130,8 +137,8 @@ class SessionAdmin(RecordAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        counts = dict(Session.objects.ongoing().values_list("status").annotate(Count("pk")))
-        tones = {status: STATUS_TONES[status] for status in ONGOING}
+        counts = dict(Session.objects.unfinished().values_list("status").annotate(Count("pk")))
+        tones = {status: STATUS_TONES[status] for status in (*ONGOING, SessionStatus.RESERVATION)}
         chips = status_chips(counts, tones, request.GET.get("status__exact"))
         return super().changelist_view(request, {"chips": chips, **(extra_context or {})})
 

@@ -24,6 +24,7 @@ class SessionStatus(models.TextChoices):
 
 
 ONGOING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
+ENDED = (SessionStatus.COMPLETED, SessionStatus.INVALID)
 
 
 class AuthMethod(models.TextChoices):
@@ -37,6 +38,10 @@ class AuthMethod(models.TextChoices):
 class SessionQuerySet(models.QuerySet["Session"]):
     def ongoing(self) -> "SessionQuerySet":
         return self.filter(status__in=ONGOING)
+
+    def unfinished(self) -> "SessionQuerySet":
+        """Return what goes on, and the reservations that nobody has come for yet."""
+        return self.filter(status__in=(*ONGOING, SessionStatus.RESERVATION))
 
     def complete(self) -> "SessionQuerySet":
         """Fetch what rendering a session needs: one more query, whatever the number."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from cpo_platform.common.clock import truncate
 from cpo_platform.common.json import format_datetime
-from sessions_app.models import Cdr, Session
+from sessions_app.models import Cdr, Reservation, Session
 from sessions_app.operations.settlement import Settlement, dimensions_json, price_json
 from sessions_app.signals import cdr_issued
 from tariffs.pricing.results import CdrDimensionType
@@ -19,9 +19,12 @@ from tariffs.pricing.results import CdrDimensionType
 def issue_cdr(session: Session, settlement: Settlement, now: datetime) -> Cdr:
     """Issue the CDR of a session that has just been completed and settled.
 
-    A step of `sessions.stop_session`, in its transaction.
+    A step of the operation that completes the session, in its transaction. A CDR begins with the
+    reservation, where there was one (OCPI 2.3.0, mod_cdrs, CDR.start_date_time).
     """
-    assert session.end_date_time is not None  # noqa: S101  stop_session has just set it
+    assert session.end_date_time is not None  # noqa: S101  the operation has just set it
+    reservation: Reservation | None = getattr(session, "reservation", None)
+    began = reservation.reserved_at if reservation else session.start_date_time
     location = dict(session.frozen_location)
     location.pop("time_zone", None)
     total = settlement.costs["total_cost"]
@@ -29,7 +32,7 @@ def issue_cdr(session: Session, settlement: Settlement, now: datetime) -> Cdr:
         country_code=session.country_code,
         party_id=session.party_id,
         ocpi_id=str(uuid4()),
-        start_date_time=session.start_date_time,
+        start_date_time=began,
         end_date_time=session.end_date_time,
         session=session,
         session_ocpi_id=session.ocpi_id,

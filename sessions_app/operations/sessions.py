@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 
 from cpo_platform.common.clock import truncate
 from cpo_platform.common.json import format_datetime
-from cpo_platform.common.shapes import CdrToken
+from cpo_platform.common.shapes import CdrToken, ChargingPreferences, plain
 from locations.canonical import coordinate_text
 from locations.models import Connector, Location
 from sessions_app.metering import Reading
@@ -29,9 +29,14 @@ from sessions_app.models import (
     SessionStatus,
 )
 from sessions_app.operations.cdrs import issue_cdr
+from sessions_app.operations.preferences import (
+    ORDINARY_TYPES,
+    default_preferences,
+    tariff_types,
+)
 from sessions_app.operations.settlement import dimensions_json, reprice
 from sessions_app.signals import session_changed
-from tariffs.models import Tariff, TariffType
+from tariffs.models import Tariff
 from tariffs.operations import shape_of as tariff_shape_of
 from tariffs.pricing.results import ChargingPeriod as PricedPeriod
 
@@ -63,7 +68,6 @@ def start_session(
     """
     connector = Connector.objects.select_related("evse__location").get(pk=connector_id)
     location = connector.evse.location
-    tariff = _tariff_for(connector, now)
     session = Session(
         country_code=location.country_code,
         party_id=location.party_id,
@@ -72,27 +76,19 @@ def start_session(
         auth_method=AuthMethod(auth_method).value,
         authorization_reference=authorization_reference,
         location=location,
-        evse=connector.evse,
-        connector=connector,
         meter_id=meter_id,
         meter_start=meter_start,
-        currency=tariff.currency if tariff else settings.DEFAULT_CURRENCY,
         status=SessionStatus.PENDING,
-        tariff=tariff,
-        frozen_tariff=_frozen_tariff(tariff),
-        frozen_location=_frozen_location(location, connector),
     )
+    wanted = default_preferences(connector, cdr_token, now)
+    freeze(session, connector, tariff_for(connector, now, tariff_types(wanted)))
+    session.evse, session.connector = connector.evse, connector
+    session.charging_preferences = wanted and plain(ChargingPreferences, wanted)
     session.cdr_token = cdr_token
     session.touch(now)
     session.full_clean(validate_constraints=False)
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                session.save()
-        except IntegrityError as error:
-            if "session_one_ongoing_per_evse" not in str(error):
-                raise
-            raise EvseOccupied(f"EVSE {connector.evse.uid}: a session is running") from error
+        save_alone(session)
         session_changed.send(sender=Session, session_id=session.pk, now=now)
     return session
 
@@ -105,12 +101,12 @@ def activate_session(*, session_id: int, now: datetime) -> Session:
 
     """
     with transaction.atomic():
-        session = _locked(session_id)
+        session = locked(session_id)
         if session.status != SessionStatus.PENDING:
             raise SessionNotOngoing(f"session {session.ocpi_id} is {session.status}, not PENDING")
         session.status = SessionStatus.ACTIVE
         session.start_date_time = truncate(now)
-        _add_readings(session, [Reading(at=now, kwh=session.meter_start)])
+        add_readings(session, [Reading(at=now, kwh=session.meter_start)])
         reprice(session, until=session.start_date_time)
         _save(session, now)
     return session
@@ -128,16 +124,16 @@ def record_meter_values(*, session_id: int, readings: Sequence[Reading], now: da
 
     """
     with transaction.atomic():
-        session = _locked(session_id)
+        session = locked(session_id)
         if session.status != SessionStatus.ACTIVE:
             raise SessionNotOngoing(f"session {session.ocpi_id} is {session.status}, not ACTIVE")
-        if not _add_readings(session, readings):
+        if not add_readings(session, readings):
             return session
         before = _visible(session)
         newest = session.meter_readings.order_by("-at").values_list("at", flat=True)[0]
         settlement = reprice(session, until=max(newest, session.start_date_time))
         # The last period is open until the session ends.
-        period_closed = _append_periods(session, settlement.periods[:-1])
+        period_closed = append_periods(session, settlement.periods[:-1])
         if period_closed or _visible(session) != before:
             _save(session, now)
     return session
@@ -157,7 +153,7 @@ def stop_session(
 
     """
     with transaction.atomic():
-        session = _locked(session_id)
+        session = locked(session_id)
         if session.status == SessionStatus.PENDING:
             session.status = SessionStatus.INVALID
             session.end_date_time = max(truncate(ended_at), session.start_date_time)
@@ -165,18 +161,48 @@ def stop_session(
             return session, None
         if session.status != SessionStatus.ACTIVE:
             raise SessionNotOngoing(f"session {session.ocpi_id} is {session.status}")
-        _add_readings(session, readings)
+        add_readings(session, readings)
         session.status = SessionStatus.COMPLETED
         session.end_date_time = max(truncate(ended_at), session.start_date_time)
         settlement = reprice(session, until=session.end_date_time)
-        _append_periods(session, settlement.periods)
+        append_periods(session, settlement.periods)
         _save(session, now)
         cdr = issue_cdr(session, settlement, now)
     return session, cdr
 
 
-def _locked(session_id: int) -> Session:
-    return Session.objects.select_for_update().get(pk=session_id)
+def locked(session_id: int) -> Session:
+    """Lock a session for the transaction; its reservation comes with it, where it began as one."""
+    return (
+        Session.objects.select_for_update(of=("self",))
+        .select_related("reservation")
+        .get(pk=session_id)
+    )
+
+
+def freeze(session: Session, connector: Connector, tariff: Tariff | None) -> None:
+    """Set what a session is priced and billed by: this tariff, this place, as they are now."""
+    session.tariff = tariff
+    session.frozen_tariff = _frozen_tariff(tariff)
+    session.currency = tariff.currency if tariff else settings.DEFAULT_CURRENCY
+    session.frozen_location = _frozen_location(session.location, connector)
+
+
+def save_alone(session: Session) -> None:
+    """Save a session that is ongoing from now on.
+
+    Raises:
+        EvseOccupied: another one is, at its EVSE.
+
+    """
+    try:
+        with transaction.atomic():
+            session.save()
+    except IntegrityError as error:
+        if "session_one_ongoing_per_evse" not in str(error):
+            raise
+        uid = session.evse.uid if session.evse else ""
+        raise EvseOccupied(f"EVSE {uid}: a session is running") from error
 
 
 def _visible(session: Session) -> tuple[object, ...]:
@@ -194,7 +220,7 @@ def _save(session: Session, now: datetime) -> None:
     session_changed.send(sender=Session, session_id=session.pk, now=now)
 
 
-def _add_readings(session: Session, readings: Sequence[Reading]) -> bool:
+def add_readings(session: Session, readings: Sequence[Reading]) -> bool:
     """Store the readings of moments that we have none of; return whether there were any."""
     # The first of two of one moment counts; the session's lock keeps others from adding more.
     by_moment = {truncate(reading.at): reading for reading in reversed(readings)}
@@ -215,19 +241,22 @@ def _add_readings(session: Session, readings: Sequence[Reading]) -> bool:
     return bool(rows)
 
 
-def _tariff_for(connector: Connector, now: datetime) -> Tariff | None:
-    """Return the connector's tariff for an ordinary session that starts now, if it has one.
+def tariff_for(
+    connector: Connector, now: datetime, types: Sequence[str] = ORDINARY_TYPES
+) -> Tariff | None:
+    """Return the connector's tariff for a session that starts now, if it has one.
 
-    REGULAR before untyped, since it is the more specific (OCPI 2.2.1, mod_tariffs, TariffType).
+    Of the first of the types that it has: REGULAR goes before untyped, since it is the more
+    specific (OCPI 2.2.1, mod_tariffs, TariffType).
     """
     valid = [
         tariff
         for tariff in _whole_tariffs(connector)
-        if tariff.type in ("", TariffType.REGULAR)
+        if tariff.type in types
         and (tariff.start_date_time is None or tariff.start_date_time <= now)
         and (tariff.end_date_time is None or now < tariff.end_date_time)
     ]
-    return min(valid, key=lambda tariff: (tariff.type == "", tariff.ocpi_id), default=None)
+    return min(valid, key=lambda tariff: (types.index(tariff.type), tariff.ocpi_id), default=None)
 
 
 def _whole_tariffs(connector: Connector) -> list[Tariff]:
@@ -274,12 +303,16 @@ def _frozen_location(location: Location, connector: Connector) -> dict[str, Any]
         "connector_standard": connector.standard,
         "connector_format": connector.format,
         "connector_power_type": connector.power_type,
+        # For OCPI 2.1.1, whose sessions and CDRs hold a Location instead.
+        "parking_type": location.parking_type,
+        "connector_max_voltage": connector.max_voltage,
+        "connector_max_amperage": connector.max_amperage,
         "time_zone": location.time_zone,
     }
     return {name: value for name, value in frozen.items() if value != ""}
 
 
-def _append_periods(session: Session, closed: Sequence[PricedPeriod]) -> bool:
+def append_periods(session: Session, closed: Sequence[PricedPeriod]) -> bool:
     """Store the periods that are closed by now; return whether there were new ones.
 
     A late reading may change what the stored ones should have been. They stay, and only what

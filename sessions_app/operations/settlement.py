@@ -1,7 +1,8 @@
 """What a session costs: its readings, priced by the one engine (`tariffs.pricing`).
 
 A session is priced by the tariff that was frozen when it started, in the time zone of its
-location. Costs and volumes are rounded to OCPI's four decimals here.
+location. One that began as a reservation has a phase more: the time that the EVSE was kept free.
+Costs and volumes are rounded to OCPI's four decimals here.
 
 Nothing is saved here: `reprice` is a step of the operations in `sessions_app.operations.sessions`.
 """
@@ -17,12 +18,12 @@ from typing import Any
 from cpo_platform.common.json import format_datetime
 from cpo_platform.common.money import OCPI_PLACES, Price, round_money, to_decimal, trimmed
 from sessions_app.metering import Reading, metered_use
-from sessions_app.models import Session
+from sessions_app.models import Reservation, ReservationStatus, Session
 from tariffs.pricing.charging_periods import total_volume
 from tariffs.pricing.engine import price_session
 from tariffs.pricing.results import CdrDimension, CdrDimensionType, PriceLine
 from tariffs.pricing.results import ChargingPeriod as PricedPeriod
-from tariffs.pricing.types import Segment
+from tariffs.pricing.types import Phase, Segment
 from tariffs.pricing.types import Tariff as PricingTariff
 
 COSTS = (
@@ -58,8 +59,13 @@ class Settlement:
 def reprice(session: Session, *, until: datetime) -> Settlement:
     """Set the session's energy and cost to what its readings say up to `until`.
 
-    A step of an operation, which holds the session's lock and saves it.
+    A step of an operation, which holds the session's lock and saves it. The session was fetched
+    with its reservation, where it has one.
     """
+    reservation: Reservation | None = getattr(session, "reservation", None)
+    reserved = _reserved(reservation, until)
+    if reservation is not None and reservation.status != ReservationStatus.USED:
+        return _set_price(session, _settle(session, reserved), flags=())
     readings = [
         Reading(
             at=row.at,
@@ -71,7 +77,29 @@ def reprice(session: Session, *, until: datetime) -> Settlement:
         for row in session.meter_readings.order_by("at")
     ]
     use = metered_use(readings=readings, start=session.start_date_time, end=until)
-    settlement = _settle(session, use.segments)
+    return _set_price(session, _settle(session, (*reserved, *use.segments)), use.flags)
+
+
+def _reserved(reservation: Reservation | None, until: datetime) -> tuple[Segment, ...]:
+    """Return the time that a reservation took; one that we canceled ourselves is not charged for.
+
+    One that expired is so for the whole of its time (OCPI 2.3.0, mod_tariffs,
+    ReservationRestrictionType).
+    """
+    if reservation is None or reservation.status == ReservationStatus.CANCELED_BY_CPO:
+        return ()
+    end = reservation.ended_at or until
+    expired = reservation.status == ReservationStatus.EXPIRED
+    return (
+        Segment(
+            start=reservation.reserved_at,
+            end=max(end, reservation.reserved_at),
+            phase=Phase.RESERVATION_EXPIRES if expired else Phase.RESERVATION,
+        ),
+    )
+
+
+def _set_price(session: Session, settlement: Settlement, flags: Sequence[str]) -> Settlement:
     session.kwh = settlement.energy
     total = settlement.costs["total_cost"]
     session.total_cost_before_taxes = total.before_taxes
@@ -79,7 +107,7 @@ def reprice(session: Session, *, until: datetime) -> Settlement:
     session.price_details = {
         "costs": {name: price_json(price) for name, price in settlement.costs.items()},
         "lines": [_line_json(line) for line in settlement.lines],
-        "remarks": [*settlement.remarks, *use.flags],
+        "remarks": [*settlement.remarks, *flags],
     }
     return settlement
 
@@ -129,9 +157,11 @@ def _rounded(periods: Sequence[PricedPeriod]) -> tuple[PricedPeriod, ...]:
 
 def _settle_without_tariff(segments: Sequence[Segment]) -> Settlement:
     """Price nothing: the connector had no tariff. Time and energy are still told."""
-    energy = sum((segment.energy for segment in segments), Decimal(0))
-    hours = _hours(segments)
-    parking_hours = _hours([segment for segment in segments if not segment.requesting_power])
+    reserved = [segment for segment in segments if segment.phase.is_reservation]
+    used = [segment for segment in segments if not segment.phase.is_reservation]
+    energy = sum((segment.energy for segment in used), Decimal(0))
+    hours = _hours(used)
+    parking_hours = _hours([segment for segment in used if not segment.requesting_power])
     dimensions = tuple(
         CdrDimension(type_, _four(volume))
         for type_, volume in (
@@ -141,7 +171,12 @@ def _settle_without_tariff(segments: Sequence[Segment]) -> Settlement:
         )
         if volume or type_ is CdrDimensionType.ENERGY
     )
-    periods = (PricedPeriod(segments[0].start, dimensions, tariff_id=""),) if segments else ()
+    kept = (CdrDimension(CdrDimensionType.RESERVATION_TIME, _four(_hours(reserved))),)
+    periods = tuple(
+        PricedPeriod(part[0].start, volumes, tariff_id="")
+        for part, volumes in ((reserved, kept), (used, dimensions))
+        if part
+    )
     return Settlement(
         costs={name: Price(Decimal(0)) for name in COSTS},
         lines=(),

@@ -36,6 +36,10 @@ class Charge:
             moments.add(full)
         return [self._reading(at, start, full) for at in sorted(moments)]
 
+    def first_reading(self, at: datetime) -> Reading:
+        """Return what the meter shows when the car begins to charge like this."""
+        return self._reading(at, at, self._full_after(at))
+
     def _full_after(self, start: datetime) -> datetime | None:
         if not self.need:
             return start

@@ -102,6 +102,7 @@ class TariffForm(PartsForm):
     class Meta:
         model = Tariff
         fields = (
+            "public",
             "type",
             "tariff_alt_url",
             "preauthorize_amount",

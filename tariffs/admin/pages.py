@@ -47,13 +47,13 @@ class TariffAdmin(OperationAdmin):
     change_form_template = "admin/tariffs/tariff/change_form.html"
     list_display = ("ocpi_id", "party", "prices", "kind", "validity", "use", "updated")
     list_display_links = ("ocpi_id",)
-    list_filter = (UseFilter, PartyFilter, "type", "currency", "tax_included")
+    list_filter = (UseFilter, PartyFilter, "public", "type", "currency", "tax_included")
     search_fields = ("ocpi_id", "tariff_alt_text")
     search_help_text = _("Search by id or text")
     ordering = ("country_code", "party_id", "ocpi_id")
     empty_text = _("Create a tariff, then choose it at the connectors it is for.")
     fieldsets = (
-        (None, {"fields": (("party", "ocpi_id"), ("currency", "type"))}),
+        (None, {"fields": (("party", "ocpi_id"), ("currency", "type"), "public")}),
         (_("For drivers"), {"fields": ("texts", "tariff_alt_url")}),
         (
             _("Limits"),
@@ -88,7 +88,9 @@ class TariffAdmin(OperationAdmin):
         return tariffs.with_elements().annotate(connector_total=Count("connectors", distinct=True))
 
     def put(self, form: TariffForm, now: datetime) -> Tariff:
-        tariff, _outcome = operations.put_tariff(tariff=form.shape, now=now)
+        tariff, _outcome = operations.put_tariff(
+            tariff=form.shape, now=now, public=form.cleaned_data["public"]
+        )
         return tariff
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -112,7 +114,7 @@ class TariffAdmin(OperationAdmin):
         party = {"party": parties[0][0]} if len(parties) == 1 else {}
         newest = Tariff.objects.order_by("-pk").values("currency", "tax_included").first()
         given = super().get_changeform_initial_data(request)
-        return {"tax_included": "NO", **party, **(newest or {}), **given}
+        return {"tax_included": "NO", "public": True, **party, **(newest or {}), **given}
 
     def delete_view(
         self,

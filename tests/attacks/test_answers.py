@@ -12,7 +12,8 @@ from pytest_django import Settings
 
 from cpo_platform.common import http
 from roaming import draining
-from roaming.client import Credential, Reply, Request, read_authorization, send_once
+from roaming.authorizing import read_authorization
+from roaming.client import Credential, Reply, Request, send_once
 from roaming.models import Delivery, Feed, Message, Partner
 from sessions_app.authorization import Allowed
 from tests.factories import NOW, SessionFactory, TariffFactory

@@ -74,13 +74,13 @@ def test_an_endpoint_with_an_unknown_role_is_the_partners_mistake(
         "https://emsp.example/d": {
             "version": "2.2.1",
             "endpoints": [
-                {"identifier": "credentials", "role": role, "url": "https://emsp.example/c"},
-                {"identifier": "tokens", "role": "SENDER", "url": "https://emsp.example/t"},
+                {"identifier": "credentials", "role": "BOTH", "url": "https://emsp.example/c"},
+                {"identifier": "tokens", "role": role, "url": "https://emsp.example/t"},
             ],
         },
     }
 
-    def send_once(request: Request, *_args: object) -> Answer:
+    def send_once(request: Request, *_args: object, **_kwargs: object) -> Answer:
         return Answer(request, 200, status_code=1000, data=answers[request.url])
 
     monkeypatch.setattr(handshake, "send_once", send_once)
@@ -91,14 +91,15 @@ def test_an_endpoint_with_an_unknown_role_is_the_partners_mistake(
     )
 
     assert reply.code == 3001
-    assert "endpoints[0].role" in reply.body["status_message"]
+    assert "endpoints[1].role" in reply.body["status_message"]
 
 
 def test_only_the_emsp_itself_is_asked_about_its_tokens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from roaming import client
-    from roaming.client import OcpiAuthorizer, Request
+    from roaming import authorizing, client
+    from roaming.authorizing import OcpiAuthorizer
+    from roaming.client import Request
 
     asked: list[str] = []
 
@@ -106,7 +107,7 @@ def test_only_the_emsp_itself_is_asked_about_its_tokens(
         asked.append(request.url)
         return client.Reply(request, 200, status_code=1000, data={"allowed": "BLOCKED"})
 
-    monkeypatch.setattr(client, "send_once", send_once)
+    monkeypatch.setattr(authorizing, "send_once", send_once)
     # The older partner: it would be found first.
     attacker = make_partner("Attacker", "ATT", endpoints={"tokens": "https://attacker.example/t"})
     make_partner("Victim", "EMS", endpoints={"tokens": "https://victim.example/t"})

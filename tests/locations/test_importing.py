@@ -476,6 +476,7 @@ def test_ids_of_tariffs_that_do_not_exist_are_left_out() -> None:
     assert [row.ocpi_id for row in Connector.objects.get().tariffs.all()] == ["DAY"]
 
 
+@pytest.mark.rule("LOC-17")
 def test_a_second_tariff_of_one_type_at_one_time_is_left_out() -> None:
     evse = feeds.evse(
         tariffs=[

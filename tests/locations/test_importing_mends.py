@@ -138,6 +138,7 @@ def test_times_of_a_tariff_become_hours_and_minutes(
     assert all(rule in reason for rule, (_field, reason) in zip(rules, notes, strict=True))
 
 
+@pytest.mark.rule("LOC-21")
 @pytest.mark.parametrize(
     ("before", "after"), [("22:00:00", "22:00"), ("24:00", "23:59"), ("23:59:59", "23:59")]
 )

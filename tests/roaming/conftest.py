@@ -64,7 +64,8 @@ class Caller:
             content_type="application/json",
             headers={name: value for name, value in sent.items() if value},
         )
-        return Reply(response.status_code, dict(response.headers), json.loads(response.content))
+        content = json.loads(response.content) if response.content else {}
+        return Reply(response.status_code, dict(response.headers), content)
 
     def get(self, path: str, **headers: str) -> Reply:
         return self("GET", path, **headers)

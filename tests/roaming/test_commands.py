@@ -1,4 +1,4 @@
-"""START_SESSION and STOP_SESSION (OCPI 2.2.1, mod_commands, Receiver interface)."""
+"""Starting, stopping and unlocking by command (OCPI mod_commands, Receiver interface)."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from locations.models import Evse
+from locations.models import Evse, Status
 from locations.operations import set_evse_status
-from roaming.models import Change, Command, CommandState
+from roaming.models import Change, Command, CommandState, Partner
 from roaming.operations import commands
 from roaming.tasks import execute_command, expire_commands
-from sessions_app.models import Session
+from sessions_app.models import Session, Token
 from tests.factories import NOW, LocationFactory, SessionFactory, cdr_token, evse
 from tests.roaming.conftest import Caller, Registered
 
@@ -38,11 +38,315 @@ START: dict[str, Any] = {
 STOP_URL = "https://emsp.example/commands/STOP_SESSION/1"
 
 
+VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
+CAPABILITIES = ["REMOTE_START_STOP_CAPABLE", "RESERVABLE", "UNLOCK_CAPABLE"]
+
+
 @pytest.fixture(autouse=True)
 def site(db: None) -> None:
-    LocationFactory(id="SITE", evses=[evse("E1"), evse("E2", capabilities=["RFID_READER"])])
+    LocationFactory(
+        id="SITE",
+        evses=[
+            evse("E1", capabilities=CAPABILITIES),
+            evse("E2", capabilities=["RFID_READER"]),
+            evse("E3", capabilities=[*CAPABILITIES, "START_SESSION_CONNECTOR_REQUIRED"]),
+        ],
+    )
 
 
+@pytest.fixture(params=VERSIONS)
+def version(request: Any, first: Registered) -> str:
+    """Connect the partner by each version in turn."""
+    Partner.objects.filter(pk=first.partner.pk).update(version=request.param)
+    return str(request.param)
+
+
+def token_in(version: str) -> dict[str, Any]:
+    """Return a token as the version has it: 2.1.1 has no owner, and an auth_id."""
+    if version != "2.1.1":
+        return TOKEN
+    later = ("country_code", "party_id", "contract_id")
+    token = {name: value for name, value in TOKEN.items() if name not in later}
+    return token | {"auth_id": "NL-EMS-C1", "type": "RFID"}
+
+
+def start_in(version: str, **changes: Any) -> dict[str, Any]:
+    document = START | {"token": token_in(version)} | changes
+    if version == "2.1.1":
+        del document["authorization_reference"]
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def answer_in(version: str, result: str) -> dict[str, Any]:
+    """Return the immediate answer without its message."""
+    return {"result": result} if version == "2.1.1" else {"result": result, "timeout": 60}
+
+
+def without_message(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name != "message"}
+
+
+def post(call: Caller, version: str, command: str, body: Any) -> Any:
+    return call("POST", f"/ocpi/{version}/commands/{command}", body)
+
+
+@pytest.mark.rule("CMD-01", "CMD-02", "CMD-03", "CMD-04", "CMD-10", "CMD-11")
+def test_a_start_is_answered_in_the_shape_of_the_version(call: Caller, version: str) -> None:
+    reply = post(call, version, "START_SESSION", start_in(version))
+
+    assert (reply.status, reply.code) == (200, 1000)
+    assert reply.data == answer_in(version, "ACCEPTED")
+    command = Command.objects.get()
+    assert command.token == {
+        "country_code": "NL",
+        "party_id": "EMS",
+        "uid": "anna",
+        "type": token_in(version)["type"],
+        "contract_id": "NL-EMS-C1",
+    }
+    # Not pushed before, and not kept as one that was.
+    assert Token.objects.count() == 0
+
+
+@pytest.mark.rule("CMD-10", "CMD-11")
+def test_a_token_that_is_blocked_by_its_list_entry_is_passed_on_all_the_same(
+    call: Caller, version: str
+) -> None:
+    token = token_in(version) | {"valid": False, "whitelist": "ALWAYS"}
+
+    reply = post(call, version, "START_SESSION", start_in(version, token=token))
+
+    assert reply.data["result"] == "ACCEPTED"
+
+
+@pytest.mark.rule("CMD-01", "CMD-07")
+@pytest.mark.parametrize(
+    ("command", "change"),
+    [
+        ("START_SESSION", {"location_id": "NOWHERE"}),
+        ("START_SESSION", {"evse_uid": "E9"}),
+        ("RESERVE_NOW", {"location_id": "NOWHERE"}),
+        ("RESERVE_NOW", {"evse_uid": "E9"}),
+        ("UNLOCK_CONNECTOR", {"location_id": "NOWHERE"}),
+        ("UNLOCK_CONNECTOR", {"evse_uid": "E9"}),
+        ("UNLOCK_CONNECTOR", {"connector_id": "9"}),
+    ],
+)
+def test_an_unknown_place_is_told_in_every_version(
+    call: Caller, version: str, command: str, change: dict[str, Any]
+) -> None:
+    extra: dict[str, Any] = {"connector_id": "1"} if command == "UNLOCK_CONNECTOR" else {}
+    if command == "RESERVE_NOW":
+        extra = {
+            "expiry_date": "2099-01-01T00:00:00Z",
+            "reservation_id": 7 if version == "2.1.1" else "R7",
+        }
+
+    reply = post(call, version, command, start_in(version, **(extra | change)))
+
+    assert (reply.status, reply.code) == (200, 2003)
+    assert without_message(reply.data) == answer_in(version, "REJECTED")
+    assert Command.objects.count() == 0
+
+
+@pytest.mark.rule("CMD-13", "CMD-09")
+@pytest.mark.parametrize("command", ["START_SESSION", "RESERVE_NOW", "UNLOCK_CONNECTOR"])
+def test_a_missing_capability_is_not_supported(call: Caller, version: str, command: str) -> None:
+    body = start_in(
+        version,
+        evse_uid="E2",
+        expiry_date="2099-01-01T00:00:00Z",
+        reservation_id=7 if version == "2.1.1" else "R7",
+        connector_id="1",
+    )
+
+    reply = post(call, version, command, body)
+
+    assert without_message(reply.data) == answer_in(version, "NOT_SUPPORTED")
+    assert Command.objects.count() == 0
+
+
+@pytest.mark.rule("CMD-09")
+def test_a_session_at_an_evse_without_remote_stop_is_not_stopped(
+    call: Caller, version: str
+) -> None:
+    session = SessionFactory(
+        connector=Evse.objects.get(uid="E2").connectors.get(), cdr_token=cdr_token("anna")
+    )
+
+    reply = post(
+        call,
+        version,
+        "STOP_SESSION",
+        {"response_url": STOP_URL, "session_id": session.ocpi_id},
+    )
+
+    assert reply.data["result"] == "NOT_SUPPORTED"
+
+
+@pytest.mark.rule("CMD-13")
+def test_a_connector_is_named_where_the_evse_needs_that(call: Caller, version: str) -> None:
+    reply = post(call, version, "START_SESSION", start_in(version, evse_uid="E3"))
+
+    if version == "2.1.1":
+        # It has no word for it: we choose.
+        assert reply.data == {"result": "ACCEPTED"}
+        return
+    assert (reply.status, reply.code) == (200, 2001)
+    assert "connector_id" in reply.body["status_message"]
+    assert Command.objects.count() == 0
+    named = start_in(version, evse_uid="E3", connector_id="1")
+    assert post(call, version, "START_SESSION", named).data["result"] == "ACCEPTED"
+
+
+@pytest.mark.rule("CMD-12")
+def test_a_token_of_another_emsp_is_rejected(
+    call: Caller, stranger: Registered, version: str
+) -> None:
+    """In 2.1.1 a token is its sender's by the connection: there is no other to name."""
+    token = token_in(version) | {"party_id": "FOE"}
+
+    reply = post(call, version, "START_SESSION", start_in(version, token=token))
+
+    if version == "2.1.1":
+        assert Command.objects.get().token["party_id"] == "EMS"  # type: ignore[index]
+    else:
+        assert without_message(reply.data) == answer_in(version, "REJECTED")
+        assert Command.objects.count() == 0
+
+
+@pytest.mark.rule("CMD-09")
+@pytest.mark.parametrize("command", ["START_ENGINE", "start_session", "Reserve_Now", "UNLOCK"])
+def test_a_command_is_called_by_its_exact_name(call: Caller, version: str, command: str) -> None:
+    reply = post(call, version, command, start_in(version))
+
+    assert (reply.status, reply.code) == (200, 1000)
+    assert without_message(reply.data) == answer_in(version, "NOT_SUPPORTED")
+
+
+@pytest.mark.rule("CMD-08")
+def test_a_foreign_session_is_unknown_in_every_version(call: Caller, version: str) -> None:
+    foreign = SessionFactory(cdr_token=cdr_token("bob", party_id="FOE"))
+
+    for session_id in (foreign.ocpi_id, "no-such-session"):
+        body = {"response_url": STOP_URL, "session_id": session_id}
+        reply = post(call, version, "STOP_SESSION", body)
+        assert without_message(reply.data) == answer_in(version, "UNKNOWN_SESSION")
+    assert Command.objects.count() == 0
+
+
+@pytest.mark.rule("CMD-04", "CMD-26")
+def test_a_connector_is_unlocked(call: Caller, version: str) -> None:
+    body = {
+        "response_url": "https://emsp.example/unlocked?id=1&x=%20y",
+        "location_id": "site",
+        "evse_uid": "e1",
+        "connector_id": "1",
+    }
+
+    reply = post(call, version, "UNLOCK_CONNECTOR", body)
+    command = Command.objects.get()
+    execute_command(command_id=command.pk)
+
+    assert reply.data == answer_in(version, "ACCEPTED")
+    command.refresh_from_db()
+    assert (command.result, command.response_url) == ("ACCEPTED", body["response_url"])
+
+
+@pytest.mark.rule("CMD-26")
+@pytest.mark.parametrize("field", ["location_id", "evse_uid", "connector_id", "response_url"])
+def test_unlocking_needs_to_know_exactly_what(call: Caller, version: str, field: str) -> None:
+    body = {
+        "response_url": STOP_URL,
+        "location_id": "SITE",
+        "evse_uid": "E1",
+        "connector_id": "1",
+    }
+    del body[field]
+
+    reply = post(call, version, "UNLOCK_CONNECTOR", body)
+
+    assert (reply.status, reply.code) == (200, 2001)
+    assert field in reply.body["status_message"]
+
+
+@pytest.mark.rule("CMD-27")
+def test_a_command_that_is_repeated_while_it_runs_is_one_command(
+    first: Registered, stranger: Registered, version: str
+) -> None:
+    body = start_in(version)
+    for _ in range(2):
+        assert post(first.call, version, "START_SESSION", body).data["result"] == "ACCEPTED"
+    assert Command.objects.count() == 1
+
+    # Neither another partner's nor another URL's is the same.
+    post(first.call, version, "START_SESSION", body | {"response_url": STOP_URL})
+    theirs = body | {"token": token_in(version) | {"party_id": "FOE"}}
+    Partner.objects.filter(pk=stranger.partner.pk).update(version=version)
+    post(stranger.call, version, "START_SESSION", theirs)
+    assert Command.objects.count() == 3
+
+
+@pytest.mark.rule("CMD-27")
+def test_a_second_start_of_an_evse_is_occupied_and_a_finished_one_may_come_again(
+    call: Caller, version: str
+) -> None:
+    results = []
+    for number in (1, 2):
+        post(
+            call,
+            version,
+            "START_SESSION",
+            start_in(version, response_url=f"https://e.example/{number}"),
+        )
+        command = Command.objects.latest("pk")
+        execute_command(command_id=command.pk)
+        command.refresh_from_db()
+        results.append(command.result)
+    post(call, version, "START_SESSION", start_in(version, response_url="https://e.example/1"))
+
+    assert results == ["ACCEPTED", "EVSE_OCCUPIED"]
+    assert Command.objects.count() == 3
+
+
+@pytest.mark.rule("CMD-04", "CMD-15")
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        (Status.AVAILABLE, "ACCEPTED"),
+        (Status.OUTOFORDER, "EVSE_INOPERATIVE"),
+        (Status.UNKNOWN, "TIMEOUT"),
+        (Status.BLOCKED, "EVSE_OCCUPIED"),
+        (Status.RESERVED, "EVSE_OCCUPIED"),
+    ],
+)
+def test_the_station_says_what_became_of_a_start(
+    call: Caller, version: str, status: Status, result: str
+) -> None:
+    set_evse_status(
+        evse_id=Evse.objects.get(uid="E1").pk, status=status, now=NOW + timedelta(hours=1)
+    )
+
+    post(call, version, "START_SESSION", start_in(version))
+    command = Command.objects.get()
+    execute_command(command_id=command.pk)
+
+    command.refresh_from_db()
+    assert command.result == result
+    assert Session.objects.count() == 0
+
+
+@pytest.mark.rule("CMD-02")
+def test_the_timeout_is_told_well_before_it_passes(call: Caller) -> None:
+    """The beat looks every five seconds, and the result has to travel."""
+    call("POST", "commands/START_SESSION", START)
+
+    command = Command.objects.get()
+
+    assert command.deadline - command.received_at <= timedelta(seconds=60 - 15)
+
+
+@pytest.mark.rule("CMD-01", "CMD-14")
 def test_a_start_is_accepted_and_kept(call: Caller) -> None:
     reply = call("POST", "commands/START_SESSION", START)
 
@@ -56,6 +360,7 @@ def test_a_start_is_accepted_and_kept(call: Caller) -> None:
     assert command.token["uid"] == "anna"
 
 
+@pytest.mark.rule("CMD-13")
 def test_without_an_evse_a_free_one_is_taken(call: Caller) -> None:
     reply = call(
         "POST",
@@ -97,6 +402,7 @@ def test_what_cannot_be_started_is_refused_at_once(
     assert Command.objects.count() == 0
 
 
+@pytest.mark.rule("CMD-06")
 @pytest.mark.parametrize(
     "url",
     [
@@ -117,6 +423,7 @@ def test_a_dangerous_response_url_is_refused(call: Caller, settings: Settings, u
     assert Command.objects.count() == 0
 
 
+@pytest.mark.rule("CMD-13")
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -136,11 +443,7 @@ def test_a_bad_command_is_2001_and_names_the_field(
     assert Command.objects.count() == 0
 
 
-@pytest.mark.parametrize("command", ["START_ENGINE", "start_session", "RESERVE_NOW"])
-def test_an_unknown_command_is_not_supported(call: Caller, command: str) -> None:
-    assert call("POST", f"commands/{command}", START).data["result"] == "NOT_SUPPORTED"
-
-
+@pytest.mark.rule("CMD-01", "CMD-05")
 def test_the_stations_answer_becomes_the_result_and_is_announced_to_the_sender(
     first: Registered,
 ) -> None:
@@ -172,6 +475,7 @@ def test_a_broken_station_is_inoperative(call: Caller) -> None:
     assert Session.objects.count() == 0
 
 
+@pytest.mark.rule("CMD-02")
 def test_a_command_without_an_answer_becomes_a_timeout(call: Caller) -> None:
     call("POST", "commands/START_SESSION", START)
     Command.objects.update(deadline=NOW)
@@ -183,6 +487,7 @@ def test_a_command_without_an_answer_becomes_a_timeout(call: Caller) -> None:
     assert Change.objects.filter(module="commands").count() == 1
 
 
+@pytest.mark.rule("CMD-02")
 def test_a_late_answer_does_not_replace_the_timeout(call: Caller) -> None:
     call("POST", "commands/START_SESSION", START)
     command = Command.objects.get()
@@ -194,6 +499,7 @@ def test_a_late_answer_does_not_replace_the_timeout(call: Caller) -> None:
     assert (changed, command.result) == (False, "TIMEOUT")
 
 
+@pytest.mark.rule("CMD-01")
 def test_stop_of_an_own_session_is_accepted(call: Caller) -> None:
     session = SessionFactory(cdr_token=cdr_token("anna"))
 
@@ -207,6 +513,7 @@ def test_stop_of_an_own_session_is_accepted(call: Caller) -> None:
     assert Command.objects.get().session == session
 
 
+@pytest.mark.rule("CMD-08")
 def test_stop_of_somebody_elses_session_is_as_unknown_as_none(call: Caller) -> None:
     foreign = SessionFactory(cdr_token=cdr_token("bob", party_id="FOE"))
 
@@ -238,7 +545,7 @@ def test_the_party_that_is_asked_is_the_one_whose_location_is_meant(call: Caller
     assert reply.data["result"] == "ACCEPTED"
     assert Command.objects.get().location == other
     # Without it the older one is.
-    call("POST", "commands/START_SESSION", start)
+    call("POST", "commands/START_SESSION", start | {"response_url": STOP_URL})
     assert Command.objects.latest("id").location.party_id == "TST"  # type: ignore[union-attr]
 
 

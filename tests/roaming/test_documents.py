@@ -30,6 +30,10 @@ def gross(row: Tariff) -> None:
     )
 
 
+def gross_again(row: Tariff) -> None:
+    TariffFactory(id=row.ocpi_id, currency="SEK", now=row.last_updated + timedelta(minutes=1))
+
+
 def render(row: Tariff) -> dict[str, Any]:
     wanted = [(row.pk, row.last_updated)]
     rendered: dict[str, Any] = orjson.loads(
@@ -53,19 +57,36 @@ def test_a_tariff_that_changes_while_it_is_read_is_rendered_as_one_of_both(table
     assert document["last_updated"] == "2026-06-01T08:01:00Z"
 
 
-def test_what_never_stands_still_is_an_error_and_not_stored(
+def test_what_never_stands_still_is_told_as_it_last_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tariff: Tariff = TariffFactory()
+    before = render(tariff)
+    gross(tariff)
+    tariff.refresh_from_db()
     monkeypatch.setattr(documents, "MOST_READS", 1)
 
-    with (
-        just_before('FROM "tariffs_tariffelement"', lambda: gross(tariff)),
-        pytest.raises(documents.NeverStill),
-    ):
-        render(tariff)
+    with just_before('FROM "tariffs_tariffelement"', lambda: gross_again(tariff)):
+        document = render(tariff)
 
-    assert Document.objects.count() == 0
+    assert document == before
+    assert Document.objects.get().last_updated == NOW
+
+
+def test_what_never_stood_still_yet_is_left_out_and_not_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tariff: Tariff = TariffFactory()
+    calm: Tariff = TariffFactory()
+    monkeypatch.setattr(documents, "MOST_READS", 1)
+
+    with just_before('FROM "tariffs_tariffelement"', lambda: gross(tariff)):
+        found = documents.bodies(
+            [(tariff.pk, NOW), (calm.pk, NOW)], module="tariffs", version=V221, audience=EVERYBODY
+        )
+
+    assert set(found) == {calm.pk}
+    assert [document.object_id for document in Document.objects.all()] == [calm.pk]
 
 
 def test_a_net_price_is_rounded_half_up() -> None:
@@ -84,12 +105,13 @@ def test_a_net_price_is_rounded_half_up() -> None:
 def test_a_corrected_renderer_renders_anew_what_has_not_changed() -> None:
     tariff: Tariff = TariffFactory()
     before = render(tariff)
-    shapes = replace(V221.shapes, tariff=lambda row: {"id": row.ocpi_id, "corrected": True})
+    corrected_body = before | {"currency": "SEK"}
+    shapes = replace(V221.shapes, tariff=lambda _row: corrected_body)
     corrected = replace(V221, shapes=shapes, revision=V221.revision + 1)
 
     bodies = documents.bodies(
         [(tariff.pk, tariff.last_updated)], module="tariffs", version=corrected, audience=EVERYBODY
     )
 
-    assert orjson.loads(bodies[tariff.pk]) == {"id": tariff.ocpi_id, "corrected": True}
+    assert orjson.loads(bodies[tariff.pk]) == corrected_body
     assert render(tariff) == before

@@ -258,7 +258,7 @@ def test_what_the_partner_has_is_known_while_everything_is_sent_again(first: Reg
         partner=first.partner, module="tariffs", object_id=tariff.pk, sent=held, attempts=3
     )
 
-    feed.send_everything_again(partner_id=first.partner.pk)
+    feed.send_everything_again(partner_id=first.partner.pk, now=NOW)
 
     delivery = Delivery.objects.get()
     assert delivery.sent == held | {"uncertain": True}
@@ -274,6 +274,6 @@ def test_everything_is_announced_slice_by_slice(
     Change.objects.all().delete()
     monkeypatch.setattr(feed, "BATCH", 2)
 
-    feed.announce_everything(partner_id=first.partner.pk)
+    feed.announce_everything(partner_id=first.partner.pk, now=NOW)
 
     assert list(Change.objects.order_by("id").values_list("object_id", flat=True)) == made

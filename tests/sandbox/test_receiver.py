@@ -262,7 +262,10 @@ def test_the_address_of_a_cdr_works_for_any_id(pair: Pair) -> None:
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"charging_periods": [objects.period(T0, POWER=5)]}, ("enum", "refused")),
+        (
+            {"charging_periods": [objects.period(T0, POWER=5)]},
+            ("session-only-dimension", "refused"),
+        ),
         ({"total_energy": 21}, ("totals", "noted")),
         ({"total_cost": {"excl_vat": 8.0}}, ("totals", "noted")),
         ({"tariffs": []}, ("tariff-not-embedded", "noted")),

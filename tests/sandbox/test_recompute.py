@@ -93,6 +93,23 @@ def test_reservation_and_session_are_priced_apart() -> None:
     assert bill(elements, periods)[0] == "8.7500"
 
 
+def test_a_reservation_that_expires_is_priced_by_its_own_elements_first() -> None:
+    time = component("TIME", 2, 600, vat=20)
+    elements = [
+        element(time, reservation="RESERVATION"),
+        element(component("FLAT", 4, vat=20), reservation="RESERVATION_EXPIRES"),
+        element(component("FLAT", 9), component("TIME", 9)),
+    ]
+    expired = [("08:00", {"RESERVATION_TIME": 1})]
+    assert bill(elements, expired) == ("6.0000", "7.2000")
+    # Used instead: what is due on expiry is not.
+    used = [*expired, ("09:00", {"ENERGY": 1})]
+    assert bill(elements[:2], used)[0] == "2.0000"
+    # Both kinds have a time price: that of the expiry counts, whatever the order.
+    late = element(component("TIME", 3), reservation="RESERVATION_EXPIRES")
+    assert bill([elements[0], late], expired)[0] == "3.0000"
+
+
 def test_the_verdict_compares_with_the_bill_to_a_cent() -> None:
     again = recompute(objects.cdr(), "Europe/Amsterdam")
     assert again is not None

@@ -25,6 +25,7 @@ def test_we_register_with_token_b_valid_before_it_is_sent(
         ("cdrs", "RECEIVER"),
         ("tokens", "SENDER"),
         ("commands", "SENDER"),
+        ("chargingprofiles", "SENDER"),
         ("credentials", "SENDER"),
     }
     assert emsp.violations() == []

@@ -35,15 +35,17 @@ def call(
     body: Any = None,
     *,
     token: str = "",
+    plain: bool = False,
     headers: dict[str, str] | None = None,
     raw: bytes | None = None,
 ) -> Got:
-    """Make one call; `token` is sent as OCPI 2.2 wants it (Base64)."""
+    """Make one call; `token` is sent in Base64 (OCPI 2.2 and later), or plain (2.1.1)."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=10)
     sent = {"X-Request-ID": "request-1", "X-Correlation-ID": "correlation-1"} | (headers or {})
     if token:
-        sent["Authorization"] = "Token " + base64.b64encode(token.encode()).decode()
+        value = token if plain else base64.b64encode(token.encode()).decode()
+        sent["Authorization"] = f"Token {value}"
     content = raw
     if body is not None:
         content = json.dumps(body).encode()

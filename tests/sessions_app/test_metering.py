@@ -74,6 +74,7 @@ def test_missing_power_is_energy_by_time() -> None:
     assert [segment.power for segment in metered.segments] == [Decimal(12), Decimal(12), Decimal(7)]
 
 
+@pytest.mark.rule("CDR-14")
 def test_state_of_a_reading_holds_until_the_next_one() -> None:
     metered = use(
         reading(0, "0", current_a="16"),

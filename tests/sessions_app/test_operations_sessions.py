@@ -83,6 +83,7 @@ def signals() -> Iterator[list[tuple[str, Any]]]:
 # --- The start
 
 
+@pytest.mark.rule("SES-07", "SES-10", "SES-12", "SES-23")
 def test_session_starts_pending_with_what_is_true_at_its_connector(
     signals: list[tuple[str, Any]],
 ) -> None:
@@ -111,6 +112,7 @@ def test_session_starts_pending_with_what_is_true_at_its_connector(
     assert signals == [("session", session.pk)]
 
 
+@pytest.mark.rule("SES-07", "SES-23")
 def test_activation_moves_the_start_to_when_energy_may_flow() -> None:
     session = SessionFactory(active=False)
 
@@ -134,6 +136,7 @@ def test_activation_between_two_milliseconds_has_no_time_to_price() -> None:
     assert session.total_cost_before_taxes == 0
 
 
+@pytest.mark.rule("SES-23")
 def test_active_session_is_not_activated_again() -> None:
     session = SessionFactory()
 
@@ -144,6 +147,7 @@ def test_active_session_is_not_activated_again() -> None:
     assert session.start_date_time == NOW
 
 
+@pytest.mark.rule("LOC-16")
 def test_second_session_at_an_evse_is_refused_and_nothing_changes(
     signals: list[tuple[str, Any]],
 ) -> None:
@@ -195,6 +199,7 @@ def test_one_of_two_sessions_that_start_at_once_wins() -> None:
     assert Session.objects.count() == 1
 
 
+@pytest.mark.rule("TAR-03", "TAR-04")
 def test_regular_tariff_goes_before_an_untyped_one_and_invalid_ones_are_ignored() -> None:
     TariffFactory(id="UNTYPED")
     TariffFactory(id="REGULAR", type="REGULAR", start_date_time="2026-01-01T00:00:00Z")
@@ -251,6 +256,7 @@ def test_every_reading_prices_the_session_anew() -> None:
     assert session.total_cost_after_taxes == Decimal("2.42")
 
 
+@pytest.mark.rule("CDR-07", "TAR-04")
 def test_change_of_tariff_and_location_does_not_reach_a_running_session() -> None:
     connector = ConnectorFactory(tariff=TariffFactory(id="T"))
     session = SessionFactory(connector=connector)
@@ -298,6 +304,7 @@ def test_reading_of_a_known_moment_changes_nothing(signals: list[tuple[str, Any]
     assert signals == []
 
 
+@pytest.mark.rule("SES-01", "SES-23")
 def test_pending_and_ended_sessions_take_no_readings() -> None:
     pending, ended = SessionFactory(active=False), SessionFactory()
     stop(ended, 5)
@@ -342,6 +349,7 @@ def periods(session: Session) -> list[tuple[datetime, list[dict[str, str]]]]:
     )
 
 
+@pytest.mark.rule("SES-14")
 def test_periods_are_stored_when_they_are_closed_and_never_changed() -> None:
     session = SessionFactory(connector=ConnectorFactory(tariff=half_hourly_tariff()))
     record(session, reading(20, "1002"))
@@ -412,6 +420,7 @@ def test_late_reading_that_makes_a_new_period_repeats_none() -> None:
     ]
 
 
+@pytest.mark.rule("CDR-15", "SES-16")
 def test_volumes_of_the_periods_add_up_to_the_totals() -> None:
     prices = [
         (f"{hour:02}:{minute_:02}", hour + minute_)
@@ -447,6 +456,7 @@ def test_volumes_of_the_periods_add_up_to_the_totals() -> None:
     assert total("TIME") == cdr.total_time == Decimal(1)
 
 
+@pytest.mark.rule("CDR-14", "CDR-15")
 def test_charging_and_parking_add_up_to_the_time_of_the_session() -> None:
     session = SessionFactory()
 
@@ -473,6 +483,7 @@ def test_charging_and_parking_add_up_to_the_time_of_the_session() -> None:
 # --- The end
 
 
+@pytest.mark.rule("CDR-05", "CDR-17", "CDR-25")
 def test_stop_issues_one_cdr_with_exact_totals(signals: list[tuple[str, Any]]) -> None:
     tariff = TariffFactory(
         id="FULL",
@@ -538,6 +549,7 @@ def test_cdr_has_the_total_of_the_session() -> None:
     assert cdr.total_cost_after_taxes == session.total_cost_after_taxes == Decimal("1.6132")
 
 
+@pytest.mark.rule("SES-01", "SES-23")
 def test_completed_session_is_not_stopped_again() -> None:
     session = SessionFactory()
     stop(session, 10)
@@ -569,6 +581,7 @@ def test_session_and_cdr_are_written_together_or_not_at_all() -> None:
     assert not MeterReading.objects.filter(at=minute(10)).exists()
 
 
+@pytest.mark.rule("SES-01", "SES-23")
 def test_session_that_never_became_active_is_invalid_and_has_no_cdr() -> None:
     session = SessionFactory(active=False)
 
@@ -580,6 +593,7 @@ def test_session_that_never_became_active_is_invalid_and_has_no_cdr() -> None:
     assert Cdr.objects.count() == 0
 
 
+@pytest.mark.rule("CDR-08")
 def test_session_that_ends_as_it_starts_has_a_cdr_of_nothing() -> None:
     cdr = issued(SessionFactory(), 0)
 
@@ -668,6 +682,7 @@ def test_session_with_a_cdr_cannot_be_deleted() -> None:
         session.delete()
 
 
+@pytest.mark.rule("LOC-03")
 def test_evse_is_never_deleted() -> None:
     row = EvseFactory()
     Connector.objects.filter(evse=row).delete()
@@ -739,6 +754,7 @@ def change(location: Location, now: datetime, **changes: Any) -> Outcome:
     return locations.put_evse(location_id=location.pk, evse=parse(EvseShape, shape), now=now)[1]
 
 
+@pytest.mark.rule("LOC-04")
 def test_change_of_a_connector_moves_its_evse_and_location() -> None:
     location = LocationFactory()
     assert updated(location) == (NOW, NOW, NOW)
@@ -765,6 +781,7 @@ def test_change_with_a_clock_that_went_back_still_moves_forward() -> None:
     assert updated(location) == (later, later, later)
 
 
+@pytest.mark.rule("LOC-04")
 def test_status_moves_evse_and_location_but_no_connector() -> None:
     location = LocationFactory()
 
@@ -780,6 +797,7 @@ def test_status_moves_evse_and_location_but_no_connector() -> None:
     assert updated(location) == (minute(1), minute(1), NOW)
 
 
+@pytest.mark.rule("LOC-03")
 def test_removed_evse_does_not_come_back() -> None:
     location = LocationFactory()
     row = location.evses.get()

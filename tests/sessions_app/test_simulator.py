@@ -100,6 +100,7 @@ def test_settings_name_the_simulated_stations() -> None:
     assert isinstance(station_control(), SimulatedStations)
 
 
+@pytest.mark.rule("SES-10", "SES-12", "CMD-11", "CMD-14")
 def test_remote_start_becomes_a_session_when_the_driver_has_plugged_in(
     connector: Connector,
 ) -> None:
@@ -210,6 +211,7 @@ def test_driver_of_a_full_car_comes_back_by_himself(connector: Connector) -> Non
     assert status(connector) == Status.AVAILABLE
 
 
+@pytest.mark.rule("CMD-15")
 def test_start_waits_for_a_car_and_then_gives_up(alone: Connector) -> None:
     start(alone)
 
@@ -268,6 +270,7 @@ def test_broken_station_refuses(connector: Connector) -> None:
     assert start(connector).result is StationResult.EVSE_INOPERATIVE
 
 
+@pytest.mark.rule("CMD-27")
 def test_station_in_use_refuses_a_second_start(connector: Connector) -> None:
     start(connector)
     assert start(connector).result is StationResult.EVSE_OCCUPIED

@@ -64,6 +64,21 @@ def panels_of(module: str, request: HttpRequest, object_id: int) -> list[Panel]:
     return [provider(request, object_id) for provider in _PANELS[module]]
 
 
+NoteProvider = Callable[[int], str]
+_NOTES: dict[str, list[NoteProvider]] = defaultdict(list)
+
+
+def register_note(module: str, provider: NoteProvider) -> None:
+    """Add a sentence to what is said of objects of an OCPI module, from an app above, or ""."""
+    _NOTES[module].append(provider)
+
+
+def notes_of(module: str, object_id: int) -> list[str]:
+    """Return the sentences that other apps have to say of an object."""
+    notes = [provider(object_id) for provider in _NOTES[module]]
+    return [note for note in notes if note]
+
+
 def status_chips(
     counts: Mapping[str, int], tones: Mapping[Any, str], chosen: str | None
 ) -> list[dict[str, object]]:

@@ -19,6 +19,11 @@ class Command(BaseCommand):
         parser.add_argument("name", help="what staff calls the partner")
         parser.add_argument("--party", required=True, help="its party, such as NL*EMS")
         parser.add_argument("--role", default=Role.EMSP.value, choices=Role.values)
+        parser.add_argument(
+            "--auto-grant",
+            action="store_true",
+            help="for a hub that you trust: grant the parties that it names",
+        )
         parser.add_argument("--json", action="store_true", help="print JSON only")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -31,6 +36,7 @@ class Command(BaseCommand):
                 role=options["role"],
                 country_code=country_code,
                 party_id=party_id,
+                auto_grant=options["auto_grant"],
                 now=clock.now(),
             )
         except ValidationError as error:

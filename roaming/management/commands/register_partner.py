@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cpo_platform.common import clock
 from roaming.ocpi import handshake
+from roaming.ocpi.versions import VERSIONS
 from roaming.operations import partners
 
 
@@ -19,6 +20,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--token-a", required=True, help="the token it gave us (--token-a=TOKEN)"
         )
+        parser.add_argument(
+            "--ocpi", default="", choices=["", *VERSIONS], help="without it, the latest of both"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
@@ -27,6 +31,7 @@ class Command(BaseCommand):
                 versions_url=options["versions_url"],
                 token_a=options["token_a"],
                 now=clock.now(),
+                version=options["ocpi"],
             )
         except handshake.HandshakeFailed as error:
             self._tell(error.steps)

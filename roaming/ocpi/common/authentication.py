@@ -5,11 +5,11 @@ from base64 import b64decode
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from cpo_platform.common.secrets import digest
-from roaming.models import Partner, PartnerStatus, PartnerToken, TokenPurpose
+from roaming.models import Partner, TokenPurpose
+from roaming.ocpi.common import callers
 from roaming.ocpi.common.errors import Unauthorized
+from roaming.operations import partners
 
 MAX_HEADER = 300
 
@@ -21,6 +21,7 @@ class Caller:
     partner: Partner
     token: str
     purpose: str
+    own_tariffs: frozenset[int] = frozenset()
 
     @property
     def is_registering(self) -> bool:
@@ -28,7 +29,9 @@ class Caller:
 
 
 def authenticate(header: str | None, *, now: datetime) -> Caller:
-    """Return who sent this Authorization header. One query.
+    """Return who sent this Authorization header. One query, with the partner's roles.
+
+    Another once after an exchange of tokens: with the first use of the new one those before end.
 
     The value is looked up as it is, then Base64-decoded: 2.2 and later encode it, 2.1.1 does not,
     and `GET versions` belongs to no version. Equal time for every wrong token: only digests are
@@ -41,18 +44,13 @@ def authenticate(header: str | None, *, now: datetime) -> Caller:
     candidates = _candidates(header)
     if not candidates:
         raise Unauthorized("an Authorization header of the form 'Token <value>' is required")
-    found = (
-        PartnerToken.objects.select_related("partner")
-        .prefetch_related("partner__roles")
-        .filter(digest__in=[digest(token) for token in candidates])
-        .filter(Q(valid_until__isnull=True) | Q(valid_until__gt=now))
-        .exclude(partner__status=PartnerStatus.SUSPENDED)
-        .first()
-    )
+    found = callers.find([digest(token) for token in candidates], now=now)
     if found is None:
         raise Unauthorized("the token is not known")
+    if found.replaces_others and found.valid_until is None:
+        partners.end_grace(partner_id=found.partner.pk, token_id=found.token_id)
     presented = next(token for token in candidates if digest(token) == found.digest)
-    return Caller(found.partner, presented, found.purpose)
+    return Caller(found.partner, presented, found.purpose, found.own_tariffs)
 
 
 def _candidates(header: str | None) -> list[str]:

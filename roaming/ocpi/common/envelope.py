@@ -1,12 +1,17 @@
-"""The OCPI envelope, and JSON in and out of the views."""
+"""The OCPI envelope, and JSON in and out of the views.
 
+Plain Django below: what a page costs is mostly what stands between the socket and the stored text.
+"""
+
+import gzip
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-import orjson
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
-from rest_framework.response import Response
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.request import HttpHeaders
+from django.utils.cache import patch_vary_headers
 
 from cpo_platform.common import json
 from cpo_platform.common.text import unstorable_reason
@@ -14,11 +19,71 @@ from roaming.ocpi.common.errors import BadJson, InvalidParameters, OcpiError
 
 SUCCESS = 1000
 MAX_BODY_BYTES = 1024 * 1024
+MAX_MESSAGE = 255
+
+# Below this the header costs more than it saves.
+GZIP_FROM_BYTES = 1024
+# Measured on a page of 50 locations: three times as fast as 6, for a quarter more bytes.
+GZIP_LEVEL = 1
 
 
-def ready(text: str) -> orjson.Fragment:
-    """Return JSON text that is rendered already, to be put into an answer as it is."""
-    return orjson.Fragment(text)
+class Request:
+    """A request as the views see it: its JSON is parsed when somebody asks for it."""
+
+    def __init__(self, http: HttpRequest) -> None:
+        self.http = http
+        self.method = http.method or ""
+        self.path = http.path
+        self.headers: HttpHeaders = http.headers
+        self.META: Mapping[str, Any] = http.META
+
+    @property
+    def query_params(self) -> QueryDict:
+        return self.http.GET
+
+    def get_full_path(self) -> str:
+        return self.http.get_full_path()
+
+    @cached_property
+    def data(self) -> Any:
+        """The body as JSON, whatever its Content-Type says.
+
+        Raises:
+            BadJson: it is too large, or no JSON.
+            InvalidParameters: it is JSON that cannot be kept.
+
+        """
+        text = self.http.read(MAX_BODY_BYTES + 1)
+        if len(text) > MAX_BODY_BYTES:
+            raise BadJson(f"the body is larger than {MAX_BODY_BYTES} bytes")
+        try:
+            document = json.loads(text)
+        except json.InvalidJson as error:
+            raise BadJson(f"the body is not JSON: {error}") from error
+        reason = unstorable_reason(document)
+        if reason:
+            raise InvalidParameters(f"the body {reason}")
+        return document
+
+    @property
+    def parsed(self) -> Any:
+        """The body, if somebody asked for it and it is JSON; None otherwise."""
+        return self.__dict__.get("data")
+
+
+class Response(HttpResponse):
+    """An OCPI answer: JSON in UTF-8, and what its envelope says, for the log."""
+
+    ocpi_code = SUCCESS
+    ocpi_message = ""
+
+    def __init__(self, content: bytes = b"", **options: Any) -> None:
+        super().__init__(content, content_type="application/json", **options)
+
+
+def ready(bodies: bytes) -> bytes:
+    """Return JSON objects that are rendered already, joined by commas, as the list they are."""
+    return b"[" + bodies + b"]"
 
 
 def answer(
@@ -28,14 +93,28 @@ def answer(
     status_code: int = SUCCESS,
     message: str = "",
     http_status: int = 200,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return an OCPI answer; `data` is left out when there is none (OCPI 2.2.1, transport)."""
-    body: dict[str, Any] = {} if data is None else {"data": data}
-    body["status_code"] = status_code
-    body["status_message"] = message or ("Success" if status_code == SUCCESS else "Error")
-    body["timestamp"] = json.format_datetime(now)
-    return Response(body, status=http_status, headers=headers)
+    """Return an OCPI answer; `data` is left out when there is none (OCPI 2.2.1, transport).
+
+    `data` that is `bytes` is JSON already, and put in as it is.
+    """
+    said = message[:MAX_MESSAGE] or ("Success" if status_code == SUCCESS else "Error")
+    rest = json.dumps(
+        {
+            "status_code": status_code,
+            "status_message": said,
+            "timestamp": json.format_datetime(now),
+        }
+    )
+    if data is None:
+        content = rest
+    else:
+        text = data if isinstance(data, bytes) else json.dumps(data)
+        content = b"".join((b'{"data":', text, b",", rest[1:]))
+    response = Response(content, status=http_status, headers=dict(headers or {}))
+    response.ocpi_code, response.ocpi_message = status_code, said
+    return response
 
 
 def error_answer(error: OcpiError, *, now: datetime) -> Response:
@@ -48,34 +127,32 @@ def error_answer(error: OcpiError, *, now: datetime) -> Response:
     )
 
 
-class OcpiRenderer(BaseRenderer):
-    """Render with our own JSON: exact numbers, and documents that are rendered already."""
-
-    media_type = "application/json"
-    format = "json"
-    charset = None
-    render_style = "text"
-
-    def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
-    ) -> bytes:
-        return json.dumps(data)
+def not_modified(headers: Mapping[str, str]) -> Response:
+    """Return HTTP 304: what the caller has is what it would get; there is no body to say more."""
+    response = Response(status=304, headers=dict(headers))
+    del response["Content-Type"]
+    return response
 
 
-class OcpiParser(BaseParser):
-    """Parse any body as JSON, whatever its Content-Type says, up to a size."""
+def compress(request: Request, response: Response) -> None:
+    """Send a large body with gzip to a caller that asks for it."""
+    if len(response.content) < GZIP_FROM_BYTES:
+        return
+    patch_vary_headers(response, ("Accept-Encoding",))
+    if takes_gzip(request.headers.get("Accept-Encoding", "")):
+        response.content = gzip.compress(response.content, GZIP_LEVEL, mtime=0)
+        response["Content-Encoding"] = "gzip"
 
-    media_type = "*/*"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        text = stream.read(MAX_BODY_BYTES + 1)
-        if len(text) > MAX_BODY_BYTES:
-            raise BadJson(f"the body is larger than {MAX_BODY_BYTES} bytes")
-        try:
-            document = json.loads(text)
-        except json.InvalidJson as error:
-            raise BadJson(f"the body is not JSON: {error}") from error
-        reason = unstorable_reason(document)
-        if reason:
-            raise InvalidParameters(f"the body {reason}")
-        return document
+def takes_gzip(accepted: str) -> bool:
+    """Tell whether an Accept-Encoding header allows gzip; `q=0` forbids it (RFC 9110)."""
+    for item in accepted.lower().split(","):
+        name, _semicolon, parameters = item.partition(";")
+        if name.strip() == "gzip":
+            quality = parameters.strip().removeprefix("q=").strip()
+            return quality == "" or not _is_zero(quality)
+    return False
+
+
+def _is_zero(quality: str) -> bool:
+    return quality.strip("0.") == ""

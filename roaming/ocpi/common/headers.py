@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-from roaming.models import PartnerRole
+from roaming.models import Partner, PartnerRole
 from roaming.ocpi.common.errors import NotFound
 from tariffs.models import Party
 
@@ -41,8 +41,10 @@ def read_route(headers: Mapping[str, str]) -> Route:
     return Route(receiver=_party(headers, "to"), sender=_party(headers, "from"))
 
 
-def check_route(route: Route, roles: Iterable[PartnerRole]) -> None:
+def check_route(route: Route, partner: Partner) -> None:
     """Check that the request is for a party of ours, and from one of the partner's.
+
+    The parties behind a hub are its roles as well; what a hub sends to everybody is from itself.
 
     Raises:
         NotFound: one of them is not. (4001 is for hubs only.)
@@ -54,7 +56,8 @@ def check_route(route: Route, roles: Iterable[PartnerRole]) -> None:
             raise NotFound(f"OCPI-to: {country_code}*{party_id} is not a party of this platform")
     if route.sender is not None:
         country_code, party_id = route.sender
-        if not speaks_for(roles, country_code, party_id):
+        is_hub = f"{country_code}{party_id}".lower() == partner.hub_party_id.lower()
+        if not is_hub and not speaks_for(partner.roles.all(), country_code, party_id):
             raise NotFound(f"OCPI-from: {country_code}*{party_id} is not one of your roles")
 
 

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cpo_platform.common.shapes import ActiveChargingProfile, ChargingPreferences
 from locations.models import Location
+from roaming.models import ClientInfo
 from roaming.ocpi.common.audience import Audience
+from roaming.operations.charging_profiles import ProfileCall
 from roaming.operations.commands import (
     CancelReservationRequest,
     ReserveNowRequest,
@@ -13,6 +16,7 @@ from roaming.operations.commands import (
     StopSessionRequest,
     UnlockConnectorRequest,
 )
+from roaming.operations.hubs import TheirClientInfo
 from roaming.operations.partners import TheirCredentials
 from sessions_app.models import Cdr, Session, Token
 from sessions_app.shapes import TokenShape
@@ -39,6 +43,20 @@ class Owner:
 
 
 @dataclass(frozen=True)
+class ProfileShapes:
+    """The shapes of charging profiles and charging preferences (OCPI 2.2.1 and later)."""
+
+    # The raw query, since a URL in it may not be percent-encoded.
+    read_get: Callable[[str], ProfileCall]
+    read_set: Callable[[object], ProfileCall]
+    read_clear: Callable[[str], ProfileCall]
+    read_preferences: Callable[[object], ChargingPreferences]
+    response: Callable[[str, int], Json]
+    result: Callable[[str, ActiveChargingProfile | None], Json]
+    active_profile: Callable[[ActiveChargingProfile], Json]
+
+
+@dataclass(frozen=True)
 class Shapes:
     """One version's shapes. Renderers take rows with everything prefetched and run no query.
 
@@ -59,6 +77,10 @@ class Shapes:
     # location id, EVSE uid, connector id: what an eMSP is told when it is asked about a token
     location_references: Callable[[str, str, str], Json]
     read_token: Callable[[object, Owner | None], TokenShape]
+    # The changes of a PATCH, in the canonical names.
+    read_token_patch: Callable[[object], Json]
+    # A token type as the version calls it.
+    token_type: Callable[[str], str]
     read_credentials: Callable[[object], TheirCredentials]
     read_start_session: Callable[[object, Owner | None], StartSessionRequest]
     read_stop_session: Callable[[object], StopSessionRequest]
@@ -66,3 +88,10 @@ class Shapes:
     read_unlock_connector: Callable[[object], UnlockConnectorRequest]
     # None: the version has no such command (OCPI 2.1.1).
     read_cancel_reservation: Callable[[object], CancelReservationRequest] | None
+    # Whether a token is known by its uid alone, and not by its uid and type (OCPI 2.1.1).
+    token_by_uid: bool = False
+    # None: the version has none (OCPI 2.1.1).
+    charging_profiles: ProfileShapes | None = None
+    # None: the version has no module hubclientinfo (OCPI 2.1.1).
+    client_info: Callable[[ClientInfo], Json] | None = None
+    read_client_info: Callable[[object], TheirClientInfo] | None = None

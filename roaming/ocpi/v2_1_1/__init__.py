@@ -23,10 +23,13 @@ SHAPES = Shapes(
     command_result=commands.render_command_result,
     location_references=tokens.render_location_references,
     read_token=tokens.read_token,
+    read_token_patch=tokens.read_token_patch,
+    token_type=tokens.token_type,
     read_credentials=credentials.read_credentials,
     read_start_session=commands.read_start_session,
     read_stop_session=commands.read_stop_session,
     read_reserve_now=commands.read_reserve_now,
     read_unlock_connector=commands.read_unlock_connector,
     read_cancel_reservation=None,
+    token_by_uid=True,
 )

@@ -51,6 +51,7 @@ def read_start_session(document: object, owner: Owner | None) -> StartSessionReq
         evse_uid=request.evse_uid,
         connector_id=None,
         authorization_reference="",
+        can_name_connector=False,
     )
 
 

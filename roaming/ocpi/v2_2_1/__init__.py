@@ -2,8 +2,10 @@
 
 from roaming.ocpi.common.shapes import Shapes
 from roaming.ocpi.v2_2_1 import (
+    charging_profiles,
     commands,
     credentials,
+    hub_client_info,
     locations,
     sessions,
     tariffs,
@@ -23,10 +25,15 @@ SHAPES = Shapes(
     command_result=commands.render_command_result,
     location_references=tokens.render_location_references,
     read_token=tokens.read_token,
+    read_token_patch=tokens.read_token_patch,
+    token_type=tokens.token_type,
     read_credentials=credentials.read_credentials,
     read_start_session=commands.read_start_session,
     read_stop_session=commands.read_stop_session,
     read_reserve_now=commands.read_reserve_now,
     read_unlock_connector=commands.read_unlock_connector,
     read_cancel_reservation=commands.read_cancel_reservation,
+    charging_profiles=charging_profiles.SHAPES,
+    client_info=hub_client_info.render_client_info,
+    read_client_info=hub_client_info.read_client_info,
 )

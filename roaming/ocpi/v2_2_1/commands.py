@@ -99,6 +99,7 @@ def read_start_session(document: object, _owner: Owner | None = None) -> StartSe
         evse_uid=request.evse_uid,
         connector_id=request.connector_id,
         authorization_reference=request.authorization_reference or "",
+        group_id=request.token.group_id or "",
     )
 
 

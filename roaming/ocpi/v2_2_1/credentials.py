@@ -1,5 +1,6 @@
 """OCPI 2.2.1, credentials: the Credentials object, ours and theirs."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -16,27 +17,43 @@ from roaming.ocpi.common.shapes import OurRole
 from roaming.operations.partners import TheirCredentials, TheirRole
 
 
-class _Role(Shape):
-    role: Literal["CPO", "EMSP", "HUB", "NAP", "NSP", "OTHER", "SCSP"]
+class CredentialsRole(Shape):
     business_details: BusinessDetails
     party_id: PartyId
     country_code: CountryCode
 
 
+class _Role(CredentialsRole):
+    role: Literal["CPO", "EMSP", "HUB", "NAP", "NSP", "OTHER", "SCSP"]
+
+
+# Printable ASCII without blanks: it travels in a header.
+CredentialsToken = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]+$")]
+
+
 class _Credentials(Shape):
-    # Printable ASCII without blanks: it travels in a header.
-    token: Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]+$")]
+    token: CredentialsToken
     url: Url
     roles: Annotated[list[_Role], Field(min_length=1, max_length=500)]
 
     @model_validator(mode="after")
     def _roles_differ(self) -> "_Credentials":
-        keys = [
-            (role.role, role.country_code.lower(), role.party_id.lower()) for role in self.roles
-        ]
-        if len(keys) != len(set(keys)):
-            raise ValueError("roles has one party twice in the same role")
+        refuse_doubles([(role.role, role.country_code, role.party_id) for role in self.roles])
         return self
+
+
+def refuse_doubles(roles: Iterable[tuple[str, str, str]]) -> None:
+    """Refuse a party that is named twice in one role, whatever the case of its letters.
+
+    Raises:
+        ValueError: one is.
+
+    """
+    keys = [
+        (role, country_code.lower(), party_id.lower()) for role, country_code, party_id in roles
+    ]
+    if len(keys) != len(set(keys)):
+        raise ValueError("roles has one party twice in the same role")
 
 
 def render_credentials(token: str, versions_url: str, roles: list[OurRole]) -> dict[str, Any]:

@@ -1,12 +1,24 @@
 """OCPI 2.2.1, mod_locations: Location, EVSE and Connector as partners read them."""
 
-from decimal import Decimal
 from typing import Any
 
-from locations.canonical import coordinate_text
 from locations.models import Connector, Evse, Location
 from roaming.ocpi.common.audience import Audience
-from roaming.ocpi.common.rendering import energy_mix, known, moment, present
+from roaming.ocpi.common.rendering import (
+    ENVIRONMENTAL_IMPACTS,
+    IMAGE_CATEGORIES,
+    business,
+    coordinates,
+    energy_mix,
+    images,
+    in_order,
+    known,
+    moment,
+    opening_hours,
+    present,
+    schedule,
+    six_decimals,
+)
 
 Json = dict[str, Any]
 
@@ -62,9 +74,6 @@ PARKING_TYPES = frozenset(
         "UNDERGROUND_GARAGE",
     ]
 )
-IMAGE_CATEGORIES = frozenset(
-    ["CHARGER", "ENTRANCE", "LOCATION", "NETWORK", "OPERATOR", "OTHER", "OWNER"]
-)
 CONNECTOR_TYPES = frozenset(
     [
         "CHADEMO",
@@ -111,98 +120,110 @@ CONNECTOR_TYPES = frozenset(
 )
 
 
-def render_location(row: Location, audience: Audience) -> Json:
-    """Return a Location with its EVSEs, REMOVED ones included: pullers must learn of them."""
-    evses = [evse for evse in _in_order(row.evses.all()) if _connectors(evse)]
-    return present(
-        {
-            "country_code": row.country_code,
-            "party_id": row.party_id,
-            "id": row.ocpi_id,
-            "publish": row.publish,
-            "publish_allowed_to": row.publish_allowed_to,
-            "name": row.name,
-            "address": row.address,
-            "city": row.city,
-            "postal_code": row.postal_code,
-            "state": row.state,
-            "country": row.country,
-            "coordinates": _coordinates(row.latitude, row.longitude),
-            "related_locations": row.related_locations,
-            "parking_type": row.parking_type if row.parking_type in PARKING_TYPES else None,
-            "evses": [_evse(evse, audience) for evse in evses],
-            "directions": row.directions,
-            "operator": row.operator,
-            "suboperator": row.suboperator,
-            "owner": row.owner,
-            "facilities": known(row.facilities, FACILITIES),
-            "time_zone": row.time_zone,
-            "opening_times": row.opening_times,
-            "charging_when_closed": row.charging_when_closed,
-            "images": _images(row.images),
-            "energy_mix": energy_mix(row.energy_mix),
-            "last_updated": moment(row.last_updated),
-        }
-    )
+# Newer kinds of tokens have no name of their own here.
+TOKEN_TYPES = frozenset(["AD_HOC_USER", "APP_USER", "OTHER", "RFID"])
 
 
-def _evse(row: Evse, audience: Audience) -> Json:
-    return present(
-        {
-            "uid": row.uid,
-            "evse_id": row.evse_id,
-            "status": row.status,
-            "status_schedule": row.status_schedule,
-            "capabilities": known(row.capabilities, CAPABILITIES),
-            "connectors": [_connector(connector, audience) for connector in _connectors(row)],
-            "floor_level": row.floor_level,
-            "coordinates": _coordinates(row.latitude, row.longitude),
-            "physical_reference": row.physical_reference,
-            "directions": row.directions,
-            "parking_restrictions": known(row.parking_restrictions, PARKING_RESTRICTIONS),
-            "images": _images(row.images),
-            "last_updated": moment(row.last_updated),
-        }
-    )
+class LocationRenderer:
+    """Turns rows into Locations; later versions are subclasses that say what differs.
+
+    The vocabularies are the version's names of what it has names for; None: the enum is open.
+    """
+
+    capabilities: frozenset[str] | None = CAPABILITIES
+    connector_types: frozenset[str] | None = CONNECTOR_TYPES
+    environmental_impacts: frozenset[str] | None = ENVIRONMENTAL_IMPACTS
+    facilities: frozenset[str] | None = FACILITIES
+    image_categories: frozenset[str] | None = IMAGE_CATEGORIES
+    parking_restrictions: frozenset[str] | None = PARKING_RESTRICTIONS
+    parking_types: frozenset[str] | None = PARKING_TYPES
+    token_types: frozenset[str] | None = TOKEN_TYPES
+
+    def location(self, row: Location, audience: Audience) -> Json:
+        """Return a Location with its EVSEs, REMOVED ones included: pullers must learn of them."""
+        evses = [evse for evse in in_order(row.evses.all()) if self.connectors(evse)]
+        return present(
+            {
+                "country_code": row.country_code,
+                "party_id": row.party_id,
+                "id": row.ocpi_id,
+                "publish": row.publish,
+                "publish_allowed_to": [self._token(token) for token in row.publish_allowed_to],
+                "name": row.name,
+                "address": row.address,
+                "city": row.city,
+                "postal_code": row.postal_code,
+                "state": row.state,
+                "country": row.country,
+                "coordinates": coordinates(row.latitude, row.longitude),
+                "related_locations": [six_decimals(place) for place in row.related_locations],
+                "parking_type": "".join(known([row.parking_type], self.parking_types)),
+                "evses": [self.evse(evse, audience) for evse in evses],
+                "directions": row.directions,
+                "operator": business(row.operator, self.image_categories),
+                "suboperator": business(row.suboperator, self.image_categories),
+                "owner": business(row.owner, self.image_categories),
+                "facilities": known(row.facilities, self.facilities),
+                "time_zone": row.time_zone,
+                "opening_times": opening_hours(row.opening_times),
+                "charging_when_closed": row.charging_when_closed,
+                "images": images(row.images, self.image_categories),
+                "energy_mix": energy_mix(row.energy_mix, self.environmental_impacts),
+                "last_updated": moment(row.last_updated),
+            }
+        )
+
+    def evse(self, row: Evse, audience: Audience) -> Json:
+        return present(
+            {
+                "uid": row.uid,
+                "evse_id": row.evse_id,
+                "status": row.status,
+                "status_schedule": schedule(row.status_schedule),
+                "capabilities": known(row.capabilities, self.capabilities),
+                "connectors": [
+                    self.connector(connector, audience) for connector in self.connectors(row)
+                ],
+                "floor_level": row.floor_level,
+                "coordinates": coordinates(row.latitude, row.longitude),
+                "physical_reference": row.physical_reference,
+                "directions": row.directions,
+                "parking_restrictions": known(row.parking_restrictions, self.parking_restrictions),
+                "images": images(row.images, self.image_categories),
+                "last_updated": moment(row.last_updated),
+            }
+        )
+
+    def connector(self, row: Connector, audience: Audience) -> Json:
+        return present(
+            {
+                "id": row.ocpi_id,
+                "standard": row.standard,
+                "format": row.format,
+                "power_type": row.power_type,
+                "max_voltage": row.max_voltage,
+                "max_amperage": row.max_amperage,
+                "max_electric_power": row.max_electric_power,
+                "tariff_ids": sorted(
+                    tariff.ocpi_id for tariff in row.tariffs.all() if audience.sees(tariff)
+                ),
+                "terms_and_conditions": row.terms_and_conditions,
+                "last_updated": moment(row.last_updated),
+            }
+        )
+
+    def connectors(self, row: Evse) -> list[Connector]:
+        """Return the connectors that the version can express, in order."""
+        return [
+            connector
+            for connector in in_order(row.connectors.all())
+            if self.connector_types is None or connector.standard in self.connector_types
+        ]
+
+    def _token(self, token: Json) -> Json:
+        if "type" not in token or known([token["type"]], self.token_types):
+            return token
+        return token | {"type": "OTHER"}
 
 
-def _connector(row: Connector, audience: Audience) -> Json:
-    return present(
-        {
-            "id": row.ocpi_id,
-            "standard": row.standard,
-            "format": row.format,
-            "power_type": row.power_type,
-            "max_voltage": row.max_voltage,
-            "max_amperage": row.max_amperage,
-            "max_electric_power": row.max_electric_power,
-            "tariff_ids": sorted(
-                tariff.ocpi_id for tariff in row.tariffs.all() if audience.sees(tariff)
-            ),
-            "terms_and_conditions": row.terms_and_conditions,
-            "last_updated": moment(row.last_updated),
-        }
-    )
-
-
-def _connectors(row: Evse) -> list[Connector]:
-    """Return the connectors this version can express; it has no name for newer standards."""
-    return [
-        connector
-        for connector in _in_order(row.connectors.all())
-        if connector.standard in CONNECTOR_TYPES
-    ]
-
-
-def _in_order(rows: Any) -> list[Any]:
-    return sorted(rows, key=lambda row: row.pk)
-
-
-def _coordinates(latitude: Decimal | None, longitude: Decimal | None) -> Json | None:
-    if latitude is None or longitude is None:
-        return None
-    return {"latitude": coordinate_text(latitude), "longitude": coordinate_text(longitude)}
-
-
-def _images(images: list[Json]) -> list[Json]:
-    return [image for image in images if image["category"] in IMAGE_CATEGORIES]
+render_location = LocationRenderer().location

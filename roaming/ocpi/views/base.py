@@ -1,17 +1,17 @@
 """What every OCPI view does: who calls, which ids to echo, how trouble is told."""
 
 import logging
-from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404
-from rest_framework.exceptions import MethodNotAllowed as DrfMethodNotAllowed
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
+from django.db import InterfaceError, OperationalError, connection
+from django.http import Http404, HttpRequest, RawPostDataException
+from django.http.request import UnreadablePostError
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 
 from cpo_platform.common import clock, json
 from cpo_platform.common.shapes import ShapeError
@@ -23,9 +23,10 @@ from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.common.authentication import Caller, authenticate
 from roaming.ocpi.common.envelope import (
     SUCCESS,
-    OcpiParser,
-    OcpiRenderer,
+    Request,
+    Response,
     answer,
+    compress,
     error_answer,
 )
 from roaming.ocpi.common.headers import Route, check_route, message_ids, read_route
@@ -34,67 +35,66 @@ from roaming.ocpi.versions import Version
 
 logger = logging.getLogger(__name__)
 
+# Without OPTIONS: OCPI has none, and what a framework would answer is no envelope.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
-class _AlwaysJson(BaseContentNegotiation):
-    """OCPI is JSON, whatever the Accept header says."""
-
-    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
-        return next(iter(parsers))
-
-    def select_renderer(
-        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        renderer = next(iter(renderers))
-        return renderer, renderer.media_type
+# OCPI 2.1.1 knows no parties in headers; there they mean nothing, and nothing is said.
+WITHOUT_ROUTING = frozenset({"2.1.1"})
 
 
-class OcpiView(APIView):
+@method_decorator(csrf_exempt, name="dispatch")
+class OcpiView(View):
     """The base of every OCPI endpoint.
 
     `functional` modules carry routing headers and refuse CREDENTIALS_TOKEN_A; versions and
-    credentials are the others (OCPI 2.2.1, transport_and_format and credentials).
+    credentials are the others (OCPI 2.2.1, transport_and_format and credentials). `configuration`
+    modules carry no routing headers, but hub client info, one of them, is for partners that are
+    registered.
     """
 
     functional = True
     version: Version | None = None
     module_name = ""
 
-    authentication_classes = []
-    permission_classes = []
-    parser_classes = [OcpiParser]
-    renderer_classes = [OcpiRenderer]
-    content_negotiation_class = _AlwaysJson
-    # Without OPTIONS: what the framework would answer is no envelope.
-    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
-
     now: datetime
     caller: Caller
     route: Route = Route(None, None)
     ids: dict[str, str]
 
-    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+    def dispatch(self, request: HttpRequest, *_args: Any, **kwargs: Any) -> Response:
+        asked = Request(request)
         # Before anything can fail: an error is answered with the ids as well.
         self.now = clock.now()
         self.ids = message_ids(request.headers)
-        if self.functional:
+        if self.functional and not self._without_routing():
             self.route = read_route(request.headers)
-        return super().initialize_request(request, *args, **kwargs)
+        try:
+            self.initial(asked)
+            response = self._handle(asked, kwargs)
+        except Exception as error:  # noqa: BLE001  every one of them is answered in an envelope
+            response = error_answer(self._as_ocpi(error), now=self.now)
+        return self._finish(asked, response)
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        self.caller = authenticate(request.headers.get("Authorization"), now=self.now)
+    def initial(self, request: Request, *_args: Any, **_kwargs: Any) -> None:
+        """Find out who calls, and refuse whom this endpoint is not for.
+
+        Raises:
+            OcpiError: 401 or 404.
+
+        """
+        self.caller = self._authenticate(request)
         if self.functional:
             if self.caller.is_registering:
                 raise errors.Unauthorized("this token is for the credentials handshake only")
             if self.caller.partner.status != PartnerStatus.REGISTERED:
                 raise errors.Unauthorized("the handshake is not complete")
-            check_route(self.route, self.caller.partner.roles.all())
+            check_route(self.route, self.caller.partner)
         _check_names(request)
 
-    @property
+    @cached_property
     def audience(self) -> Audience:
-        """For whom objects are rendered: the caller, now. One query."""
-        return Audience(self.now, visibility.own_tariffs(self.caller.partner))
+        """For whom objects are rendered: the caller, now."""
+        return Audience(self.now, self.caller.own_tariffs)
 
     @property
     def token_owner(self) -> Owner | None:
@@ -117,44 +117,70 @@ class OcpiView(APIView):
     ) -> Response:
         return answer(now=self.now, data=data, http_status=http_status, headers=headers)
 
-    def handle_exception(self, exc: Exception) -> Response:
-        response = error_answer(self._as_ocpi(exc), now=self.now)
-        response.exception = True
+    def _authenticate(self, request: Request) -> Caller:
+        """Return who calls. A connection that the database closed meanwhile is opened anew.
+
+        The first query of a request tells whether the connection is good, as Django's own check
+        would, and it saves that check: nothing has been done yet that could not be repeated.
+        """
+        header = request.headers.get("Authorization")
+        connection.health_check_done = True  # type: ignore[attr-defined]
+        try:
+            return authenticate(header, now=self.now)
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block:
+                raise
+            connection.close()
+            return authenticate(header, now=self.now)
+
+    def _handle(self, request: Request, names: dict[str, Any]) -> Response:
+        handler = getattr(self, request.method.lower(), None) if request.method in METHODS else None
+        if handler is None:
+            raise errors.MethodNotAllowed(f"{request.method} is not offered here")
+        response: Response = handler(request, **names)
         return response
 
-    def _as_ocpi(self, exc: Exception) -> errors.OcpiError:
-        match exc:
+    def _as_ocpi(self, error: Exception) -> errors.OcpiError:
+        match error:
             case errors.OcpiError():
-                return exc
+                return error
             case ShapeError():
-                return errors.InvalidParameters(str(exc)[:1000])
-            case DrfMethodNotAllowed():
-                return errors.MethodNotAllowed(f"{self.request.method} is not offered here")
+                return errors.InvalidParameters(str(error)[:1000])
             case Http404():
                 return errors.NotFound("there is nothing here")
-        logger.error("unhandled error in %s", type(self).__name__, exc_info=exc)
+            case UnreadablePostError() | RawPostDataException():
+                return errors.BadJson("the body ended before it was complete")
+        logger.error("unhandled error in %s", type(self).__name__, exc_info=error)
         failure = errors.OcpiError("the platform failed to answer; the error was logged")
         failure.status_code = 3000
         return failure
 
-    def finalize_response(
-        self, request: Any, response: Response, *args: Any, **kwargs: Any
-    ) -> Response:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        for name, value in (self.ids | self.route.answer_headers).items():
-            response[name] = value
+    def _finish(self, request: Request, response: Response) -> Response:
+        if not self._without_routing():
+            for name, value in (self.ids | self.route.answer_headers).items():
+                response[name] = value
+        else:
+            for name, value in self.ids.items():
+                response[name] = value
         try:
             self._log(request, response)
         except Exception:
             # What was asked for is done; the partner must not be told otherwise.
             logger.exception("a message was not logged")
+        compress(request, response)
+        if response.status_code != HTTPStatus.NOT_MODIFIED:
+            response["Content-Length"] = str(len(response.content))
+        if request.method == "HEAD":
+            response.content = b""
         return response
 
-    def _log(self, request: Any, response: Response) -> None:
+    def _without_routing(self) -> bool:
+        return self.version is not None and self.version.number in WITHOUT_ROUTING
+
+    def _log(self, request: Request, response: Response) -> None:
         """Keep what partners sent us, and what we refused; their reads that went well are many."""
-        body = response.data if isinstance(response.data, dict) else {}
-        went_well = body.get("status_code") == SUCCESS
-        if not hasattr(self, "caller") or (request.method == "GET" and went_well):
+        went_well = response.ocpi_code == SUCCESS
+        if not hasattr(self, "caller") or (request.method in {"GET", "HEAD"} and went_well):
             return
         Message.objects.create(
             partner=self.caller.partner,
@@ -164,16 +190,17 @@ class OcpiView(APIView):
             url=request.get_full_path()[:2000],
             module=self.module_name,
             http_status=response.status_code,
-            status_code=body.get("status_code"),
+            status_code=response.ocpi_code,
             duration_ms=int((clock.now() - self.now).total_seconds() * 1000),
-            error="" if went_well else str(body.get("status_message", ""))[:1000],
+            error="" if went_well else response.ocpi_message[:1000],
             request_id=self.ids["X-Request-ID"],
+            correlation_id=self.ids["X-Correlation-ID"],
             request_body=self._logged_body(request),
         )
 
-    def _logged_body(self, request: Any) -> str:
+    def _logged_body(self, request: Request) -> str:
         # Credentials hold a token; what could not be parsed is not worth keeping.
-        data = getattr(request, "_full_data", None)
+        data = request.parsed
         if not self.functional or not isinstance(data, dict):
             return ""
         return json.dump_text(data)[:MAX_LOGGED_BODY].replace("\\u0000", "")
@@ -189,14 +216,9 @@ def _check_names(request: Request) -> None:
 
 
 class UnknownUrlView(OcpiView):
-    """Any URL below `ocpi/` that is none: 404 in an envelope."""
+    """Any URL below `ocpi/` that is none: 404 in an envelope, whatever the method."""
 
     functional = False
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        # One answer for every method.
-        request.method = "GET"
-        return super().dispatch(request, *args, **kwargs)
-
-    def get(self, request: Request, **_kwargs: Any) -> Response:
+    def _handle(self, request: Request, names: dict[str, Any]) -> Response:
         raise errors.NotFound("there is no such OCPI endpoint")

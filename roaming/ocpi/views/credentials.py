@@ -1,22 +1,14 @@
-"""The credentials handshake, seen from the partner that calls us (OCPI 2.2.1, credentials)."""
+"""The credentials handshake, seen from the partner that calls us (OCPI credentials)."""
 
+from collections.abc import Callable
 from typing import Any
-
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from roaming.models import PartnerStatus
 from roaming.ocpi import handshake
 from roaming.ocpi.common import errors
+from roaming.ocpi.common.envelope import Request, Response
 from roaming.ocpi.views.base import OcpiView
 from roaming.operations import partners
-
-_ERRORS: dict[int, type[errors.OcpiError]] = {
-    2001: errors.InvalidParameters,
-    3001: errors.UnusableClientApi,
-    3002: errors.UnsupportedVersion,
-    3003: errors.NoMatchingEndpoints,
-}
 
 
 class CredentialsView(OcpiView):
@@ -24,7 +16,11 @@ class CredentialsView(OcpiView):
 
     def get(self, request: Request, **_kwargs: Any) -> Response:
         # We keep a digest only; the caller has just shown us the token itself.
-        return self.done(handshake.our_credentials(self.spec, self.caller.token))
+        return self.done(
+            self._or_refuse(
+                lambda: handshake.our_credentials(self.caller.partner, self.spec, self.caller.token)
+            )
+        )
 
     def post(self, request: Request, **_kwargs: Any) -> Response:
         if self.caller.partner.status == PartnerStatus.REGISTERED:
@@ -46,14 +42,22 @@ class CredentialsView(OcpiView):
 
     def _exchange(self, request: Request) -> Response:
         credentials = self.spec.shapes.read_credentials(request.data)
-        try:
-            token = handshake.accept_credentials(
-                partner_id=self.caller.partner.pk,
-                presented=self.caller.token,
-                credentials=credentials,
-                version=self.spec,
-                now=self.now,
+        return self.done(
+            self._or_refuse(
+                lambda: handshake.accept_credentials(
+                    partner_id=self.caller.partner.pk,
+                    presented=self.caller.token,
+                    credentials=credentials,
+                    version=self.spec,
+                    now=self.now,
+                )
             )
+        )
+
+    def _or_refuse(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return make()
         except handshake.HandshakeFailed as error:
-            raise _ERRORS.get(error.status_code, errors.ClientError)(str(error)) from error
-        return self.done(handshake.our_credentials(self.spec, token))
+            refusal = errors.OcpiError(str(error))
+            refusal.status_code = error.status_code
+            raise refusal from error

@@ -1,15 +1,24 @@
 """The lists that partners pull: locations, tariffs, sessions, CDRs (Sender interface)."""
 
+import hashlib
+from datetime import datetime, timedelta
 from typing import Any
 
-from rest_framework.request import Request
-from rest_framework.response import Response
-
 from roaming import visibility
-from roaming.ocpi.common.envelope import ready
-from roaming.ocpi.common.pagination import read_page
-from roaming.ocpi.documents import Rows, page
+from roaming.dialect import Dialect
+from roaming.ocpi import documents
+from roaming.ocpi.common.envelope import Request, Response, not_modified, ready
+from roaming.ocpi.common.pagination import PageRequest, read_page
+from roaming.ocpi.dialects import adapt, dialect_of
+from roaming.ocpi.documents import Listing, Page, Rows
 from roaming.ocpi.views.base import OcpiView
+
+# How long the SQL of a list is used again for a partner that has not changed. It holds the moment
+# it was made for; the rows are read anew each time.
+COMPILED_FOR = timedelta(seconds=1)
+MOST_COMPILED = 1000
+
+_compiled: dict[object, tuple[datetime, Listing | None]] = {}
 
 
 class ListView(OcpiView):
@@ -22,31 +31,107 @@ class ListView(OcpiView):
         raise NotImplementedError
 
     def get(self, request: Request, **_kwargs: Any) -> Response:
-        asked = read_page(request.query_params, date_from_required=self.date_from_required)
+        partner = self.caller.partner
+        dialect = dialect_of(partner) if partner.dialect else None
+        asked = read_page(
+            request.query_params,
+            date_from_required=self.date_from_required,
+            most=dialect.page_size if dialect else None,
+        )
+        audience = self.audience
+        wanted = self._listing(asked)
+        known = request.headers.get("If-None-Match")
+        if known:
+            page = documents.page(wanted, audience=audience, request=asked, only_tag=True)
+            headers = self._headers(asked, page, dialect)
+            if _is_known(known, headers["ETag"]):
+                return not_modified(headers)
+        apart = dialect is not None and bool(dialect.omit or dialect.ascii_only)
+        page = documents.page(wanted, audience=audience, request=asked, apart=apart)
+        bodies = self._bodies(page, dialect)
+        return self.done(ready(bodies.encode()), headers=self._headers(asked, page, dialect))
+
+    def _bodies(self, page: Page, dialect: Dialect | None) -> str:
+        if isinstance(page.bodies, str):
+            return page.bodies
+        assert dialect is not None  # noqa: S101  only a dialect takes the bodies apart
+        number = self.spec.number
+        return ",".join(
+            adapt(body, module=self.module, dialect=dialect, version=number)
+            for body in page.bodies or []
+        )
+
+    def _headers(self, asked: PageRequest, page: Page, dialect: Dialect | None) -> dict[str, str]:
+        headers = asked.headers(
+            url=self.spec.module_url(self.module), total=page.total, following=page.following
+        )
+        said = (page.tag, self.spec.number, self.spec.revision, dialect, sorted(headers.items()))
+        digest = hashlib.sha256(repr(said).encode()).hexdigest()[:32]
+        # Weak: the timestamp of the envelope is another each time, and gzip may come on top.
+        return headers | {"ETag": f'W/"{digest}"'}
+
+    def _listing(self, asked: PageRequest) -> Listing | None:
+        """Return the list as SQL, from before if nothing that it depends on has changed."""
+        partner = self.caller.partner
+        name = (partner.pk, self.route.receiver, asked.date_from, asked.date_to)
+        state = (self.module, self.spec, name, self.audience.key, _state(partner))
+        made, wanted = _compiled.get(state, (None, None))
+        if made is not None and timedelta() <= self.now - made < COMPILED_FOR:
+            return wanted
+        wanted = documents.listing(
+            self._rows(asked),
+            module=self.module,
+            version=self.spec,
+            audience=self.audience,
+            name=name,
+        )
+        if len(_compiled) >= MOST_COMPILED:
+            _compiled.clear()
+        _compiled[state] = self.now, wanted
+        return wanted
+
+    def _rows(self, asked: PageRequest) -> Rows:
         rows = self.visible()
         if self.route.receiver is not None:
             # A request to one of our parties is answered with that party's objects.
             country_code, party_id = self.route.receiver
             rows = rows.filter(country_code=country_code, party_id=party_id)
-        bodies, total = page(
-            rows, module=self.module, version=self.spec, audience=self.audience, request=asked
-        )
-        headers = asked.headers(url=self.spec.module_url(self.module), total=total)
-        return self.done([ready(body) for body in bodies], headers=headers)
+        if asked.date_from is not None:
+            rows = rows.filter(last_updated__gte=asked.date_from)
+        if asked.date_to is not None:
+            rows = rows.filter(last_updated__lt=asked.date_to)
+        return rows
+
+
+def _state(partner: Any) -> tuple[Any, ...]:
+    """Return everything about a partner that decides what it may see, and more."""
+    roles = tuple(
+        (role.pk, role.role, role.country_code, role.party_id, role.granted)
+        for role in partner.roles.all()
+    )
+    loaded = (value for name, value in vars(partner).items() if not name.startswith("_"))
+    return (*(value for value in loaded if not isinstance(value, dict | list)), roles)
+
+
+def _is_known(if_none_match: str, tag: str) -> bool:
+    """Compare weakly, as RFC 9110 has it for If-None-Match."""
+    plain = tag.removeprefix("W/")
+    given = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return "*" in given or plain in given
 
 
 class LocationsView(ListView):
     module = "locations"
 
     def visible(self) -> Rows:
-        return visibility.locations_for(self.caller.partner)
+        return visibility.locations_for(self.caller.partner, now=self.now)
 
 
 class TariffsView(ListView):
     module = "tariffs"
 
     def visible(self) -> Rows:
-        return visibility.tariffs_for(self.caller.partner)
+        return visibility.tariffs_for(self.caller.partner, now=self.now)
 
 
 class SessionsView(ListView):
@@ -54,11 +139,11 @@ class SessionsView(ListView):
     date_from_required = True
 
     def visible(self) -> Rows:
-        return visibility.sessions_for(self.caller.partner)
+        return visibility.sessions_for(self.caller.partner, now=self.now)
 
 
 class CdrsView(ListView):
     module = "cdrs"
 
     def visible(self) -> Rows:
-        return visibility.cdrs_for(self.caller.partner)
+        return visibility.cdrs_for(self.caller.partner, now=self.now)

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from rest_framework.request import Request
-from rest_framework.response import Response
-
+from roaming.ocpi.common.envelope import Request, Response
 from roaming.ocpi.versions import VERSIONS
 from roaming.ocpi.views.base import OcpiView
 

@@ -51,6 +51,8 @@ class Command(BaseCommand):
         add("unplug", "the car is unplugged")
         add("fault", "the station breaks")
         add("clear", "the station is back in service")
+        limit = add("limit", "staff or the grid limits the station")
+        limit.add_argument("--power", type=_decimal, help="kW at most; without it: no limit")
         add("status", "list the stations in use, or that are broken", evse=False)
         add("tick", "move every station to the present by one step", evse=False)
         run = add("run", "tick until Ctrl-C", evse=False)
@@ -104,6 +106,12 @@ class Command(BaseCommand):
         row = _evse(evse)
         self.stations.clear(evse_id=row.pk, now=clock.now())
         self.stdout.write(f"EVSE {row.uid} is back in service.")
+
+    def _limit(self, *, evse: str, power: Decimal | None, **_: object) -> None:
+        row = _evse(evse)
+        self.stations.limit_power(evse_id=row.pk, power_kw=power, now=clock.now())
+        limit = "has no limit of its own" if power is None else f"gives at most {power:f} kW"
+        self.stdout.write(f"EVSE {row.uid} {limit}.")
 
     def _status(self, **_: object) -> None:
         stations = (

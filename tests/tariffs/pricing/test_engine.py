@@ -3,6 +3,8 @@
 from datetime import time, timedelta
 from decimal import Decimal
 
+import pytest
+
 from cpo_platform.common.money import Price
 from tariffs.pricing.engine import price_session
 from tariffs.pricing.explain import restriction_text
@@ -43,6 +45,7 @@ def test_line_explains_its_amount() -> None:
     assert (time_line.net_amount, time_line.tax_amount) == (Decimal(1), Decimal("0.2"))
 
 
+@pytest.mark.rule("TAR-44")
 def test_rounding_up_to_the_step_size_is_visible() -> None:
     stepped = tariff(element(component(TariffDimensionType.TIME, "1", "20", step_size=900)))
 
@@ -56,6 +59,7 @@ def test_rounding_up_to_the_step_size_is_visible() -> None:
     assert line.billed_volume == Decimal("0.25")
 
 
+@pytest.mark.rule("TAR-08", "TAR-47")
 def test_limit_is_a_line_and_the_lines_add_up() -> None:
     capped = tariff(
         element(

@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -164,6 +165,7 @@ def parts(result: PricedSession) -> Price:
     )
 
 
+@pytest.mark.rule("CDR-16", "TAR-13")
 @bounded
 @given(tariffs, sessions())
 def test_total_is_the_sum_of_lines_of_parts_and_of_components(
@@ -179,6 +181,7 @@ def test_total_is_the_sum_of_lines_of_parts_and_of_components(
         assert (sums.before_taxes, sums.after_taxes) == (uses.before_taxes, uses.after_taxes)
 
 
+@pytest.mark.rule("TAR-08")
 @bounded
 @given(tariffs, sessions())
 def test_total_respects_the_limits(tariff: Tariff, segments: list[Segment]) -> None:
@@ -198,6 +201,7 @@ def test_total_respects_the_limits(tariff: Tariff, segments: list[Segment]) -> N
     assert total.tax is None or total.tax >= 0
 
 
+@pytest.mark.rule("TAR-44")
 @bounded
 @given(tariffs, sessions())
 def test_billed_is_never_less_than_used(tariff: Tariff, segments: list[Segment]) -> None:
@@ -208,6 +212,7 @@ def test_billed_is_never_less_than_used(tariff: Tariff, segments: list[Segment])
     assert sum(bool(line.remark) for line in result.lines) <= 3  # groups of step sizes
 
 
+@pytest.mark.rule("CDR-15")
 @bounded
 @given(tariffs, sessions())
 def test_period_volumes_add_up_to_the_totals(tariff: Tariff, segments: list[Segment]) -> None:

@@ -33,6 +33,7 @@ def at(hour: int, minute: int = 0, second: int = 0, *, day: int = 3, **fields: A
     return State(datetime(2024, 6, day, hour, minute, second, tzinfo=AMSTERDAM), **fields)
 
 
+@pytest.mark.rule("TAR-23")
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [("kwh", "9.999", "10"), ("current", "9.999", "10"), ("power", "9.999", "10")],
@@ -65,6 +66,7 @@ def test_an_unknown_value_matches_no_bound(name: str) -> None:
     assert not applies(TariffRestrictions(**{name: Decimal(1)}), at(12))  # type: ignore[arg-type]
 
 
+@pytest.mark.rule("TAR-30")
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
@@ -86,6 +88,7 @@ def test_times_start_inclusive_end_exclusive_and_wrap(
     assert [applies(restrictions, moment) for moment in moments] == expected
 
 
+@pytest.mark.rule("TAR-30")
 def test_equal_times_other_than_midnight_are_refused() -> None:
     with pytest.raises(InvalidTariff, match="end_time"):
         TariffRestrictions(start_time=time(8), end_time=time(8))
@@ -123,6 +126,7 @@ def test_weekday_is_that_of_the_moment_when_the_time_wraps() -> None:
     assert not applies(friday_night, at(23, day=6))
 
 
+@pytest.mark.rule("TAR-24")
 def test_session_elements_do_not_price_reservations_nor_the_reverse() -> None:
     free, reserved, expired = (
         TariffRestrictions(),
@@ -138,6 +142,7 @@ def test_session_elements_do_not_price_reservations_nor_the_reverse() -> None:
     assert phases(expired) == [Phase.RESERVATION_EXPIRES]
 
 
+@pytest.mark.rule("TAR-20", "TAR-22")
 def test_components_of_different_dimensions_come_from_different_elements() -> None:
     mixed = tariff(
         element(component(TariffDimensionType.TIME, "1"), when=TariffRestrictions(min_duration=60)),
@@ -158,6 +163,7 @@ def test_components_of_different_dimensions_come_from_different_elements() -> No
     assert chosen(60) == [1, 0]
 
 
+@pytest.mark.rule("TAR-07", "TAR-20")
 def test_swapping_elements_changes_the_price() -> None:
     cheap = element(
         component(TariffDimensionType.ENERGY, "0.20"), when=TariffRestrictions(max_kwh=Decimal(5))
@@ -187,6 +193,7 @@ def test_clock_of_the_25_hour_day_shows_a_time_twice() -> None:
     ]
 
 
+@pytest.mark.rule("TAR-32")
 def test_clock_of_the_23_hour_day_jumps_over_a_time() -> None:
     half_past_two = tariff(
         element(
@@ -210,6 +217,7 @@ def test_clock_of_the_23_hour_day_jumps_over_a_time() -> None:
     assert not active[0][1]
 
 
+@pytest.mark.rule("TAR-32")
 def test_time_restriction_holds_on_both_passes_of_the_repeated_hour() -> None:
     night = tariff(
         element(
@@ -231,6 +239,7 @@ def test_time_restriction_holds_on_both_passes_of_the_repeated_hour() -> None:
     assert [line.volume for line in result.lines] == [Decimal("0.5"), Decimal("1.5")]
 
 
+@pytest.mark.rule("CDR-09")
 def test_threshold_is_cut_exactly_where_it_is_reached() -> None:
     by_energy = tariff(
         element(

@@ -1,0 +1,1 @@
+"""Benchmarks: what the platform does in a second, on loopback, beside simpler ways of doing it."""

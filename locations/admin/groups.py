@@ -1,0 +1,67 @@
+"""The pages of location groups: what some partners see instead of every location."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common import clock
+from cpo_platform.common.admin import OperationAdmin, OperationForm
+from locations import operations
+from locations.models import LocationGroup
+
+
+class GroupForm(OperationForm):
+    """A group and its locations."""
+
+    class Meta:
+        model = LocationGroup
+        fields = ("name", "locations")
+        help_texts = {
+            "locations": _("Type a part of a name, an address, a city or an id to find one."),
+        }
+
+    def content_of(self, row: LocationGroup) -> str:
+        return repr((row.name, sorted(row.locations.values_list("pk", flat=True))))
+
+    def build(self) -> LocationGroup:
+        self.instance.name = self.cleaned_data["name"]
+        group: LocationGroup = self.instance
+        return group
+
+
+@admin.register(LocationGroup)
+class LocationGroupAdmin(OperationAdmin):
+    """Groups of locations; which partner sees which group is set at the partner."""
+
+    form = GroupForm
+    list_display = ("name", "size")
+    search_fields = ("name",)
+    search_help_text = _("Search by name")
+    ordering = ("name",)
+    fields = ("name", "locations")
+    autocomplete_fields = ("locations",)
+    empty_text = _(
+        "A group holds the locations that some partners see. Make one, then choose it at the "
+        "partners that are not to see every location."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(location_total=Count("locations"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("locations.delete_locationgroup")
+
+    def put(self, form: GroupForm, now: datetime) -> LocationGroup:
+        chosen = [location.pk for location in form.cleaned_data["locations"]]
+        return operations.put_group(group=form.shape, location_ids=chosen, now=now)
+
+    def delete_model(self, request: HttpRequest, obj: LocationGroup) -> None:
+        operations.delete_group(group_id=obj.pk, now=clock.now())
+
+    @admin.display(description=_("locations"), ordering="location_total")
+    def size(self, row: Any) -> int:
+        return int(row.location_total)

@@ -1,0 +1,149 @@
+"""What drivers want of their sessions: cheap, fast or green (OCPI 2.2.1, ChargingPreferences).
+
+A profile type is supported at a connector that sells it: with a tariff of type `PROFILE_<type>`.
+`REGULAR` is no wish at all, and supported everywhere.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from django.db import transaction
+from django.db.models import Q
+
+from cpo_platform.common.shapes import CdrToken, ChargingPreferences, plain
+from locations.models import Capability, Connector, Evse, PowerType
+from sessions_app.models import Session, SessionStatus, Token
+from tariffs.models import TariffType
+
+REGULAR = "REGULAR"
+# The types of tariff that are for every session, the more specific first.
+ORDINARY_TYPES = (TariffType.REGULAR.value, "")
+# Charging later, when it is cheap or green, takes the time until the driver leaves, and knowing
+# how much may be left for then.
+DEFERRING = frozenset(["CHEAP", "GREEN"])
+
+_PHASES = {PowerType.AC_2_PHASE: 2, PowerType.AC_2_PHASE_SPLIT: 2, PowerType.AC_3_PHASE: 3}
+
+
+class PreferencesResult(StrEnum):
+    """OCPI 2.2.1, mod_sessions, ChargingPreferencesResponse (closed)."""
+
+    ACCEPTED = "ACCEPTED"
+    DEPARTURE_REQUIRED = "DEPARTURE_REQUIRED"
+    ENERGY_NEED_REQUIRED = "ENERGY_NEED_REQUIRED"
+    NOT_POSSIBLE = "NOT_POSSIBLE"
+    PROFILE_TYPE_NOT_SUPPORTED = "PROFILE_TYPE_NOT_SUPPORTED"
+
+
+class NotCapable(ValueError):
+    """The EVSE of the session knows no charging preferences."""
+
+
+def set_charging_preferences(
+    *, session_id: int, preferences: ChargingPreferences, now: datetime
+) -> PreferencesResult:
+    """Keep what the driver wants of an active session, where the EVSE can try to do it.
+
+    The price stays the one that was agreed when the session started (docs/adr/0009).
+
+    Raises:
+        NotCapable: the EVSE lacks CHARGING_PREFERENCES_CAPABLE.
+
+    """
+    with transaction.atomic():
+        session = (
+            Session.objects.select_for_update(of=("self",))
+            .select_related("connector__evse")
+            .get(pk=session_id)
+        )
+        connector = session.connector
+        if connector is None or not _is_capable(connector.evse):
+            raise NotCapable(f"session {session.ocpi_id}: the EVSE knows no charging preferences")
+        refusal = _refusal(session, connector, preferences, now)
+        if refusal is not None:
+            return refusal
+        wanted = plain(ChargingPreferences, preferences)
+        if session.charging_preferences != wanted:
+            session.charging_preferences = wanted
+            # Partners do not read it in the session: there is nothing to announce.
+            session.touch(now)
+            session.save(update_fields=["charging_preferences", "last_updated"])
+    return PreferencesResult.ACCEPTED
+
+
+def default_preferences(
+    connector: Connector, token: CdrToken, now: datetime
+) -> ChargingPreferences | None:
+    """Return what a token wants of every session, where this connector supports it.
+
+    A step of `sessions.start_session` (OCPI 2.2.1, mod_tokens, Token.default_profile_type: no PUT
+    is needed then).
+    """
+    if not _is_capable(connector.evse):
+        return None
+    wanted = (
+        Token.objects.filter(
+            country_code=token.country_code,
+            party_id=token.party_id,
+            uid=token.uid,
+            type=token.type,
+        )
+        .values_list("default_profile_type", flat=True)
+        .first()
+    )
+    if not wanted or not supports(connector, wanted, now):
+        return None
+    return ChargingPreferences(profile_type=wanted)
+
+
+def supports(connector: Connector, profile_type: str, now: datetime) -> bool:
+    """Tell whether a profile type can be chosen at a connector: whether it has a tariff for it."""
+    if profile_type == REGULAR:
+        return True
+    tariffs = connector.tariffs.in_use().filter(
+        Q(start_date_time__isnull=True) | Q(start_date_time__lte=now),
+        Q(end_date_time__isnull=True) | Q(end_date_time__gt=now),
+        type=f"PROFILE_{profile_type}",
+    )
+    return bool(tariffs.exists())
+
+
+def tariff_types(preferences: ChargingPreferences | None) -> tuple[str, ...]:
+    """Return the types of tariff that a session may be priced by, the best first."""
+    if preferences is None or preferences.profile_type == REGULAR:
+        return ORDINARY_TYPES
+    return (f"PROFILE_{preferences.profile_type}", *ORDINARY_TYPES)
+
+
+def _is_capable(evse: Evse) -> bool:
+    return Capability.CHARGING_PREFERENCES_CAPABLE in evse.capabilities
+
+
+def _refusal(
+    session: Session, connector: Connector, wanted: ChargingPreferences, now: datetime
+) -> PreferencesResult | None:
+    if session.status != SessionStatus.ACTIVE:
+        return PreferencesResult.NOT_POSSIBLE
+    if not supports(connector, wanted.profile_type, now):
+        return PreferencesResult.PROFILE_TYPE_NOT_SUPPORTED
+    if wanted.profile_type in DEFERRING and wanted.departure_time is None:
+        return PreferencesResult.DEPARTURE_REQUIRED
+    if wanted.profile_type in DEFERRING and wanted.energy_need is None:
+        return PreferencesResult.ENERGY_NEED_REQUIRED
+    return None if _can_be_done(connector, wanted, now) else PreferencesResult.NOT_POSSIBLE
+
+
+def _can_be_done(connector: Connector, wanted: ChargingPreferences, now: datetime) -> bool:
+    if wanted.departure_time is None:
+        return True
+    hours = Decimal((wanted.departure_time - now).total_seconds()) / 3600
+    return hours > 0 and (wanted.energy_need or 0) <= _power_kw(connector) * hours
+
+
+def _power_kw(connector: Connector) -> Decimal:
+    phases = _PHASES.get(PowerType(connector.power_type), 1)
+    watts = connector.max_electric_power or (
+        connector.max_voltage * connector.max_amperage * phases
+    )
+    return Decimal(watts) / 1000

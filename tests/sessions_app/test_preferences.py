@@ -1,0 +1,162 @@
+"""Charging preferences: what is supported, what a token wants by default, and what it costs."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from cpo_platform.common.shapes import ChargingPreferences
+from locations.models import Connector
+from sessions_app.metering import Reading
+from sessions_app.models import Cdr, Session
+from sessions_app.operations import sessions
+from sessions_app.operations.preferences import (
+    NotCapable,
+    PreferencesResult,
+    default_preferences,
+    set_charging_preferences,
+    supports,
+)
+from tests.factories import (
+    NOW,
+    LocationFactory,
+    SessionFactory,
+    TariffFactory,
+    TokenFactory,
+    cdr_token,
+    price,
+)
+from tests.factories import connector as connector_of
+from tests.factories import evse as evse_of
+
+pytestmark = pytest.mark.django_db
+
+FAST = ChargingPreferences(profile_type="FAST")
+
+
+@pytest.fixture
+def connector() -> Connector:
+    return a_connector()
+
+
+def a_connector(*, capable: bool = True) -> Connector:
+    """Return a connector that sells REGULAR at 0.40 and FAST at 0.70 per kWh."""
+    for tariff_id, kind, amount in (
+        ("T-REGULAR", "REGULAR", "0.40"),
+        ("T-FAST", "PROFILE_FAST", "0.70"),
+    ):
+        components = [{"price_components": [price("ENERGY", amount, vat=None)]}]
+        TariffFactory(id=tariff_id, type=kind, elements=components)
+    capabilities = ["CHARGING_PREFERENCES_CAPABLE"] if capable else ["RFID_READER"]
+    site = LocationFactory(
+        evses=[
+            evse_of("E1", capabilities=capabilities)
+            | {"connectors": [connector_of(tariff_ids=["T-REGULAR", "T-FAST"])]}
+        ]
+    )
+    return Connector.objects.select_related("evse").get(evse__location=site)
+
+
+def charge(session: Session, *, kwh: str, until: datetime) -> Cdr:
+    reading = Reading(until, session.meter_start + Decimal(kwh))
+    _session, cdr = sessions.stop_session(
+        session_id=session.pk, ended_at=until, now=until, readings=[reading]
+    )
+    assert cdr is not None
+    return cdr
+
+
+@pytest.mark.rule("SES-19")
+def test_a_profile_type_is_supported_where_a_tariff_for_it_is_sold(connector: Connector) -> None:
+    supported = {kind: supports(connector, kind, NOW) for kind in ("REGULAR", "FAST", "GREEN")}
+
+    assert supported == {"REGULAR": True, "FAST": True, "GREEN": False}
+
+
+@pytest.mark.rule("SES-19")
+def test_a_tariff_that_is_not_valid_now_supports_nothing() -> None:
+    connector = a_connector()
+    TariffFactory(
+        id="T-FAST",
+        type="PROFILE_FAST",
+        end_date_time="2026-06-01T09:00:00Z",
+        now=NOW + timedelta(minutes=1),
+    )
+
+    assert supports(connector, "FAST", NOW + timedelta(minutes=59))
+    assert not supports(connector, "FAST", NOW + timedelta(minutes=60))
+
+
+@pytest.mark.rule("SES-19")
+def test_a_token_that_wants_it_by_default_charges_by_that_tariff_without_a_put(
+    connector: Connector,
+) -> None:
+    TokenFactory(uid="FASTCARD", default_profile_type="FAST")
+
+    session = SessionFactory(connector=connector, cdr_token=cdr_token("FASTCARD"))
+    cdr = charge(session, kwh="10", until=NOW + timedelta(hours=1))
+
+    assert session.charging_preferences == {"profile_type": "FAST", "discharge_allowed": False}
+    assert cdr.total_cost_before_taxes == 7
+    assert {period["tariff_id"] for period in cdr.charging_periods} == {"T-FAST"}
+    assert [tariff["id"] for tariff in cdr.tariffs] == ["T-FAST"]
+
+
+@pytest.mark.rule("SES-19")
+@pytest.mark.parametrize(
+    ("default", "station"),
+    [("GREEN", "capable"), ("FAST", "not capable"), ("REGULAR", "capable"), (None, "capable")],
+)
+def test_otherwise_the_ordinary_tariff_holds(default: str | None, station: str) -> None:
+    connector = a_connector(capable=station == "capable")
+    TokenFactory(uid="CARD", default_profile_type=default)
+
+    session = SessionFactory(connector=connector, cdr_token=cdr_token("CARD"))
+
+    assert session.tariff is not None
+    assert session.tariff.ocpi_id == "T-REGULAR"
+    assert (session.charging_preferences is None) == (default != "REGULAR")
+
+
+def test_a_token_of_another_emsp_with_the_same_uid_does_not_decide(connector: Connector) -> None:
+    TokenFactory(uid="CARD", party_id="FOE", default_profile_type="FAST")
+
+    assert default_preferences(connector, cdr_token("CARD"), NOW) is None
+
+
+@pytest.mark.rule("SES-19")
+def test_a_wish_during_the_session_is_kept_and_the_agreed_price_stays(
+    connector: Connector,
+) -> None:
+    session = SessionFactory(connector=connector)
+
+    answer = set_charging_preferences(
+        session_id=session.pk, preferences=FAST, now=NOW + timedelta(minutes=30)
+    )
+    cdr = charge(session, kwh="10", until=NOW + timedelta(hours=1))
+
+    assert answer is PreferencesResult.ACCEPTED
+    assert Session.objects.get().charging_preferences is not None
+    assert cdr.total_cost_before_taxes == 4
+    assert [tariff["id"] for tariff in cdr.tariffs] == ["T-REGULAR"]
+
+
+def test_the_same_wish_twice_changes_nothing(connector: Connector) -> None:
+    session = SessionFactory(connector=connector)
+    for minutes in (1, 2):
+        set_charging_preferences(
+            session_id=session.pk, preferences=FAST, now=NOW + timedelta(minutes=minutes)
+        )
+
+    session.refresh_from_db()
+    assert session.last_updated == NOW + timedelta(minutes=1)
+
+
+@pytest.mark.rule("SES-18")
+def test_an_evse_that_knows_no_preferences_refuses_them() -> None:
+    session = SessionFactory(connector=a_connector(capable=False))
+
+    with pytest.raises(NotCapable):
+        set_charging_preferences(session_id=session.pk, preferences=FAST, now=NOW)
+    session.refresh_from_db()
+    assert session.charging_preferences is None
