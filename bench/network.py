@@ -8,7 +8,7 @@ from cpo_platform.common.shapes import BusinessDetails, parse
 from locations.operations import put_location
 from locations.shapes import LocationShape
 from roaming.models import Feed, Partner, PartnerRole, PartnerStatus, TokenPurpose
-from roaming.operations.partners import give_token
+from roaming.operations.partner_tokens import give_token
 from tariffs.operations import put_party, put_tariff
 from tariffs.shapes import TariffShape
 

@@ -12,13 +12,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Panel, link, minute, moment, number
+from cpo_platform.common.admin import NONE, Button, Panel, link, minute, moment, number
 from locations.admin import STATUS_TONES
 from locations.models import Evse, Location, Status
-from roaming.models import Feed, Partner, PartnerStatus
+from roaming.admin.display import object_link
+from roaming.admin.quarantine import number_of
+from roaming.models import Feed, Partner, PartnerStatus, Quarantined
 from sessions_app.models import Cdr, Session
 from sessions_app.models.sessions import ONGOING
 from tariffs.models import Party, Tariff
+
+HELD_BACK_SHOWN = 5
 
 _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
     (
@@ -45,7 +49,9 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
         (
             (_("Partners"), "hub", "roaming.partner"),
             (_("Commands"), "send", "roaming.command"),
+            (_("Charging profiles"), "tune", "roaming.profilerequest"),
             (_("Messages"), "forum", "roaming.message"),
+            (_("Held back"), "block", "roaming.quarantined"),
         ),
     ),
     (
@@ -190,6 +196,8 @@ def _attention(request: HttpRequest) -> list[Panel]:
     panels = []
     if _may_see(request, "roaming.partner") and Partner.objects.exists():
         panels.append(_partners_with_errors())
+    if _may_see(request, "roaming.quarantined"):
+        panels += _held_back()
     if _may_see(request, "sessions_app.session"):
         panels.append(_newest_sessions())
     return panels
@@ -211,6 +219,30 @@ def _partners_with_errors() -> Panel:
         ],
         empty=_("None: everything that partners should have is on its way."),
     )
+
+
+def _held_back() -> list[Panel]:
+    """Return the newest objects that partners are not served, where there are any."""
+    rows = list(Quarantined.objects.order_by("-found_at", "-id")[:HELD_BACK_SHOWN])
+    if not rows:
+        return []
+    return [
+        Panel(
+            title=_("Held back from partners"),
+            note=_("They break the rules of an OCPI version. Mend them, or have them checked."),
+            columns=(_("since (UTC)"), _("object"), _("OCPI version"), _("problem")),
+            rows=[
+                (
+                    link(row, moment(row.found_at)),
+                    object_link(row.module, row.object_id),
+                    number_of(row),
+                    str(row.problems[0])[:160] if row.problems else NONE,
+                )
+                for row in rows
+            ],
+            buttons=[Button(_("Show all"), _list_url("roaming.quarantined"))],
+        )
+    ]
 
 
 def _newest_sessions() -> Panel:

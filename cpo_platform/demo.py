@@ -16,8 +16,16 @@ from django.db import transaction
 
 from cpo_platform.common.clock import truncate
 from cpo_platform.common.shapes import BusinessDetails, CdrToken, parse
-from locations.models import Capability, Connector, Evse, PowerType, Status
-from locations.operations import put_location
+from locations.models import (
+    Capability,
+    Connector,
+    Evse,
+    Location,
+    LocationGroup,
+    PowerType,
+    Status,
+)
+from locations.operations import put_group, put_location
 from locations.shapes import LocationShape
 from sessions_app.models import Session, SimulatedStation
 from sessions_app.simulator.history import Visit, play_session
@@ -30,10 +38,12 @@ NETWORK = Path(__file__).with_name("demo_network.json")
 BUILT_BEFORE = timedelta(days=60)
 HISTORY = timedelta(days=21)
 SESSIONS = 60
+# What every EVSE can do; a group of EVSEs may name more.
 CAPABILITIES = [
     Capability.REMOTE_START_STOP_CAPABLE,
     Capability.RFID_READER,
     Capability.UNLOCK_CAPABLE,
+    Capability.CHARGING_PROFILE_CAPABLE,
 ]
 # When drivers come (UTC) and how long they stay, kWh per hour of the stay; used in turns.
 HOURS = (7, 8, 12, 16, 17, 19, 21)
@@ -57,6 +67,7 @@ def load(*, now: datetime) -> list[str]:
             load_parties(network),
             load_tariffs(network, built),
             load_locations(network, built),
+            load_groups(network, built),
             load_stations(),
             load_history(network, truncate(now)),
         ]
@@ -94,6 +105,18 @@ def load_locations(network: dict[str, Any], built: datetime) -> str:
     return f"Made {len(network['locations'])} locations with {Evse.objects.count()} EVSEs."
 
 
+def load_groups(network: dict[str, Any], built: datetime) -> str:
+    """Make the groups of locations that partners may be limited to."""
+    for group in network["groups"]:
+        locations = Location.objects.filter(ocpi_id__in=group["locations"])
+        put_group(
+            group=LocationGroup(name=group["name"]),
+            location_ids=list(locations.values_list("pk", flat=True)),
+            now=built,
+        )
+    return f"Grouped locations: {', '.join(group['name'] for group in network['groups'])}."
+
+
 def _each(groups: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for group in groups:
         for _ in range(group["count"]):
@@ -109,11 +132,12 @@ def _evse(
         "uid": f"{location['id']}-{number}",
         "evse_id": f"{country}*{party}*E{place}{number:02}",
         "status": group.get("status", Status.AVAILABLE.value),
-        "capabilities": [capability.value for capability in CAPABILITIES],
+        "capabilities": [*CAPABILITIES, *group.get("capabilities", [])],
         "physical_reference": str(number),
         "floor_level": group.get("floor_level"),
+        "parking": group.get("parking"),
         "connectors": [
-            {"id": str(position), "tariff_ids": [group["tariff"]], **kinds[kind]}
+            {"id": str(position), "tariff_ids": group["tariffs"], **kinds[kind]}
             for position, kind in enumerate(group["connectors"], start=1)
         ],
     }

@@ -314,6 +314,8 @@ STATION_CONTROL = env.text("STATION_CONTROL", "sessions_app.simulator.SimulatedS
 REALTIME_AUTHORIZER = env.text("REALTIME_AUTHORIZER", "roaming.authorizing.OcpiAuthorizer")
 # Who remembers which tokens came with a command: those are not asked about again.
 COMMANDED_TOKENS = "roaming.commanded.CommandLog"
+# Who knows which tariffs are for one eMSP only.
+OWN_TARIFFS = "roaming.own_tariffs.PartnerTariffs"
 # Whether we call partners at private addresses; on the internet that is an attack on ourselves.
 OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE", default=False)
 # The first encrypts, all decrypt; none: one derived from SECRET_KEY.
@@ -334,3 +336,5 @@ TOKEN_PULL_HOURS = env.integer("TOKEN_PULL_HOURS", 4, maximum=168)
 ASK_UNKNOWN_TOKENS = env.words("ASK_UNKNOWN_TOKENS")
 # How often a partner may set, clear or ask for the charging profile of one session, per minute.
 PROFILE_REQUESTS_PER_MINUTE = env.integer("PROFILE_REQUESTS_PER_MINUTE", 10, minimum=1)
+# How many reservations an eMSP may have at a time: RESERVE_NOW must not empty the network.
+RESERVATIONS_PER_EMSP = env.integer("RESERVATIONS_PER_EMSP", 200, minimum=1)

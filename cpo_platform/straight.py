@@ -4,16 +4,20 @@ What is left is what every answer needs: a host that is ours, and the headers of
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
 from django.utils import translation
 
 PREFIX = "/ocpi/"
+# Paths that are found again without trying every pattern: lists and versions are short.
+MOST_REMEMBERED = 1000
+MAX_REMEMBERED_PATH = 100
 
 
 class StraightToOcpi:
@@ -33,7 +37,13 @@ class StraightToOcpi:
 
 
 def _view(request: HttpRequest) -> HttpResponseBase:
-    match = resolve(request.path_info)
+    path = request.path_info
+    match = _remembered(path) if len(path) <= MAX_REMEMBERED_PATH else resolve(path)
     request.resolver_match = match
     response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     return response
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _remembered(path: str) -> ResolverMatch:
+    return resolve(path)

@@ -114,9 +114,15 @@ def read_authorization(reply: Reply, *, evse_uid: str) -> RealtimeAnswer:
         return RealtimeAnswer(Allowed.UNKNOWN_TOKEN)
     if reply.http_status in HTTP_SUCCESS and reply.status_code in CLIENT_ERRORS:
         return RealtimeAnswer(Allowed.NOT_ALLOWED, info=reply.reason)
-    if not reply.ok or not isinstance(reply.data, dict):
+    data = _only(reply.data)
+    if not reply.ok or not isinstance(data, dict):
         return RealtimeAnswer(Allowed.UNREACHABLE, info=reply.reason)
-    return _decision(reply.data, evse_uid)
+    return _decision(data, evse_uid)
+
+
+def _only(data: object) -> object:
+    """Take a list of one for the object in it: some eMSPs answer every question with a list."""
+    return data[0] if isinstance(data, list) and len(data) == 1 else data
 
 
 def _decision(data: dict[str, Any], evse_uid: str) -> RealtimeAnswer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urljoin, urlsplit
 from uuid import uuid4
 
 from cpo_platform.common import clock, http, json
@@ -23,6 +23,11 @@ STATUS_CODES = range(10_000)
 # The version that has no routing headers.
 NO_ROUTING = "2.1.1"
 HUB_TROUBLE = range(4000, 5000)
+# How a partner says that it does not know a token: OCPI has 401, FastAPI's security says 403.
+NOT_AUTHENTICATED = frozenset([401, 403])
+# Redirects that keep the method and the body; the others keep a GET at least.
+KEEPING_REDIRECTS = frozenset([307, 308])
+GET_REDIRECTS = frozenset([301, 302, 307, 308])
 
 
 class Verdict(StrEnum):
@@ -169,11 +174,11 @@ async def send(
 ) -> Reply:
     """Send a request to a partner. Never raises for what the network or the partner does.
 
-    Shortly after an exchange of tokens a 401 is answered by one more try with the token before:
-    the partner may not have taken the new one yet.
+    Shortly after an exchange of tokens a 401 or 403 is answered by one more try with the token
+    before: the partner may not have taken the new one yet.
     """
     reply = await _send_as(client, request, credential, timeout_seconds)
-    if reply.http_status != 401 or not credential.previous:
+    if reply.http_status not in NOT_AUTHENTICATED or not credential.previous:
         return reply
     before = replace(credential, token=credential.previous, previous="")
     again = replace(request, request_id=str(uuid4()))
@@ -183,14 +188,48 @@ async def send(
 async def _send_as(
     client: http.Client, request: Request, credential: Credential, timeout_seconds: float
 ) -> Reply:
-    answer = await client.send(
+    answer = await _send_to(client, request.url, request, credential, timeout_seconds)
+    url = _other_slash(request, answer)
+    left = timeout_seconds - answer.duration_ms / 1000
+    if url and left > 0:
+        first = answer.duration_ms
+        answer = await _send_to(client, url, request, credential, left)
+        answer = replace(answer, duration_ms=first + answer.duration_ms)
+    return _reply(request, answer)
+
+
+async def _send_to(
+    client: http.Client, url: str, request: Request, credential: Credential, timeout_seconds: float
+) -> http.Answer:
+    return await client.send(
         request.method,
-        request.url,
+        url,
         headers=_headers(request, credential),
         body=request.body,
         timeout_seconds=timeout_seconds,
     )
-    return _reply(request, answer)
+
+
+def _other_slash(request: Request, answer: http.Answer) -> str:
+    """Return our own URL with the slash at its end added or taken, if that is all they ask for.
+
+    Web frameworks redirect so between `cdrs` and `cdrs/`. No other redirect is followed: host,
+    scheme and query stay those that the partner registered, so that our token goes nowhere else.
+    """
+    if answer.status not in (GET_REDIRECTS if request.method == "GET" else KEEPING_REDIRECTS):
+        return ""
+    location = answer.headers.get("Location", "")
+    try:
+        ours, theirs = urlsplit(request.url), urlsplit(urljoin(request.url, location))
+    except ValueError:
+        return ""
+    path = ours.path.removesuffix("/") if ours.path.endswith("/") else ours.path + "/"
+    # A proxy that ends TLS makes them name http: only the scheme may differ, and ours is kept.
+    wanted = (ours.netloc, unquote(path), unquote(ours.query))
+    # What needs no escape is escaped by one and not by the other (`:` in a date).
+    if (theirs.netloc, unquote(theirs.path), unquote(theirs.query)) != wanted:
+        return ""
+    return ours._replace(path=path).geturl()
 
 
 def send_once(

@@ -59,8 +59,12 @@ def _unlock_connector(command: Command) -> None:
     if command.connector_id is None:
         _finish(command, _gone())
         return
-    answer = station_control().unlock(connector_id=command.connector_id, now=clock.now())
-    _finish(command, answer)
+    now = clock.now()
+    # Once more: somebody may have begun to charge since it was received.
+    if commands.is_used_by_others(command.partner, command.connector_id, now=now):
+        _finish(command, StationAnswer(StationResult.REJECTED, commands.IN_USE))
+        return
+    _finish(command, station_control().unlock(connector_id=command.connector_id, now=now))
 
 
 def _reserve_now(command: Command) -> None:

@@ -34,7 +34,6 @@ PAGE_SIZE = 200
 MOST_PAGES = 5000
 MOST_IN_A_PAGE = 10_000
 MOST_URL = 2000
-MOST_PARTIES = 5000
 _NEXT = re.compile(r"<([^<>]*)>\s*;[^,<]*\brel\s*=\s*\"?next\"?", re.IGNORECASE)
 
 
@@ -93,12 +92,19 @@ def pull_client_infos(partner: Partner) -> int:
             infos, refused = _readable(page, read)
             _log_refused(partner, "hubclientinfo", refused)
             for info in infos:
-                hubs.put_client_info(partner_id=partner.pk, info=info)
+                _put_client_info(partner, info)
             count += len(infos)
-            if count > MOST_PARTIES:
-                raise PullFailed(f"hubclientinfo: more than {MOST_PARTIES} parties")
+            if count > hubs.MOST_PARTIES:
+                raise PullFailed(f"hubclientinfo: more than {hubs.MOST_PARTIES} parties")
     token_pull.note_clients(partner_id=partner.pk, now=clock.now())
     return count
+
+
+def _put_client_info(partner: Partner, info: hubs.TheirClientInfo) -> None:
+    try:
+        hubs.put_client_info(partner_id=partner.pk, info=info)
+    except hubs.TooManyParties as error:
+        raise PullFailed(f"hubclientinfo: {error}") from error
 
 
 def _pull_tokens(partner: Partner, *, full: bool | None) -> Pulled | None:
@@ -222,7 +228,10 @@ def _following(reply: Reply, url: str) -> str:
     link = _NEXT.search(reply.headers.get("Link", ""))
     if link is None:
         return ""
-    following: str = urljoin(url, str(link[1]).strip())
+    try:
+        following: str = urljoin(url, str(link[1]).strip())
+    except ValueError as error:  # such as http://[half
+        raise PullFailed("the link to the next page is no URL") from error
     if len(following) > MOST_URL:
         raise PullFailed(f"the link to the next page is longer than {MOST_URL} characters")
     return following

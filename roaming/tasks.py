@@ -11,7 +11,14 @@ from cpo_platform.common.shapes import ChargingProfile, parse
 from roaming import draining, executing, pulling, wake
 from roaming.models import CommandState, Message, ProfileAction, ProfileRequest
 from roaming.ocpi import handshake
-from roaming.operations import charging_profiles, commands, feed, partners, token_pull
+from roaming.operations import (
+    charging_profiles,
+    commands,
+    feed,
+    partner_tokens,
+    partners,
+    token_pull,
+)
 from sessions_app.stations import (
     ProfileAnswer,
     ProfileResult,
@@ -118,7 +125,7 @@ def pull_partner(*, partner_id: int, **_kwargs: Any) -> None:
 @shared_task(name="roaming.renew_registrations")
 def renew_registrations(**_kwargs: Any) -> None:
     """Exchange tokens that are about a month old (OCPI 2.2.1, credentials: at least monthly)."""
-    for partner_id in partners.due_for_renewal(now=clock.now()):
+    for partner_id in partner_tokens.due_for_renewal(now=clock.now()):
         try:
             handshake.update_registration(partner_id=partner_id, now=clock.now())
         except (handshake.HandshakeFailed, partners.NotRegistered) as error:
@@ -130,7 +137,7 @@ def tidy(**_kwargs: Any) -> None:
     """Delete what is old: changes that everybody has, and messages."""
     now = clock.now()
     feed.forget_old_changes(now=now)
-    partners.forget_expired_tokens(now=now)
+    partner_tokens.forget_expired_tokens(now=now)
     Message.objects.filter(at__lt=now - KEEP_MESSAGES).delete()
 
 

@@ -22,7 +22,6 @@ from sessions_app.models import (
     Session,
     SessionQuerySet,
     SessionStatus,
-    Token,
 )
 from tariffs.models import Party, Tariff, TariffQuerySet, TariffType
 
@@ -246,11 +245,6 @@ def _unused_reservations(session: str) -> QuerySet[Reservation]:
     return Reservation.objects.filter(session=OuterRef(session)).exclude(
         status=ReservationStatus.USED
     )
-
-
-def tokens_of(partner: Partner) -> QuerySet[Token]:
-    """Return the tokens that the partner itself gave us."""
-    return Token.objects.filter(_owned(partner, ""))
 
 
 def is_one_party(partner: Partner) -> bool:

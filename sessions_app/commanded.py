@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from cpo_platform.common.shapes import CdrToken
+from sessions_app.models import Token
 
 VOUCHED_FOR = timedelta(minutes=15)
 # Tokens that no reader can read: they exist in commands only.
@@ -48,6 +49,17 @@ def commanded_token(
     type: str,  # noqa: A002  OCPI's name
     now: datetime,
 ) -> Commanded | None:
-    """Return what an eMSP said of this token lately, for this EVSE or for all of its location."""
+    """Return what an eMSP said of this token lately, for this EVSE or for all of its location.
+
+    None where another eMSP has given us a token that looks the same: whoever names a competitor's
+    card in a command would be shown what its driver does.
+    """
     tokens: CommandedTokens = import_string(settings.COMMANDED_TOKENS)()
-    return tokens.find(evse_id=evse_id, uid=uid, type=type, since=now - VOUCHED_FOR)
+    said = tokens.find(evse_id=evse_id, uid=uid, type=type, since=now - VOUCHED_FOR)
+    if said is None:
+        return None
+    owner = said.cdr_token
+    others = Token.objects.filter(uid=uid, type=type, valid=True).exclude(
+        country_code=owner.country_code, party_id=owner.party_id
+    )
+    return None if others.exists() else said

@@ -2,7 +2,8 @@
 
 Every URL that a partner gave us is hostile until shown otherwise. The address is checked on the
 connection itself (a name that resolves to a public address now and a private one later gains
-nothing); redirects are not followed; bodies are read up to a limit.
+nothing); redirects are not followed here (`roaming.client` asks again where only the last slash
+differs); bodies are read up to a limit.
 """
 
 import asyncio

@@ -11,6 +11,11 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode(errors="replace").decode()
 
 
+def printable(text: str) -> str:
+    """Return the text with a ? for each line break and control character (OCPI string)."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def is_storable(text: str) -> bool:
     """Tell whether PostgreSQL can hold the text as it is."""
     return storable(text) == text

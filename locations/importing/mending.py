@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db.models import TextChoices
 
-from cpo_platform.common.shapes import Shape
+from cpo_platform.common.shapes import Hours, Shape
 from locations.importing.countries import ALPHA_3
 from locations.importing.reader import Path
 from locations.importing.report import Note, Rule
@@ -34,6 +34,8 @@ _FALSE = frozenset({"0", "false", "no", "off", "f", "n"})
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.0+)?)?")
 _LANGUAGE = re.compile(r"([A-Za-z]{2})(?:[-_][A-Za-z0-9-_]+)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_LAST_MINUTE = "23:59"
 _MINUTES_OF_DAY = 24 * 60
 _is_web_address = URLValidator(["http", "https"])
 
@@ -73,7 +75,22 @@ class _Mender:
                 value = self._value(field.annotation, raw[name], (*path, name))
                 if value is not ABSENT:
                     mended[name] = value
+        if shape is Hours:
+            self._split_nights(mended, path)
         return mended
+
+    def _split_nights(self, hours: dict[str, Any], path: Path) -> None:
+        """Make hours over midnight two entries: an end is later than its begin in OCPI."""
+        entries = hours.get("regular_hours")
+        if not isinstance(entries, list):
+            return
+        split: list[Any] = []
+        for index, entry in enumerate(entries):
+            parts = _nights(entry)
+            if len(parts) > 1:
+                self._note((*path, "regular_hours", index), Rule.OVERNIGHT)
+            split.extend(parts)
+        hours["regular_hours"] = split
 
     def _value(self, annotation: Any, raw: Any, path: Path) -> Any:
         kind = _core(annotation)
@@ -283,9 +300,27 @@ def _end_time(text: str) -> tuple[str, Rule]:
     return _clock(text, is_end=True, midnight="00:00")
 
 
+def _nights(entry: Any) -> list[Any]:
+    """Return regular hours as they are, or the part before and the part after midnight."""
+    if not isinstance(entry, dict):
+        return [entry]
+    weekday = entry.get("weekday")
+    begin, end = entry.get("period_begin"), entry.get("period_end")
+    times = isinstance(begin, str) and isinstance(end, str)
+    if not times or not isinstance(weekday, int) or not _TIME_OF_DAY.fullmatch(str(end)):
+        return [entry]
+    if not _TIME_OF_DAY.fullmatch(str(begin)) or str(end) >= str(begin):
+        return [entry]
+    return [
+        {**entry, "period_end": _LAST_MINUTE},
+        {**entry, "weekday": weekday % 7 + 1, "period_begin": "00:00"},
+    ]
+
+
 def _closing_time(text: str) -> tuple[str, Rule]:
     # OCPI 2.2.1, mod_locations, RegularHours: the end is later than the begin, hence not 00:00.
-    return _clock(text, is_end=True, midnight="23:59")
+    closing, rule = _clock(text, is_end=True, midnight=_LAST_MINUTE)
+    return (_LAST_MINUTE, Rule.MIDNIGHT) if closing == "00:00" else (closing, rule)
 
 
 _BY_NAME: dict[str, Repair] = {

@@ -53,6 +53,7 @@ class Rule(models.TextChoices):
     CLOCK = "clock", _("must be HH:MM: rewritten")
     LAST_SECOND = "last_second", _("must be HH:MM: …:59 means until the next minute")
     MIDNIGHT = "midnight", _("must be HH:MM: rewritten the end of the day")
+    OVERNIGHT = "overnight", _("went over midnight: made two entries, one for each day")
     COORDINATE_PADDED = "coordinate_padded", _("had fewer than six decimals: padded with zeros")
     COORDINATE_ROUNDED = "coordinate_rounded", _("had more than six decimals: rounded")
     COUNTRY = "country", _("must be three letters (ISO 3166-1 alpha-3): replaced")

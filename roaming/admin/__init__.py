@@ -4,9 +4,10 @@ from roaming.admin.commands import CommandAdmin
 from roaming.admin.display import MODULE_LABELS, OBJECT_PAGES, STATUS_TONES, partner_pill
 from roaming.admin.message_log import FailedFilter, MessageAdmin
 from roaming.admin.panels import OBJECT_MESSAGES_SHOWN
-from roaming.admin.partner_forms import InviteForm, RegisterForm
+from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm
 from roaming.admin.partner_pages import PartnerAdmin, TroubleFilter
 from roaming.admin.partner_panels import COUNTED, MESSAGES_SHOWN, REFUSED_SHOWN
+from roaming.admin.profile_requests import ProfileRequestAdmin
 from roaming.admin.quarantine import QuarantinedAdmin
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "REFUSED_SHOWN",
     "STATUS_TONES",
     "CommandAdmin",
+    "ExchangeForm",
     "FailedFilter",
     "InviteForm",
     "MessageAdmin",
     "PartnerAdmin",
+    "ProfileRequestAdmin",
     "QuarantinedAdmin",
     "RegisterForm",
     "TroubleFilter",

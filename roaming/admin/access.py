@@ -57,7 +57,7 @@ def who_sees(page_of: Admin, request: HttpRequest, location_id: int) -> HttpResp
             for partner in partners
         ],
         empty=_("There are no partners yet."),
-        buttons=_turn_pages(request, shown),
+        buttons=turn_pages(request, shown),
     )
     return page_of.page(
         request,
@@ -138,7 +138,7 @@ def seen_by(page_of: Admin, request: HttpRequest, object_id: int) -> HttpRespons
             for location in found
         ],
         empty=_("No location was found."),
-        buttons=_turn_pages(request, shown),
+        buttons=turn_pages(request, shown),
     )
     return page_of.page(
         request,
@@ -242,7 +242,7 @@ def _why(*, yes: bool) -> object:
 def _steps(title: object, reasons: list[Reason]) -> Panel:
     return Panel(
         title=title,
-        columns=(_("met"), _("step")),
+        columns=(_("met"), _("condition")),
         rows=[
             (pill(_("Yes"), "green") if reason.ok else pill(_("No"), "red"), reason.text)
             for reason in reasons
@@ -250,7 +250,7 @@ def _steps(title: object, reasons: list[Reason]) -> Panel:
     )
 
 
-def _turn_pages(request: HttpRequest, shown: Any) -> list[Button]:
+def turn_pages(request: HttpRequest, shown: Any) -> list[Button]:
     """Return the ways to the pages before and after this one."""
 
     def url(number: int) -> str:

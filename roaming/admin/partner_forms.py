@@ -22,6 +22,7 @@ from cpo_platform.common.shapes import parse
 from locations.models import LocationGroup
 from roaming.dialect import OMITTABLE, PUSHED, Dialect
 from roaming.models import Partner, Role
+from roaming.ocpi.versions import VERSIONS
 from roaming.operations.access import Access
 from tariffs.models import Party, Tariff
 
@@ -60,6 +61,26 @@ class InviteForm(_PartnerForm):
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "ABC"}),
         help_text=_("Ask the partner for it: three letters or digits."),
     )
+    auto_grant = forms.BooleanField(
+        label=_("its parties are granted as it names them"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=_("For hubs that you trust. Never for a party that another partner speaks for."),
+    )
+    our_party = forms.ModelChoiceField(
+        label=_("our party"),
+        queryset=Party.objects.none(),
+        required=False,
+        empty_label=_("the first"),
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("OCPI 2.1.1 only: a connection is with one party of ours."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        ours = self.fields["our_party"]
+        assert isinstance(ours, forms.ModelChoiceField)  # noqa: S101  declared above
+        ours.queryset = Party.objects.order_by("pk")
 
     def clean_country_code(self) -> str:
         return str(self.cleaned_data["country_code"]).upper()
@@ -85,6 +106,25 @@ class RegisterForm(_PartnerForm):
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
         help_text=_("The registration token that the partner gave you (CREDENTIALS_TOKEN_A)."),
     )
+
+
+class ExchangeForm(_PartnerForm):
+    """An exchange of tokens with a registered partner."""
+
+    version = forms.ChoiceField(
+        label=_("OCPI version"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("Whether the partner offers another is seen when we ask it."),
+    )
+
+    def __init__(self, *args: Any, partner: Partner, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        version = self.fields["version"]
+        assert isinstance(version, forms.ChoiceField)  # noqa: S101  declared above
+        present = gettext("Keep the present one (%(version)s)") % {"version": partner.version}
+        others = [(number, number) for number in VERSIONS if number != partner.version]
+        version.choices = [("", present), *others]
 
 
 def _omittable_choices() -> list[tuple[str, list[tuple[str, str]]]]:

@@ -4,25 +4,30 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
 from cpo_platform.common.admin import NONE, Button, Panel, RecordAdmin, change_url, moment
-from roaming.admin import access
+from roaming import wake
+from roaming.admin import access, partner_parties
 from roaming.admin.display import feed_pill, partner_pill
-from roaming.admin.partner_forms import InviteForm, RegisterForm, show_refusal
+from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm, show_refusal
 from roaming.admin.partner_panels import partner_panels
 from roaming.models import Feed, Partner, PartnerStatus
 from roaming.ocpi import handshake
 from roaming.ocpi.versions import versions_url
 from roaming.operations import feed, partners
 from tariffs.admin import needs_party
+
+REGISTERED = frozenset([PartnerStatus.REGISTERED.value])
+SUSPENDED = frozenset([PartnerStatus.SUSPENDED.value])
 
 
 class TroubleFilter(admin.SimpleListFilter):
@@ -68,15 +73,18 @@ class PartnerAdmin(RecordAdmin):
             *(
                 path(
                     f"<int:object_id>/{name}/",
-                    view(partial(self._registered_view, action)),
+                    view(partial(self._registered_view, action, statuses)),
                     name=f"roaming_partner_{name}",
                 )
-                for name, action in (
-                    ("unregister", self._unregister),
-                    ("renew", self._renew),
-                    ("retry", self._retry),
-                    ("resend", self._resend),
-                    ("grant", self._grant),
+                for name, action, statuses in (
+                    ("unregister", self._unregister, partners.HAS_A_REGISTRATION),
+                    ("renew", self._renew, REGISTERED),
+                    ("retry", self._retry, REGISTERED),
+                    ("resend", self._resend, REGISTERED),
+                    ("grant", self._grant, REGISTERED),
+                    ("pull", self._pull, REGISTERED),
+                    ("suspend", self._suspend, REGISTERED),
+                    ("resume", self._resume, SUSPENDED),
                 )
             ),
             *(
@@ -86,6 +94,8 @@ class PartnerAdmin(RecordAdmin):
                     ("<int:object_id>/sees/<int:location_id>/", "why", access.why),
                     ("<int:object_id>/locations/", "locations", access.seen_by),
                     ("<int:object_id>/access/", "access", access.edit),
+                    ("<int:object_id>/parties/", "parties", partner_parties.all_parties),
+                    ("<int:object_id>/clients/", "clients", partner_parties.all_clients),
                 )
             ),
         ]
@@ -108,7 +118,7 @@ class PartnerAdmin(RecordAdmin):
     # The page
 
     def panels(self, request: HttpRequest, obj: Partner) -> list[Panel]:
-        return partner_panels(obj)
+        return partner_panels(obj, may_change=self._may_change(request))
 
     def heading(self, obj: Partner) -> object:
         return partner_pill(obj.status)
@@ -123,10 +133,15 @@ class PartnerAdmin(RecordAdmin):
             return [
                 *(grant if claimed else []),
                 sees,
-                Button(_("Try again now"), self._url("retry", obj), post=True),
-                Button(_("Send everything again"), self._url("resend", obj)),
                 Button(_("Exchange tokens"), self._url("renew", obj)),
+                Button(_("Suspend"), self._url("suspend", obj)),
                 Button(_("Unregister"), self._url("unregister", obj)),
+            ]
+        if obj.status == PartnerStatus.SUSPENDED:
+            return [
+                sees,
+                Button(_("Unregister"), self._url("unregister", obj)),
+                Button(_("Resume"), self._url("resume", obj), tone="primary"),
             ]
         invite = reverse("admin:roaming_partner_invite") + f"?partner={obj.pk}"
         register = reverse("admin:roaming_partner_register") + f"?partner={obj.pk}"
@@ -181,7 +196,12 @@ class PartnerAdmin(RecordAdmin):
         if partner is None:
             return {}
         role = partner.roles.first()
-        known: dict[str, Any] = {"name": partner.name, "versions_url": partner.versions_url}
+        known: dict[str, Any] = {
+            "name": partner.name,
+            "versions_url": partner.versions_url,
+            "auto_grant": partner.auto_grant,
+            "our_party": partner.our_party_id,
+        }
         if role is not None:
             known |= {
                 "role": role.role,
@@ -241,19 +261,30 @@ class PartnerAdmin(RecordAdmin):
     def _registered_view(
         self,
         action: Callable[[HttpRequest, Partner], HttpResponse],
+        statuses: frozenset[str],
         request: HttpRequest,
         object_id: int,
     ) -> HttpResponse:
-        """Do something with a registered partner that this person may change."""
+        """Do something with a partner that this person may change and that is so far."""
         partner = self.get_object(request, str(object_id))
         if not self._may_change(request):
             raise PermissionDenied
         if partner is None:
             return self.missing(request, object_id)
-        if partner.status != PartnerStatus.REGISTERED:
-            messages.info(request, gettext("%(name)s is not registered.") % {"name": partner.name})
-            return HttpResponseRedirect(change_url(partner))
+        if partner.status not in statuses:
+            return self._refuse(request, partner, suspended=statuses == SUSPENDED)
         return action(request, partner)
+
+    def _refuse(
+        self, request: HttpRequest, partner: Partner, *, suspended: bool = False
+    ) -> HttpResponse:
+        text = (
+            gettext("%(name)s is not suspended.")
+            if suspended
+            else gettext("%(name)s is not registered.")
+        )
+        messages.info(request, text % {"name": partner.name})
+        return HttpResponseRedirect(change_url(partner))
 
     def _unregister(self, request: HttpRequest, partner: Partner) -> HttpResponse:
         if request.method != "POST":
@@ -272,32 +303,99 @@ class PartnerAdmin(RecordAdmin):
         try:
             handshake.unregister(partner_id=partner.pk, now=clock.now())
         except partners.NotRegistered:
-            messages.info(request, gettext("%(name)s is not registered.") % {"name": partner.name})
-        else:
-            self.log_change(request, partner, "Unregistered.")
-            messages.success(request, gettext("%(name)s is unregistered.") % {"name": partner.name})
+            return self._refuse(request, partner)
+        self.log_change(request, partner, "Unregistered.")
+        messages.success(request, gettext("%(name)s is unregistered.") % {"name": partner.name})
         return HttpResponseRedirect(change_url(partner))
 
-    def _renew(self, request: HttpRequest, partner: Partner) -> HttpResponse:
+    def _suspend(self, request: HttpRequest, partner: Partner) -> HttpResponse:
         if request.method != "POST":
             return self.confirm(
                 request,
-                title=gettext("Exchange tokens with %(name)s?") % {"name": partner.name},
+                title=gettext("Suspend %(name)s?") % {"name": partner.name},
                 sentences=[
-                    gettext("Both sides get new tokens, and its endpoints are read again."),
-                    gettext("If it fails, the present tokens stay valid."),
+                    gettext("Its requests are refused and nothing is sent to it, from now on."),
+                    gettext("Its drivers can start no sessions; those that run go on."),
+                    gettext(
+                        "We do not tell the partner. Its tokens and all that it has stay: when you "
+                        "resume, it is sent what it missed."
+                    ),
                 ],
-                button=gettext("Exchange tokens"),
+                button=gettext("Suspend"),
+                cancel_url=change_url(partner),
+                danger=True,
+            )
+        try:
+            partners.suspend_partner(partner_id=partner.pk)
+        except partners.NotRegistered:
+            return self._refuse(request, partner)
+        except partners.HandshakeUnderWay:
+            text = gettext("Tokens are being exchanged with %(name)s: try again in a minute.")
+            messages.error(request, text % {"name": partner.name})
+        else:
+            self.log_change(request, partner, "Suspended.")
+            messages.success(request, gettext("%(name)s is suspended.") % {"name": partner.name})
+        return HttpResponseRedirect(change_url(partner))
+
+    def _resume(self, request: HttpRequest, partner: Partner) -> HttpResponse:
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                title=gettext("Resume %(name)s?") % {"name": partner.name},
+                sentences=[
+                    gettext("Its tokens are good again, and it is served as before."),
+                    gettext(
+                        "Everything it may see is announced again: it is sent what changed "
+                        "meanwhile, CDRs too."
+                    ),
+                ],
+                button=gettext("Resume"),
                 cancel_url=change_url(partner),
             )
         try:
-            handshake.update_registration(partner_id=partner.pk, now=clock.now())
-        except (handshake.HandshakeFailed, partners.NotRegistered) as error:
-            messages.error(
-                request,
-                gettext("The exchange failed; the present tokens stay valid. %(reason)s")
-                % {"reason": error},
+            partners.resume_partner(partner_id=partner.pk, now=clock.now())
+        except partners.NotSuspended:
+            return self._refuse(request, partner, suspended=True)
+        self.log_change(request, partner, "Resumed.")
+        text = gettext("%(name)s is served again. What it missed is being sent.")
+        messages.success(request, text % {"name": partner.name})
+        return HttpResponseRedirect(change_url(partner))
+
+    def _pull(self, request: HttpRequest, partner: Partner) -> HttpResponse:
+        if request.method == "POST":
+            wake.pull(partner.pk)
+            self.log_change(request, partner, "Pulled its tokens.")
+            messages.success(
+                request, gettext("Its tokens are pulled now: reload to see how it went.")
             )
+        return HttpResponseRedirect(change_url(partner))
+
+    def _renew(self, request: HttpRequest, partner: Partner) -> HttpResponse:
+        form = ExchangeForm(request.POST or None, partner=partner)
+        if request.method != "POST" or not form.is_valid():
+            return self.page(
+                request,
+                "admin/cpo/form.html",
+                title=gettext("Exchange tokens with %(name)s?") % {"name": partner.name},
+                form=form,
+                sentences=_exchange_sentences(),
+                button=gettext("Exchange tokens"),
+                list_url=change_url(partner),
+            )
+        try:
+            handshake.update_registration(
+                partner_id=partner.pk, now=clock.now(), version=form.cleaned_data["version"]
+            )
+        except partners.NotRegistered:
+            return self._refuse(request, partner)
+        except handshake.HandshakeFailed as error:
+            text = gettext("The exchange failed; the present tokens stay valid. %(reason)s")
+            if any(step.text == handshake.LOST for step in error.steps):
+                text = gettext(
+                    "The answer was lost: the present tokens and the new ones are valid. Exchange "
+                    "tokens once more. %(reason)s"
+                )
+            messages.error(request, text % {"reason": error})
         else:
             self.log_change(request, partner, "Exchanged tokens.")
             messages.success(request, gettext("New tokens are in use."))
@@ -346,14 +444,22 @@ class PartnerAdmin(RecordAdmin):
                 button=gettext("Grant parties"),
                 cancel_url=change_url(partner),
             )
-        try:
-            for role in claimed:
+        granted, taken = [], []
+        for role in claimed:
+            party = f"{role.country_code}*{role.party_id}"
+            try:
                 partners.grant_claim(role_id=role.pk)
-        except partners.PartyTaken as error:
-            messages.error(request, str(error))
-        else:
+            except partners.PartyTaken:
+                taken.append(party)
+            else:
+                granted.append(party)
+        if granted:
+            names = ", ".join(granted)
             self.log_change(request, partner, f"Granted {names}.")
             messages.success(request, gettext("Granted: %(parties)s.") % {"parties": names})
+        if taken:
+            text = gettext("Not granted, since other partners speak for them: %(parties)s.")
+            messages.error(request, text % {"parties": ", ".join(taken)})
         return HttpResponseRedirect(change_url(partner))
 
     # The list
@@ -384,6 +490,29 @@ class PartnerAdmin(RecordAdmin):
             return NONE
         text = its_feed.last_error
         return format_html('<span title="{}">{}</span>', text, text[:80])
+
+
+def _exchange_sentences() -> list[str]:
+    """Return what an exchange of tokens does, and what happens when it fails half-way."""
+    minutes = settings.TOKEN_GRACE_MINUTES
+    grace = gettext("The present tokens end as soon as the partner takes the new ones.")
+    if minutes:
+        grace = ngettext(
+            "The present tokens stay good for another minute, or until the new ones are used.",
+            "The present tokens stay good for another %(minutes)s minutes, or until the new ones "
+            "are used.",
+            minutes,
+        ) % {"minutes": minutes}
+    return [
+        gettext("Both sides get new tokens, and its endpoints are read again."),
+        grace,
+        gettext("If the partner refuses, the present tokens stay valid."),
+        gettext(
+            "If its answer is lost, nobody knows whether it took them: then the present and the "
+            "new tokens are valid, and you exchange them once more."
+        ),
+        gettext("In another OCPI version, everything is sent to it again."),
+    ]
 
 
 def _feed_of(partner: Partner) -> Feed | None:

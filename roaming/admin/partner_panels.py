@@ -1,15 +1,19 @@
 """What the page of a partner shows."""
 
+from typing import Any
+
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Panel, moment, pill
+from cpo_platform.common.admin import NONE, Button, Panel, moment, pill
 from roaming.admin.access import access_panel
 from roaming.admin.display import feed_pill, object_link, partner_pill
 from roaming.admin.panels import messages_panel
-from roaming.models import Feed, Partner, TokenPurpose
+from roaming.admin.partner_parties import parties_panels
+from roaming.models import Feed, Partner, PartnerStatus, TokenPurpose
 from roaming.ocpi.versions import versions_url
 from roaming.operations import feed
 
@@ -20,15 +24,16 @@ REFUSED_SHOWN = 50
 COUNTED = 1000
 
 
-def partner_panels(obj: Partner) -> list[Panel]:
-    """Return what the page of a partner shows."""
+def partner_panels(obj: Partner, *, may_change: bool) -> list[Panel]:
+    """Return what the page of a partner shows; what can be done there, to those who may."""
     its_feed = Feed.objects.filter(partner=obj).first()
     rows = obj.messages.defer("request_body", "response_body").order_by("-id")
     return [
         _facts(obj),
-        _feed_panel(its_feed),
+        _feed_panel(its_feed, obj, may_change=may_change),
         access_panel(obj),
-        _roles_panel(obj),
+        _pull_panel(obj, may_change=may_change),
+        *parties_panels(obj),
         _tokens_panel(obj),
         *_refused_panel(obj),
         _handshake_panel(obj),
@@ -56,7 +61,7 @@ def _facts(obj: Partner) -> Panel:
     )
 
 
-def _feed_panel(its_feed: Feed | None) -> Panel:
+def _feed_panel(its_feed: Feed | None, obj: Partner, *, may_change: bool) -> Panel:
     if its_feed is None:
         return Panel(
             title=_("What we send"),
@@ -78,31 +83,79 @@ def _feed_panel(its_feed: Feed | None) -> Panel:
             (_("last error at (UTC)"), moment(its_feed.last_error_at)),
             (_("position in the change feed"), position),
         ],
+        buttons=_feed_buttons(obj) if may_change else [],
     )
 
 
-def _roles_panel(obj: Partner) -> Panel:
+def _feed_buttons(obj: Partner) -> list[Button]:
+    if obj.status != PartnerStatus.REGISTERED:
+        return []
+    retry, resend = (
+        reverse(f"admin:roaming_partner_{name}", args=[obj.pk]) for name in ("retry", "resend")
+    )
+    return [
+        Button(_("Try again now"), retry, post=True),
+        Button(_("Send everything again"), resend),
+    ]
+
+
+def _pull_panel(obj: Partner, *, may_change: bool) -> Panel:
+    """Return how the last pull of its tokens went; the button only where there is a list."""
+    title = _("Pull of its tokens")
+    if not obj.endpoints.filter(identifier="tokens", role="SENDER").exists():
+        note = _("The partner offers no list of its tokens yet: it can only send them.")
+        return Panel(title=title, half=True, note=note)
+    progress = obj.token_pull
+    refused = progress.get("refused", [])
+    button = Button(
+        _("Pull its tokens now"), reverse("admin:roaming_partner_pull", args=[obj.pk]), post=True
+    )
+    is_registered = obj.status == PartnerStatus.REGISTERED
     return Panel(
-        title=_("Parties it speaks for"),
+        title=title,
         half=True,
-        columns=(_("party"), _("role"), _("name"), _("granted")),
-        rows=[
-            (
-                f"{role.country_code}*{role.party_id}",
-                role.get_role_display(),
-                (role.business_details or {}).get("name", NONE),
-                _("Yes") if role.granted else _("No: claimed only, it sees nothing of it"),
-            )
-            for role in obj.roles.all()
+        facts=[
+            (_("state"), _pull_pill(progress)),
+            (_("list"), _pulled_list(progress)),
+            (_("begun (UTC)"), _at(progress, "began_at")),
+            (_("pages"), progress.get("pages", NONE)),
+            (_("tokens stored"), progress.get("stored", NONE)),
+            (_("bad entries"), progress.get("skipped", NONE)),
+            (_("last run to its end (UTC)"), _at(progress, "done_at")),
+            (_("last whole list (UTC)"), _at(progress, "full_at")),
+            (_("next (UTC)"), _at(progress, "next_at")),
+            (_("last error"), progress.get("error") or NONE),
         ],
-        empty=_("Not known yet: the partner says so when it registers."),
+        columns=(_("entry that could not be read"),) if refused else (),
+        rows=[(text,) for text in refused],
+        buttons=[button] if may_change and is_registered else [],
     )
+
+
+def _pull_pill(progress: dict[str, Any]) -> str:
+    began, done = progress.get("began_at"), progress.get("done_at")
+    if progress.get("error"):
+        return pill(_("Failing"), "red")
+    if began is None:
+        return pill(_("Not pulled yet"))
+    # Both are ours, in one form, in UTC.
+    return pill(_("Done"), "green") if done and done >= began else pill(_("Under way"), "blue")
+
+
+def _pulled_list(progress: dict[str, Any]) -> object:
+    if "full" not in progress:
+        return NONE
+    return _("the whole list") if progress["full"] else _("what changed")
+
+
+def _at(progress: dict[str, Any], name: str) -> object:
+    text = progress.get(name)
+    return moment(parse_datetime(text)) if isinstance(text, str) else NONE
 
 
 def _tokens_panel(obj: Partner) -> Panel:
     return Panel(
         title=_("Tokens it calls us with"),
-        half=True,
         note=_("Tokens are kept as digests: nobody can read them here."),
         columns=(_("purpose"), _("created (UTC)"), _("valid until (UTC)")),
         rows=[

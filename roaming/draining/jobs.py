@@ -318,19 +318,25 @@ def _first_party(partner: Partner) -> Party | None:
     return Party(roles[0].country_code, roles[0].party_id) if roles else None
 
 
+def gave_up(delivery: Delivery, until: datetime, what: str) -> bool:
+    """Tell whether an eMSP waits no longer for a result, and note why it never got it."""
+    late = clock.now() > until
+    if late:
+        delivery.refused_at = clock.now()
+        delivery.error = delivery.error or f"too late: the {what}'s timeout had passed"
+        delivery.save()
+    return late
+
+
 def _command_jobs(target: Target, deliveries: dict[int, Delivery]) -> Iterator[Job]:
     rows = Command.objects.filter(partner=target.partner, pk__in=list(deliveries)).select_related(
         "location", "session", "reservation"
     )
     for command in rows:
         delivery = deliveries[command.pk]
-        if delivery.sent.get("delivered"):
-            continue
-        if clock.now() > command.received_at + RESULT_TIME:
-            # The eMSP has given up on it; staff reads here why it never got its result.
-            delivery.refused_at = clock.now()
-            delivery.error = delivery.error or "too late: the command's timeout had passed"
-            delivery.save()
+        if delivery.sent.get("delivered") or gave_up(
+            delivery, command.received_at + RESULT_TIME, "command"
+        ):
             continue
         body = target.version.shapes.command_result(command.result, command.message)
         plan = Plan((Push("POST", (), body),), {"delivered": True})

@@ -9,7 +9,7 @@ from cpo_platform.common import clock
 from cpo_platform.common.shapes import ActiveChargingProfile, parse
 from roaming import visibility
 from roaming.client import Party, endpoint_url
-from roaming.draining.jobs import Job, Target
+from roaming.draining.jobs import Job, Target, gave_up
 from roaming.models import Delivery, ProfileRequest
 from roaming.ocpi.common.shapes import Json, ProfileShapes
 from roaming.ocpi.pushing import Plan, Push
@@ -33,13 +33,9 @@ def result_jobs(target: Target, deliveries: dict[int, Delivery]) -> Iterator[Job
     ).select_related("session")
     for request in rows:
         delivery = deliveries[request.pk]
-        if delivery.sent.get("delivered"):
-            continue
-        if clock.now() > request.received_at + RESULT_TIME:
-            # The eMSP has given up on it; staff reads here why it never got its result.
-            delivery.refused_at = clock.now()
-            delivery.error = delivery.error or "too late: the request's timeout had passed"
-            delivery.save()
+        if delivery.sent.get("delivered") or gave_up(
+            delivery, request.received_at + RESULT_TIME, "request"
+        ):
             continue
         plan = Plan((Push("POST", (), _result(shapes, request)),), {"delivered": True})
         job = _job(delivery, plan, request.response_url, request.session)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
@@ -19,7 +20,7 @@ from locations.models import Capability
 from roaming import visibility, wake
 from roaming.models import Command, CommandState, Partner
 from roaming.operations import feed, places
-from sessions_app.models import Reservation, Session
+from sessions_app.models import Reservation, ReservationQuerySet, Session
 from sessions_app.operations import reservations
 
 TIMEOUT_SECONDS = 60
@@ -27,6 +28,7 @@ TIMEOUT_SECONDS = 60
 DEADLINE = timedelta(seconds=TIMEOUT_SECONDS - 15)
 # What a reservation's end by ourselves is called to its eMSP (OCPI 2.2.1, CommandResultType).
 CANCELED_RESERVATION = "CANCELED_RESERVATION"
+IN_USE = "Somebody else's session is running at this connector."
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ def receive_reserve_now(
         known = _reservations_of(owner, request.reservation_id).first()
         if known is not None and known.location_id != location.pk:
             raise _Refused("REJECTED", "reservation_id: is in use at another location")
+        if known is None:
+            _require_few_reservations(partner, owner, now)
         return Command(
             location=location,
             evse=evse,
@@ -284,9 +288,21 @@ def receive_unlock_connector(
         evse = places.find_evse(location, request.evse_uid)
         connector = places.find_connector(evse, request.connector_id)
         places.require([evse], Capability.UNLOCK_CAPABLE, "unlocked")
+        if is_used_by_others(partner, connector.pk, now=now):
+            raise _Refused("REJECTED", IN_USE)
         return Command(location=location, evse=evse, connector=connector)
 
     return _receive(partner, "UNLOCK_CONNECTOR", request.response_url, now, command)
+
+
+def is_used_by_others(partner: Partner, connector_id: int, *, now: datetime) -> bool:
+    """Tell whether a session runs at a connector that the partner has no part in.
+
+    Unlocking would end it, and that is for its own eMSP to ask for, and for us.
+    """
+    own = visibility.sessions_for(partner, now=now).values("pk")
+    running = Session.objects.ongoing().filter(connector=connector_id)
+    return running.exclude(pk__in=own).exists()
 
 
 def finish_command(
@@ -431,12 +447,30 @@ def _require_own_token(partner: Partner, token: CdrToken) -> None:
         raise _Refused("REJECTED", "token: is not one of yours")
 
 
-def _reservations_of(owners: list[tuple[str, str]], reservation_id: str) -> Any:
-    """Return the active reservations of these eMSPs with this id of theirs."""
+def _require_few_reservations(
+    partner: Partner, owners: list[tuple[str, str]], now: datetime
+) -> None:
+    """Keep an eMSP from reserving the whole network; the partner's row is locked."""
+    most = settings.RESERVATIONS_PER_EMSP
+    held = _active_of(owners).filter(expiry_date__gt=now).count()
+    asked = Command.objects.filter(
+        partner=partner, command="RESERVE_NOW", state=CommandState.ACCEPTED
+    ).count()
+    if held + asked >= most:
+        raise _Refused("REJECTED", f"at most {most} reservations at a time")
+
+
+def _active_of(owners: list[tuple[str, str]]) -> ReservationQuerySet:
+    """Return the active reservations of these eMSPs."""
     theirs = Q(pk__in=[])
     for country_code, party_id in owners:
         theirs |= Q(owner_country_code=country_code, owner_party_id=party_id)
-    return Reservation.objects.active().filter(theirs, reservation_id=reservation_id)
+    return Reservation.objects.active().filter(theirs)
+
+
+def _reservations_of(owners: list[tuple[str, str]], reservation_id: str) -> Any:
+    """Return the active reservations of these eMSPs with this id of theirs."""
+    return _active_of(owners).filter(reservation_id=reservation_id)
 
 
 def _present(**values: str) -> dict[str, str]:

@@ -94,10 +94,44 @@ def announce_missed(*, partner_id: int, country_code: str, party_id: str, now: d
     """Announce what an eMSP behind a hub missed of its sessions and CDRs while it was away.
 
     While its hub said that it is not connected, nothing was sent to it (OCPI 2.2.1,
-    mod_hub_client_info). What it has is known, so that it gets the present state and no more.
+    mod_hub_client_info).
     """
     partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
     owned = Q(token_country_code=country_code, token_party_id=party_id)
+    _announce_all(
+        partner_id, {module: rows.filter(owned) for module, rows in _missed(partner, now).items()}
+    )
+
+
+def announce_after_absence(*, partner_id: int, now: datetime) -> None:
+    """Announce to a partner that was suspended all that it may see, and what it has missed.
+
+    Also what it has and may not see any more; and the CDRs and ended sessions of the meantime,
+    since changes that are old are not kept for those who are suspended (`forget_old_changes`).
+    """
+    partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
+    with transaction.atomic():
+        announce_everything(partner_id=partner_id, now=now)
+        gone: dict[str, QuerySet[Any, Any]] = {
+            "locations": visibility.locations_for(partner, now=now),
+            "tariffs": visibility.tariffs_for(partner, now=now),
+        }
+        for module, rows in gone.items():
+            has = Delivery.objects.filter(partner=partner, module=module)
+            ids = has.exclude(object_id__in=rows.values("pk")).order_by("object_id")
+            announce_many(
+                module=module,
+                object_ids=ids.values_list("object_id", flat=True),
+                partner_id=partner_id,
+            )
+        _announce_all(partner_id, _missed(partner, now))
+
+
+def _missed(partner: Partner, now: datetime) -> dict[str, QuerySet[Any, Any]]:
+    """Return the sessions and CDRs since its registration that a partner was not sent as they are.
+
+    What it has is known, so that it gets the present state and no more.
+    """
     doors: dict[str, QuerySet[Any, Any]] = {
         "sessions": visibility.sessions_for(partner, now=now),
         "cdrs": visibility.cdrs_for(partner, now=now),
@@ -111,8 +145,8 @@ def announce_missed(*, partner_id: int, country_code: str, party_id: str, now: d
             delivered_at__gte=OuterRef("last_updated"),
         )
         since = partner.registered_at or now
-        missed[module] = rows.filter(owned, ~Exists(has_it), last_updated__gte=since)
-    _announce_all(partner_id, missed)
+        missed[module] = rows.filter(~Exists(has_it), last_updated__gte=since)
+    return missed
 
 
 def announce_everything(*, partner_id: int, now: datetime) -> None:
@@ -342,6 +376,11 @@ def back_off(
         lease_until=None,
     )
     return retry_at
+
+
+def take_away(*, partner_id: int) -> None:
+    """End whatever lease there is on a partner's feed: who is sending stops before the next."""
+    Feed.objects.filter(partner_id=partner_id).update(lease_key="", lease_until=None)
 
 
 def retry_now(*, feed_id: int) -> None:

@@ -17,9 +17,16 @@ from roaming.models import ClientInfo, ConnectionStatus, Partner, PartnerRole, R
 from roaming.operations import feed, partners
 from roaming.operations.partners import TheirRole
 
+# More parties than any hub has: a hub must not fill our tables, which its every request reads.
+MOST_PARTIES = 5000
+
 
 class NotAHub(ValueError):
     """Only a hub tells of other parties."""
+
+
+class TooManyParties(ValueError):
+    """The hub has told us of as many parties as we keep."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ def put_client_info(*, partner_id: int, info: TheirClientInfo) -> tuple[ClientIn
 
     Raises:
         NotAHub: the partner is none.
+        TooManyParties: it is one more than we keep of a hub.
 
     """
     try:
@@ -65,6 +73,8 @@ def _put_client_info(partner_id: int, info: TheirClientInfo) -> tuple[ClientInfo
         ).first()
         outcome = Outcome.CHANGED
         if row is None:
+            if ClientInfo.objects.filter(partner=partner).count() >= MOST_PARTIES:
+                raise TooManyParties(f"we keep no more than {MOST_PARTIES} parties of a hub")
             outcome = Outcome.CREATED
             row = ClientInfo(
                 partner=partner,

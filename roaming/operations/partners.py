@@ -1,37 +1,32 @@
 """Everything that writes partners: their invitation, registration, update and end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q
 
-from cpo_platform.common.secrets import digest, encrypt, new_token
+from cpo_platform.common.secrets import new_token
 from cpo_platform.common.shapes import BusinessDetails, plain
 from roaming import wake
+from roaming.locks import HANDSHAKE, partner_lock
 from roaming.models import (
     Change,
     ClientInfo,
     Delivery,
-    Endpoint,
     Feed,
     Partner,
     PartnerRole,
     PartnerStatus,
-    PartnerToken,
     Role,
     TokenPurpose,
 )
-from roaming.operations import feed
+from roaming.operations import feed, partner_tokens
+from tariffs.models import Party
 
-# A token that we offer is good for so long, should we die before we know whether it was taken.
-OFFERED_FOR = timedelta(days=1)
-# How long a partner is left alone after a handshake, before its tokens are exchanged by themselves.
-RENEWAL_PAUSE = timedelta(hours=12)
-MOST_RENEWALS = 100
+# A suspended partner is still registered: it waits for staff, not for another registration.
+HAS_A_REGISTRATION = frozenset([PartnerStatus.REGISTERED.value, PartnerStatus.SUSPENDED.value])
 
 
 class PartyTaken(ValueError):
@@ -40,6 +35,14 @@ class PartyTaken(ValueError):
 
 class NotRegistered(ValueError):
     """There is no registration to end."""
+
+
+class NotSuspended(ValueError):
+    """There is no suspension to end."""
+
+
+class HandshakeUnderWay(ValueError):
+    """The partner's tokens are being exchanged at this moment."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,14 @@ def invite_partner(
     country_code: str,
     party_id: str,
     now: datetime,
-    auto_grant: bool = False,
+    auto_grant: bool | None = None,
+    our_party: Party | None = None,
 ) -> Invitation:
     """Create a partner that will register with us, and its CREDENTIALS_TOKEN_A (shown once).
 
     Inviting a partner that is not registered again replaces its token. `auto_grant`: the parties
-    that it will name are granted, unless another partner speaks for them.
+    that it will name are granted, unless another partner speaks for them. `our_party`: the one
+    that an OCPI 2.1.1 connection is with. None leaves both as they are.
 
     Raises:
         PartyTaken: the party, or the name, belongs to another partner.
@@ -111,13 +116,14 @@ def invite_partner(
             partner = Partner(name=name)
             partner.full_clean()
             partner.save()
-        elif partner.status == PartnerStatus.REGISTERED:
+        elif partner.status in HAS_A_REGISTRATION:
             raise PartyTaken(f"name: {name} is registered already")
         partner.status = PartnerStatus.INVITED
-        partner.auto_grant = partner.auto_grant or auto_grant
-        partner.save(update_fields=["status", "auto_grant"])
+        partner.auto_grant = partner.auto_grant if auto_grant is None else auto_grant
+        partner.our_party = our_party or partner.our_party
+        partner.save(update_fields=["status", "auto_grant", "our_party"])
         grant(partner, TheirRole(role, country_code, party_id))
-        give_token(partner, token, purpose=TokenPurpose.REGISTRATION, now=now)
+        partner_tokens.give_token(partner, token, purpose=TokenPurpose.REGISTRATION, now=now)
     return Invitation(partner, token)
 
 
@@ -134,223 +140,14 @@ def prepare_partner(*, name: str, now: datetime) -> tuple[Partner, str]:
     token = new_token()
     with transaction.atomic():
         partner = Partner.objects.select_for_update().filter(name=name).first()
-        if partner is not None and partner.status == PartnerStatus.REGISTERED:
+        if partner is not None and partner.status in HAS_A_REGISTRATION:
             raise PartyTaken(f"name: {name} is registered already")
         if partner is None:
             partner = Partner(name=name)
             partner.full_clean()
             partner.save()
-        give_token(partner, token, purpose=TokenPurpose.OPERATION, now=now)
+        partner_tokens.give_token(partner, token, purpose=TokenPurpose.OPERATION, now=now)
     return partner, token
-
-
-def give_token(partner: Partner, token: str, *, purpose: str, now: datetime) -> None:
-    """Make `token` the only one that the partner calls us with."""
-    partner.tokens.all().delete()
-    _add_token(partner, token, purpose=purpose, now=now)
-
-
-def offer_token(*, partner_id: int, now: datetime) -> str:
-    """Add a token to the one that a registered partner has; both are valid until it is accepted.
-
-    Raises:
-        NotRegistered: there is no registration.
-
-    """
-    token = new_token()
-    with transaction.atomic():
-        partner = Partner.objects.select_for_update().get(pk=partner_id)
-        if partner.status != PartnerStatus.REGISTERED:
-            raise NotRegistered(f"{partner.name} is not registered")
-        _add_token(
-            partner, token, purpose=TokenPurpose.OPERATION, now=now, valid_until=now + OFFERED_FOR
-        )
-    return token
-
-
-def is_valid(*, partner_id: int, token: str, now: datetime) -> bool:
-    """Tell whether this is a token of the partner's, and not past its time."""
-    return (
-        PartnerToken.objects.filter(partner_id=partner_id, digest=digest(token))
-        .filter(still_valid(now))
-        .exists()
-    )
-
-
-def still_valid(now: datetime) -> Q:
-    """Return the condition that a `PartnerToken` is good at a moment."""
-    return Q(valid_until__isnull=True) | Q(valid_until__gt=now)
-
-
-def withdraw_token(*, partner_id: int, token: str) -> None:
-    """Take back a token that was offered and not accepted."""
-    PartnerToken.objects.filter(partner_id=partner_id, digest=digest(token)).delete()
-
-
-def keep_both_tokens(*, partner_id: int, token: str) -> None:
-    """Let an offered token stand beside the present one: nobody knows which the partner uses."""
-    PartnerToken.objects.filter(partner_id=partner_id, digest=digest(token)).update(
-        valid_until=None
-    )
-
-
-def end_grace(*, partner_id: int, token_id: int) -> None:
-    """End the tokens that were replaced: the partner has shown that it has the newer one."""
-    PartnerToken.objects.filter(
-        partner_id=partner_id, pk__lt=token_id, valid_until__isnull=False
-    ).delete()
-
-
-def forget_expired_tokens(*, now: datetime) -> None:
-    """Delete tokens past their time, ours and theirs; they open nothing any more."""
-    PartnerToken.objects.filter(valid_until__lte=now).delete()
-    Partner.objects.filter(previous_token_until__lte=now).update(
-        previous_token_encrypted="", previous_token_until=None
-    )
-
-
-def due_for_renewal(*, now: datetime) -> list[int]:
-    """Return the ids of registered partners whose tokens are old, and not tried lately."""
-    if settings.TOKEN_RENEWAL_DAYS == 0:
-        return []
-    old = now - timedelta(days=settings.TOKEN_RENEWAL_DAYS)
-    rows = (
-        Partner.objects.filter(status=PartnerStatus.REGISTERED)
-        .annotate(newest=Max("tokens__created_at"))
-        .filter(newest__lte=old)
-        .order_by("newest")
-    )
-    # `handshake` is what the last one did, whoever began it.
-    tried = now - RENEWAL_PAUSE
-    return [
-        partner.pk
-        for partner in rows[:MOST_RENEWALS]
-        if not partner.handshake or datetime.fromisoformat(partner.handshake[-1]["at"]) <= tried
-    ]
-
-
-def grace() -> timedelta:
-    """Return how long the tokens before an exchange stay good."""
-    return timedelta(minutes=settings.TOKEN_GRACE_MINUTES)
-
-
-def _add_token(
-    partner: Partner,
-    token: str,
-    *,
-    purpose: str,
-    now: datetime,
-    valid_until: datetime | None = None,
-) -> None:
-    PartnerToken.objects.create(
-        partner=partner,
-        digest=digest(token),
-        purpose=purpose,
-        created_at=now,
-        valid_until=valid_until,
-    )
-
-
-def _exchange_token(partner: Partner, token: str, *, now: datetime) -> None:
-    """Make `token` the partner's, and leave those before it for a while.
-
-    Our answer may be lost on its way: then the partner goes on with what it has, and asks again.
-    """
-    until = now + grace()
-    older = partner.tokens.exclude(digest=digest(token))
-    older.filter(Q(purpose=TokenPurpose.REGISTRATION) | Q(valid_until__lte=now)).delete()
-    older.filter(still_valid(until)).update(valid_until=until)
-    offered = partner.tokens.filter(digest=digest(token)).update(valid_until=None)
-    if not offered:
-        _add_token(partner, token, purpose=TokenPurpose.OPERATION, now=now)
-
-
-def complete_registration(
-    *,
-    partner_id: int,
-    credentials: TheirCredentials,
-    endpoints: Iterable[TheirEndpoint],
-    version: str,
-    token_base64: bool,
-    our_token: str,
-    our_parties: Sequence[str],
-    now: datetime,
-    grant_roles: bool = False,
-) -> Partner:
-    """Store what a handshake agreed; from here on the partner is served and pushed to.
-
-    `our_token` is the one that it calls us with from now on. In an exchange the tokens before it
-    stay good for a while (`grace`); in a first registration every other is void.
-    `our_parties` are those that our credentials named. An eMSP role that staff has not granted
-    shows the partner nothing, unless `grant_roles`: then staff has chosen this partner itself.
-
-    Raises:
-        PartyTaken: another partner speaks for one of the parties already. Not where the partner
-            has accepted us already (`grant_roles`), and not for hubs: such a party is kept as a
-            claim, for staff to see.
-
-    """
-    with transaction.atomic():
-        partner = Partner.objects.select_for_update().get(pk=partner_id)
-        first_time = partner.status != PartnerStatus.REGISTERED
-        other_version = not first_time and partner.version != version
-        news = set(our_parties) - set(partner.told_parties)
-        _replace_roles(partner, credentials, grant_all=grant_roles)
-        partner.endpoints.all().delete()
-        Endpoint.objects.bulk_create(
-            Endpoint(
-                partner=partner,
-                identifier=endpoint.identifier,
-                role=endpoint.role,
-                url=endpoint.url,
-            )
-            for endpoint in endpoints
-        )
-        partner.status = PartnerStatus.REGISTERED
-        partner.version = version
-        partner.versions_url = credentials.versions_url
-        partner.hub_party_id = _hub_party_id(credentials)
-        _take_their_token(partner, credentials.token, first_time=first_time, now=now)
-        partner.token_base64 = token_base64
-        partner.told_parties = sorted(our_parties)
-        partner.registered_at = partner.registered_at or now
-        if first_time:
-            partner.token_pull = {}
-        partner.save()
-        if first_time:
-            give_token(partner, our_token, purpose=TokenPurpose.OPERATION, now=now)
-        else:
-            _exchange_token(partner, our_token, now=now)
-        feed.open_feed(partner, now=now)
-        wake.pull(partner.pk)
-        if first_time:
-            # What it had before is not ours to know. (A worker that was sending while the old
-            # registration ended may have noted something after that.)
-            Delivery.objects.filter(partner=partner).exclude(module="cdrs").delete()
-            feed.announce_everything(partner_id=partner.pk, now=now)
-        elif other_version:
-            # What it has, it has in the other version's words.
-            feed.send_everything_again(partner_id=partner.pk, now=now)
-        elif news:
-            # Their objects may have waited for this.
-            feed.announce_parties(partner_id=partner.pk, parties=news, now=now)
-    return partner
-
-
-def _take_their_token(partner: Partner, token: str, *, first_time: bool, now: datetime) -> None:
-    """Keep the token to call the partner with, and the one before it for a while."""
-    if first_time or not partner.token_encrypted:
-        partner.previous_token_encrypted, partner.previous_token_until = "", None
-    else:
-        partner.previous_token_encrypted = partner.token_encrypted
-        partner.previous_token_until = now + grace()
-    partner.token_encrypted = encrypt(token)
-
-
-def _hub_party_id(credentials: TheirCredentials) -> str:
-    """Return who stands for the parties behind a hub: 2.3.0 says so, 2.2.1 by the role HUB."""
-    hub = next((role for role in credentials.roles if role.role == Role.HUB), None)
-    return credentials.hub_party_id or (f"{hub.country_code}{hub.party_id}" if hub else "")
 
 
 def forget_partner(*, partner_id: int) -> None:
@@ -362,7 +159,7 @@ def forget_partner(*, partner_id: int) -> None:
     """
     with transaction.atomic():
         partner = Partner.objects.select_for_update().get(pk=partner_id)
-        if partner.status != PartnerStatus.REGISTERED:
+        if partner.status not in HAS_A_REGISTRATION:
             raise NotRegistered(f"{partner.name} is not registered")
         partner.status = PartnerStatus.UNREGISTERED
         partner.token_encrypted = ""
@@ -383,11 +180,53 @@ def forget_partner(*, partner_id: int) -> None:
         Feed.objects.filter(partner=partner).delete()
 
 
+def suspend_partner(*, partner_id: int) -> None:
+    """Stop serving a registered partner, for a while: its tokens open nothing, nothing is sent.
+
+    The registration, what it has, and what it is to be told stay, for `resume_partner`. A worker
+    that is sending to it loses its feed; the request under way is its last.
+
+    Raises:
+        NotRegistered: it is not registered.
+        HandshakeUnderWay: it would be registered again by that.
+
+    """
+    with partner_lock(HANDSHAKE, partner_id) as taken:
+        if not taken:
+            raise HandshakeUnderWay("a handshake with the partner is under way")
+        with transaction.atomic():
+            # Of nothing: what is locked is the partner, not the party that it may have none of.
+            partner = Partner.objects.select_for_update(of=("self",)).get(pk=partner_id)
+            if partner.status != PartnerStatus.REGISTERED:
+                raise NotRegistered(f"{partner.name} is not registered")
+            partner.status = PartnerStatus.SUSPENDED
+            partner.save(update_fields=["status"])
+            feed.take_away(partner_id=partner_id)
+
+
+def resume_partner(*, partner_id: int, now: datetime) -> None:
+    """Serve a suspended partner again, and announce to it all that it may see or has missed.
+
+    Raises:
+        NotSuspended: it is not suspended.
+
+    """
+    with transaction.atomic():
+        partner = Partner.objects.select_for_update(of=("self",)).get(pk=partner_id)
+        if partner.status != PartnerStatus.SUSPENDED:
+            raise NotSuspended(f"{partner.name} is not suspended")
+        partner.status = PartnerStatus.REGISTERED
+        partner.save(update_fields=["status"])
+        feed.open_feed(partner, now=now)
+        feed.announce_after_absence(partner_id=partner_id, now=now)
+        wake.pull(partner_id)
+
+
 def abandon_partner(*, partner_id: int) -> None:
     """Undo `prepare_partner` after a failed handshake: the token it was given is void."""
     with transaction.atomic():
         partner = Partner.objects.select_for_update().get(pk=partner_id)
-        if partner.status != PartnerStatus.REGISTERED:
+        if partner.status not in HAS_A_REGISTRATION:
             partner.tokens.filter(purpose=TokenPurpose.OPERATION).delete()
 
 
@@ -458,13 +297,21 @@ def add_party_behind_hub(partner: Partner, role: TheirRole) -> PartnerRole:
     return row
 
 
-def _replace_roles(partner: Partner, credentials: TheirCredentials, *, grant_all: bool) -> None:
+def replace_roles(
+    partner: Partner,
+    roles: Sequence[TheirRole],
+    *,
+    is_hub: bool,
+    grant_all: bool,
+    is_accepted: bool,
+) -> None:
     """Make the partner's roles those that it names now, and keep what staff granted of them.
 
-    The parties behind a 2.2.1 hub are not in its credentials: they stay as they are.
+    The parties behind a 2.2.1 hub are not in its credentials: they stay as they are. A step of
+    `registering.complete_registration`.
     """
-    roles, is_hub = credentials.roles, bool(_hub_party_id(credentials))
     granted = {_key(row) for row in partner.roles.all() if row.granted}
+    claimed = {_key(row) for row in partner.roles.all() if not row.granted}
     named = {_key(role) for role in roles}
     for row in partner.roles.all():
         if not (row.via_hub and is_hub) or _key(row) in named:
@@ -482,11 +329,16 @@ def _replace_roles(partner: Partner, credentials: TheirCredentials, *, grant_all
         )
         for role in roles
     ]
+    checked = []
     for row in rows:
         row.full_clean(validate_constraints=False)
-        if (grant_all or is_hub) and row.granted:
+        # Whoever names a party in another role sees nothing by that, and keeps nobody out.
+        gives_way = row.role != Role.EMSP or _key(row) in claimed
+        if not (grant_all or is_hub or is_accepted or gives_way):
+            checked.append(row)
+        elif row.granted:
             row.granted = not _taken(row)
-    _save_roles(rows, claims_too=not (grant_all or is_hub))
+    _save_roles(rows, checked=checked)
 
 
 def _key(role: TheirRole | PartnerRole) -> tuple[str, str, str]:
@@ -504,14 +356,14 @@ def _taken(row: PartnerRole) -> bool:
     )
 
 
-def _save_roles(rows: Sequence[PartnerRole], *, claims_too: bool = False) -> None:
-    """Save roles, unless another partner speaks for one; `claims_too`: also for one not granted.
+def _save_roles(rows: Sequence[PartnerRole], *, checked: Collection[PartnerRole] = ()) -> None:
+    """Save roles, unless another partner speaks for one that is granted, or `checked` all the same.
 
     Raises:
         PartyTaken: another partner speaks for one of them.
 
     """
-    taken = [row for row in rows if (row.granted or claims_too) and _taken(row)]
+    taken = [row for row in rows if (row.granted or row in checked) and _taken(row)]
     try:
         with transaction.atomic():
             if not taken:

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from sandbox.emsp.client import Client
 from sandbox.emsp.config import Settings
-from sandbox.emsp.receiver import NOT_ALLOWED, Message
+from sandbox.emsp.message import NOT_ALLOWED, Message
 from sandbox.emsp.sender import page_of
 from sandbox.emsp.store import Store, object_key
 from sandbox.emsp.wire import Answer, Json, Party, date_time, utc_now

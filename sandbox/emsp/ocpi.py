@@ -13,9 +13,10 @@ from aiohttp import web
 from sandbox.emsp.config import Settings
 from sandbox.emsp.faults import Faults, misbehave
 from sandbox.emsp.hub import Hub
+from sandbox.emsp.message import Message
 from sandbox.emsp.messages import MessageLog
 from sandbox.emsp.peer import Peer, Violations
-from sandbox.emsp.receiver import Message, Receiver
+from sandbox.emsp.receiver import Receiver
 from sandbox.emsp.registration import Registration
 from sandbox.emsp.sender import Tokens
 from sandbox.emsp.wire import (

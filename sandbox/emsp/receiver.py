@@ -1,54 +1,23 @@
 """The Receiver interfaces: locations, tariffs, sessions, CDRs; results of commands and profiles."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 from sandbox.emsp import judging
 from sandbox.emsp.config import Settings
+from sandbox.emsp.message import NOT_ALLOWED, Message, Module, refused, unknown
 from sandbox.emsp.peer import Peer, Violations
+from sandbox.emsp.places import connectors_in, put_back, tariff_names, walk
+from sandbox.emsp.results import Results
 from sandbox.emsp.store import Store, object_key
 from sandbox.emsp.validation import Problem, check, fatal, newer
-from sandbox.emsp.wire import Answer, Json, Party, date_time, parse_date_time, utc_now
+from sandbox.emsp.wire import Answer, Json, Party
 
 _SHAPES = {"locations": "Location", "tariffs": "Tariff", "sessions": "Session", "cdrs": "CDR"}
-_RESULT_SHAPES = {
-    "get": "ActiveChargingProfileResult",
-    "set": "ChargingProfileResult",
-    "clear": "ClearProfileResult",
-}
-NOT_ALLOWED = Answer(http=405, code=2000, message="method not allowed")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Message:
-    """Hold one authenticated request: `path` are the decoded segments behind the module.
-
-    `to` is the party its routing headers address, None without them.
-    """
-
-    version: str
-    method: str
-    module: str
-    path: tuple[str, ...]
-    query: dict[str, str]
-    body: Any = None
-    to: Party | None = None
-
-
-def refused(problems: list[Problem]) -> Answer:
-    """Answer 2001 with the reasons (HTTP 200: the message reached the OCPI layer)."""
-    return Answer(code=2001, message=fatal(problems)[:1000])
-
-
-def unknown(code: int, what: str) -> Answer:
-    """Answer HTTP 404 for an object that is not here."""
-    return Answer(http=404, code=code, message=f"unknown {what}")
-
-
-class Receiver:
+class Receiver(Module):
     """Apply what the CPO pushes to the store, strictly."""
 
     def __init__(
@@ -60,10 +29,10 @@ class Receiver:
         violations: Violations,
         public_url: str,
     ) -> None:
-        self._store = store
+        super().__init__(store=store, violations=violations)
+        self._results = Results(store=store, violations=violations)
         self._settings = settings
         self._peer = peer
-        self._violations = violations
         self._public_url = public_url
 
     def answer(self, message: Message) -> Answer:
@@ -73,18 +42,10 @@ class Receiver:
             "tariffs": self._tariffs,
             "sessions": self._sessions,
             "cdrs": self._cdrs,
-            "commands": self._commands,
-            "chargingprofiles": self._charging_profiles,
+            "commands": self._results.commands,
+            "chargingprofiles": self._results.charging_profiles,
         }
         return handlers[message.module](message)
-
-    def _reject(self, message: Message, problems: list[Problem]) -> Answer | None:
-        """Record problems; return a refusal when one of them is fatal."""
-        name = "/".join(message.path)
-        if not name and isinstance(message.body, dict):
-            name = str(message.body.get("id", ""))[:100]
-        self._violations.report(message.module, name, problems)
-        return refused(problems) if fatal(problems) else None
 
     def _foreign_owner(self, message: Message) -> Answer | None:
         country_code, party_id = message.path[0], message.path[1]
@@ -151,7 +112,7 @@ class Receiver:
         if answer := self._object_message(message, shape, "GET PUT PATCH"):
             return answer
         location = self._store.get("locations", object_key(*message.path[:3]))
-        chain = _chain(location, message.path[3:])
+        chain = walk(location, message.path[3:])
         if message.method == "GET":
             return Answer(data=chain[-1]) if chain[-1] is not None else unknown(2003, shape)
         if message.method == "PATCH" and chain[-1] is None:
@@ -159,15 +120,6 @@ class Receiver:
         if depth > 3 and chain[-2] is None:
             return self._unknown_object(message, 2003, "parent")
         return self._store_location(message, chain)
-
-    def _unknown_object(self, message: Message, code: int, what: str) -> Answer:
-        self._violations.refuse(
-            "unknown-object",
-            message.module,
-            "/".join(message.path),
-            f"{message.method} of an unknown {what}",
-        )
-        return unknown(code, what)
 
     def _store_location(self, message: Message, chain: list[Json | None]) -> Answer:
         stored, body = chain[-1], message.body
@@ -177,7 +129,7 @@ class Receiver:
         if any(problem.rule == "order" for problem in problems):
             return Answer(message="ignored: older than the stored copy")
         merged = {**stored, **body} if message.method == "PATCH" and stored else body
-        location = _replace(chain, merged)
+        location = put_back(chain, merged)
         self._store.put("locations", object_key(*message.path[:3]), location)
         return _written(message, created=stored is None)
 
@@ -192,7 +144,7 @@ class Receiver:
         ]
 
     def _unknown_tariffs(self, message: Message) -> list[Problem]:
-        names = {name for entry in _connectors(message.body) for name in _tariff_names(entry)}
+        names = {name for entry in connectors_in(message.body) for name in tariff_names(entry)}
         owner = message.path[:2]
         return [
             Problem("unknown-tariff", f"tariff {name} was not received before", noted=True)
@@ -313,8 +265,19 @@ class Receiver:
         reference = body.get("authorization_reference")
         if reference and self._store.get("references", object_key(reference)):
             return []
+        if not reference and self._asked_without(body.get("cdr_token") or {}):
+            return []
         detail = f"authorization_reference {reference!r} is not one we gave"
         return [Problem("authorization-reference", detail, noted=True)]
+
+    def _asked_without(self, token: Json) -> bool:
+        """Tell whether we asked for a session of a token in OCPI 2.1.1, which has no reference."""
+        return any(
+            command["request"].get("token", {}).get("uid") == token.get("uid")
+            and "authorization_reference" not in command["request"]
+            for command in self._store.objects("commands")
+            if command["command"] in {"START_SESSION", "RESERVE_NOW"}
+        )
 
     # CDRs
 
@@ -410,85 +373,6 @@ class Receiver:
             problems += judging.cdr_totals(found, self._peer.version)
         return problems
 
-    # Results of commands
-
-    def _commands(self, message: Message) -> Answer:
-        if message.method != "POST" or len(message.path) != 2:
-            return NOT_ALLOWED
-        command = self._store.get("commands", object_key(message.path[1]))
-        if command is None or command["command"] != message.path[0]:
-            return self._unknown_object(message, 2001, "command")
-        # OCPI 2.1.1, mod_commands: the result has the shape of the answer.
-        shape = "CommandResponse" if message.version == "2.1.1" else "CommandResult"
-        if answer := self._reject(message, check(message.version, shape, message.body)):
-            return answer
-        if _is_cancellation(command, message.body):
-            command["cancelled_at"] = date_time(utc_now())
-            command["cancellation"] = message.body
-        else:
-            self._reject(message, _result_problems(command) + _addressee(command, message))
-            command["result"] = message.body
-            command["result_at"] = date_time(utc_now())
-        self._store.add_command(command)
-        return Answer()
-
-    # Charging profiles: results of our requests, and what the CPO tells by itself
-
-    def _charging_profiles(self, message: Message) -> Answer:
-        if message.method == "POST" and len(message.path) == 2:
-            return self._profile_result(message)
-        if message.method == "PUT" and len(message.path) == 1:
-            return self._active_profile(message)
-        return NOT_ALLOWED
-
-    def _profile_result(self, message: Message) -> Answer:
-        request = self._store.get("profiles", object_key(message.path[1]))
-        if request is None or message.path[0] != request["kind"]:
-            return self._unknown_object(message, 2001, "charging profile request")
-        shape = _RESULT_SHAPES[request["kind"]]
-        if answer := self._reject(message, check(message.version, shape, message.body)):
-            return answer
-        problems = _result_problems(request) + _addressee(request, message)
-        profile, accepted = message.body.get("profile"), message.body["result"] == "ACCEPTED"
-        if profile and not accepted:
-            detail = f"a profile with the result {message.body['result']}"
-            problems.append(Problem("profile-not-expected", detail, noted=True))
-        self._reject(message, problems)
-        # First, so that whoever waits for the result finds the profile.
-        if profile and accepted:
-            self._keep_active(request["session_id"], profile, "result")
-        request["result"] = message.body
-        request["result_at"] = date_time(utc_now())
-        self._store.add_profile_request(request)
-        return Answer()
-
-    def _active_profile(self, message: Message) -> Answer:
-        """OCPI 2.2.1, mod_charging_profiles: only for sessions where we set a profile."""
-        session_id = message.path[0]
-        version = message.version
-        if answer := self._reject(message, check(version, "ActiveChargingProfile", message.body)):
-            return answer
-        set_here = any(
-            request["kind"] == "set"
-            and request["session_id"].lower() == session_id.lower()
-            and (request["result"] or {"result": "ACCEPTED"})["result"] == "ACCEPTED"
-            for request in self._store.objects("profiles")
-        )
-        if not set_here:
-            detail = "an ActiveChargingProfile though we never set one for this session"
-            self._violations.note("profile-not-expected", message.module, session_id, detail)
-        self._keep_active(session_id, message.body, "told")
-        return Answer()
-
-    def _keep_active(self, session_id: str, profile: Json, how: str) -> None:
-        entry = {
-            "session_id": session_id,
-            "profile": profile,
-            "how": how,
-            "at": date_time(utc_now()),
-        }
-        self._store.put("active_profiles", object_key(session_id), entry)
-
 
 def _needs_stamp(message: Message) -> bool:
     """OCPI 2.2 and later: a PATCH carries last_updated; 2.1.1 does not say so."""
@@ -497,82 +381,6 @@ def _needs_stamp(message: Message) -> bool:
 
 def _tariff_methods(message: Message) -> str:
     return "GET PUT PATCH DELETE" if message.version == "2.1.1" else "GET PUT DELETE"
-
-
-def _tariff_names(connector: Json) -> list[str]:
-    names = connector.get("tariff_ids") or []
-    return [connector["tariff_id"]] if connector.get("tariff_id") else list(names)
-
-
-def _is_cancellation(command: Json, body: Json) -> bool:
-    """OCPI 2.2.1, mod_commands: a CPO that cancels a reservation says so to its response_url."""
-    return (
-        command["command"] == "RESERVE_NOW"
-        and body["result"] == "CANCELED_RESERVATION"
-        and (command.get("result") or {}).get("result") == "ACCEPTED"
-        and not command.get("cancellation")
-    )
-
-
-def _addressee(request: Json, message: Message) -> list[Problem]:
-    """Check that the result goes to the party that asked."""
-    asked = Party.named(request["party"]) if request.get("party") else message.to
-    if (
-        message.to is None
-        or asked is None
-        or message.to.matches(asked.country_code, asked.party_id)
-    ):
-        return []
-    return [Problem("routing", f"a result for {asked} was sent to {message.to}", noted=True)]
-
-
-def _result_problems(command: Json) -> list[Problem]:
-    problems = []
-    response = command.get("response") or {}
-    if command.get("result"):
-        problems.append(Problem("duplicate-result", "a second result", noted=True))
-    if response.get("result", "ACCEPTED") != "ACCEPTED":
-        detail = f"a result although the answer was {response['result']}"
-        problems.append(Problem("result-not-expected", detail, noted=True))
-    limit = timedelta(seconds=response.get("timeout", 0))
-    if limit and utc_now() > parse_date_time(command["sent_at"]) + limit:
-        problems.append(Problem("late-result", f"after the timeout of {limit}", noted=True))
-    return problems
-
-
-def _chain(location: Json | None, path: tuple[str, ...]) -> list[Json | None]:
-    """Walk from a Location to its EVSE and Connector; None where a level is unknown."""
-    chain: list[Json | None] = [location]
-    for (children, id_field), name in zip(
-        (("evses", "uid"), ("connectors", "id")), path, strict=False
-    ):
-        parent = chain[-1] or {}
-        found = [e for e in parent.get(children) or [] if e[id_field].lower() == name.lower()]
-        chain.append(found[0] if found else None)
-    return chain
-
-
-def _replace(chain: list[Json | None], leaf: Json) -> Json:
-    """Put a new leaf into its parents; `last_updated` of the parents follows (cascade)."""
-    node = leaf
-    for depth in range(len(chain) - 2, -1, -1):
-        parent = chain[depth] or {}
-        children, id_field = (("evses", "uid"), ("connectors", "id"))[depth]
-        siblings = list(parent.get(children) or [])
-        name = node[id_field].lower()
-        places = [i for i, entry in enumerate(siblings) if entry[id_field].lower() == name]
-        if places:
-            siblings[places[0]] = node
-        else:
-            siblings.append(node)
-        stamp = node if newer(node, parent) else parent
-        node = {**parent, children: siblings, "last_updated": stamp["last_updated"]}
-    return node
-
-
-def _connectors(body: Json) -> list[Json]:
-    evses = body.get("evses") or [body]
-    return [entry for evse in evses for entry in evse.get("connectors") or [evse]]
 
 
 def _written(message: Message, *, created: bool) -> Answer:

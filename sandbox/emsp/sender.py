@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from sandbox.emsp.config import Settings
+from sandbox.emsp.message import NOT_ALLOWED, Message
 from sandbox.emsp.peer import Peer, Violations
-from sandbox.emsp.receiver import NOT_ALLOWED, Message
 from sandbox.emsp.store import Store, object_key
 from sandbox.emsp.validation import check, fatal
 from sandbox.emsp.wire import Answer, Json, Party, date_time, parse_date_time, utc_now

@@ -14,6 +14,7 @@ from django.db.models import Q
 from cpo_platform.common.shapes import CdrToken, ChargingPreferences, plain
 from locations.models import Capability, Connector, Evse, PowerType
 from sessions_app.models import Session, SessionStatus, Token
+from sessions_app.own_tariffs import for_token
 from tariffs.models import TariffType
 
 REGULAR = "REGULAR"
@@ -92,13 +93,18 @@ def default_preferences(
         .values_list("default_profile_type", flat=True)
         .first()
     )
-    if not wanted or not supports(connector, wanted, now):
+    if not wanted or not supports(connector, wanted, now, token):
         return None
     return ChargingPreferences(profile_type=wanted)
 
 
-def supports(connector: Connector, profile_type: str, now: datetime) -> bool:
-    """Tell whether a profile type can be chosen at a connector: whether it has a tariff for it."""
+def supports(
+    connector: Connector, profile_type: str, now: datetime, token: CdrToken | None = None
+) -> bool:
+    """Tell whether a profile type can be chosen at a connector: whether it has a tariff for it.
+
+    One that everybody has, or that the token's eMSP has for its own.
+    """
     if profile_type == REGULAR:
         return True
     tariffs = connector.tariffs.in_use().filter(
@@ -106,7 +112,7 @@ def supports(connector: Connector, profile_type: str, now: datetime) -> bool:
         Q(end_date_time__isnull=True) | Q(end_date_time__gt=now),
         type=f"PROFILE_{profile_type}",
     )
-    return bool(tariffs.exists())
+    return bool(for_token(list(tariffs), token))
 
 
 def tariff_types(preferences: ChargingPreferences | None) -> tuple[str, ...]:
@@ -125,7 +131,7 @@ def _refusal(
 ) -> PreferencesResult | None:
     if session.status != SessionStatus.ACTIVE:
         return PreferencesResult.NOT_POSSIBLE
-    if not supports(connector, wanted.profile_type, now):
+    if not supports(connector, wanted.profile_type, now, session.cdr_token):
         return PreferencesResult.PROFILE_TYPE_NOT_SUPPORTED
     if wanted.profile_type in DEFERRING and wanted.departure_time is None:
         return PreferencesResult.DEPARTURE_REQUIRED

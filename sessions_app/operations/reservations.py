@@ -107,8 +107,8 @@ def make_reservation(
             _join(reservation, locked(reservation.session_id))
         _require_free(location, reservation, evse_id)
         session = reservation.session
-        _place(session, location, evse_id, connector_id, now)
         session.cdr_token = cdr_token
+        _place(session, location, evse_id, connector_id, now)
         # The last one that the eMSP gave counts (OCPI 2.2.1, Session.authorization_reference).
         session.authorization_reference = authorization_reference or session.authorization_reference
         reservation.evse, reservation.connector = session.evse, session.connector
@@ -415,7 +415,7 @@ def _place(
         raise NothingFree("there is no connector that could be reserved")
     session.evse = chosen[0].evse if evse_id is not None else None
     session.connector = chosen[0] if evse_id is not None and len(chosen) == 1 else None
-    freeze(session, chosen[0], _common_tariff(chosen, now))
+    freeze(session, chosen[0], _common_tariff(chosen, session.cdr_token, now))
     if session.connector is None:
         session.frozen_location["connector_id"] = NOT_AVAILABLE
     if session.evse is None:
@@ -435,13 +435,15 @@ def _connectors(location: Location, evse_id: int | None) -> list[Connector]:
     )
 
 
-def _common_tariff(connectors: Sequence[Connector], now: datetime) -> Tariff | None:
+def _common_tariff(
+    connectors: Sequence[Connector], token: CdrToken, now: datetime
+) -> Tariff | None:
     """Return the tariff of all the connectors; None where they differ: nobody agreed to either."""
     alike = {
         frozenset(tariff.pk for tariff in connector.tariffs.all()): connector
         for connector in connectors
     }
-    tariffs = [tariff_for(connector, now) for connector in alike.values()]
+    tariffs = [tariff_for(connector, token, now) for connector in alike.values()]
     first = tariffs[0]
     same = first is not None and all(one is not None and one.pk == first.pk for one in tariffs)
     return first if same else None
@@ -449,7 +451,7 @@ def _common_tariff(connectors: Sequence[Connector], now: datetime) -> Tariff | N
 
 def _assign(session: Session, connector: Connector, now: datetime) -> None:
     """Set the connector that is used; a tariff that was agreed to before stays as it was then."""
-    tariff = tariff_for(connector, now)
+    tariff = tariff_for(connector, session.cdr_token, now)
     agreed = session.frozen_tariff if tariff and tariff.pk == session.tariff_id else None
     session.evse, session.connector = connector.evse, connector
     freeze(session, connector, tariff)

@@ -35,6 +35,7 @@ from sessions_app.operations.preferences import (
     tariff_types,
 )
 from sessions_app.operations.settlement import dimensions_json, reprice
+from sessions_app.own_tariffs import for_token
 from sessions_app.signals import session_changed
 from tariffs.models import Tariff
 from tariffs.operations import shape_of as tariff_shape_of
@@ -81,7 +82,7 @@ def start_session(
         status=SessionStatus.PENDING,
     )
     wanted = default_preferences(connector, cdr_token, now)
-    freeze(session, connector, tariff_for(connector, now, tariff_types(wanted)))
+    freeze(session, connector, tariff_for(connector, cdr_token, now, tariff_types(wanted)))
     session.evse, session.connector = connector.evse, connector
     session.charging_preferences = wanted and plain(ChargingPreferences, wanted)
     session.cdr_token = cdr_token
@@ -242,16 +243,19 @@ def add_readings(session: Session, readings: Sequence[Reading]) -> bool:
 
 
 def tariff_for(
-    connector: Connector, now: datetime, types: Sequence[str] = ORDINARY_TYPES
+    connector: Connector,
+    token: CdrToken,
+    now: datetime,
+    types: Sequence[str] = ORDINARY_TYPES,
 ) -> Tariff | None:
-    """Return the connector's tariff for a session that starts now, if it has one.
+    """Return the connector's tariff for a session that a token starts now, if it has one.
 
     Of the first of the types that it has: REGULAR goes before untyped, since it is the more
     specific (OCPI 2.2.1, mod_tariffs, TariffType).
     """
     valid = [
         tariff
-        for tariff in _whole_tariffs(connector)
+        for tariff in for_token(_whole_tariffs(connector), token)
         if tariff.type in types
         and (tariff.start_date_time is None or tariff.start_date_time <= now)
         and (tariff.end_date_time is None or now < tariff.end_date_time)

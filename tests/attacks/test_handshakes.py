@@ -67,7 +67,7 @@ def test_an_endpoint_with_an_unknown_role_is_the_partners_mistake(
 ) -> None:
     from roaming.client import Reply as Answer
     from roaming.client import Request
-    from roaming.ocpi import handshake
+    from roaming.ocpi import talk
 
     answers = {
         "https://emsp.example/v": [{"version": "2.2.1", "url": "https://emsp.example/d"}],
@@ -83,7 +83,7 @@ def test_an_endpoint_with_an_unknown_role_is_the_partners_mistake(
     def send_once(request: Request, *_args: object, **_kwargs: object) -> Answer:
         return Answer(request, 200, status_code=1000, data=answers[request.url])
 
-    monkeypatch.setattr(handshake, "send_once", send_once)
+    monkeypatch.setattr(talk, "send_once", send_once)
     attacker = make_partner("Attacker", "ATT", status=PartnerStatus.INVITED)
 
     reply = attacker.call(
@@ -136,14 +136,14 @@ def test_a_role_that_is_no_emsp_sees_no_sessions(first: Registered, role: str) -
 
 def test_a_party_that_nobody_holds_is_not_shown_to_whoever_claims_it() -> None:
     from roaming.ocpi.v2_2_1.credentials import read_credentials
-    from roaming.operations import partners
+    from roaming.operations import partners, registering
     from tests.factories import NOW
 
     session = SessionFactory(cdr_token=cdr_token(party_id="EMS"))
     attacker = make_partner("Attacker", "ATT")
     body = credentials("https://emsp.example/v", ("EMSP", "NL", "ATT"), ("EMSP", "nl", "ems"))
 
-    partners.complete_registration(
+    registering.complete_registration(
         partner_id=attacker.partner.pk,
         credentials=read_credentials(body),
         endpoints=[],

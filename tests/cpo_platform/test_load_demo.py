@@ -10,10 +10,10 @@ from django.core.management import call_command
 from cpo_platform import demo
 from cpo_platform.common.shapes import parse
 from locations import canonical
-from locations.models import Evse, Location, Status
+from locations.models import Capability, Evse, Location, LocationGroup, Status
 from locations.shapes import LocationShape
 from sessions_app.models import Cdr, Session, SessionStatus, SimulatedStation
-from tariffs.models import Party, Tariff
+from tariffs.models import Party, Tariff, TariffElement, TariffType
 from tests.factories import PartyFactory
 
 pytestmark = pytest.mark.django_db
@@ -26,8 +26,9 @@ def test_network_is_made_with_a_history() -> None:
 
     assert said == [
         "Made 2 parties.",
-        "Made 6 tariffs.",
+        "Made 9 tariffs.",
         "Made 12 locations with 45 EVSEs.",
+        "Grouped locations: Randstad.",
         "Put simulated stations at 45 EVSEs.",
         "Played 60 sessions of the past weeks, each with its CDR.",
     ]
@@ -54,6 +55,32 @@ def test_history_lies_in_the_past_and_is_worth_looking_at() -> None:
         remark for session in Session.objects.all() for remark in session.price_details["remarks"]
     }
     assert remarks == set()
+
+
+def test_whatever_a_partner_can_ask_for_can_be_tried_somewhere() -> None:
+    demo.load(now=NOW)
+
+    evse = Evse.objects.get(uid="AMS-01-1")
+    connector = evse.connectors.get()
+    assert {
+        Capability.RESERVABLE,
+        Capability.UNLOCK_CAPABLE,
+        Capability.CHARGING_PROFILE_CAPABLE,
+        Capability.CHARGING_PREFERENCES_CAPABLE,
+    } <= set(evse.capabilities)
+    assert set(connector.tariffs.values_list("type", flat=True)) == {
+        TariffType.REGULAR,
+        TariffType.PROFILE_GREEN,
+        TariffType.PROFILE_CHEAP,
+    }
+    reserving = TariffElement.objects.exclude(reservation="").filter(tariff__connectors=connector)
+    assert set(reserving.values_list("reservation", flat=True)) == {
+        "RESERVATION",
+        "RESERVATION_EXPIRES",
+    }
+    assert Evse.objects.exclude(parking=None).values("location").distinct().count() == 1
+    assert LocationGroup.objects.get().locations.count() == 4
+    assert set(Tariff.objects.values_list("tax_included", flat=True)) == {"YES", "NO"}
 
 
 def test_every_status_but_those_of_use_and_removal_is_shown() -> None:

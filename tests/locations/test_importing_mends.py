@@ -140,7 +140,13 @@ def test_times_of_a_tariff_become_hours_and_minutes(
 
 @pytest.mark.rule("LOC-21")
 @pytest.mark.parametrize(
-    ("before", "after"), [("22:00:00", "22:00"), ("24:00", "23:59"), ("23:59:59", "23:59")]
+    ("before", "after"),
+    [
+        ("22:00:00", "22:00"),
+        ("24:00", "23:59"),
+        ("00:00", "23:59"),
+        ("23:59:59", "23:59"),
+    ],
 )
 def test_opening_hours_end_later_than_they_begin(before: str, after: str) -> None:
     hours = {"weekday": 1, "period_begin": "06:00", "period_end": before}
@@ -322,3 +328,19 @@ def test_values_of_the_file_are_shown_short_and_printable() -> None:
     assert shown("a\nb\x00") == "a b "
     assert shown("x" * 100) == "x" * 59 + "…"
     assert shown("\ud800") == "?"
+
+
+@pytest.mark.rule("LOC-21")
+def test_hours_over_midnight_become_two_entries() -> None:
+    hours = {
+        "twentyfourseven": False,
+        "regular_hours": [{"weekday": 7, "period_begin": "22:00", "period_end": "06:00"}],
+    }
+
+    value, notes = repaired(LocationShape, {"opening_times": hours})
+
+    assert value["opening_times"]["regular_hours"] == [
+        {"weekday": 7, "period_begin": "22:00", "period_end": "23:59"},
+        {"weekday": 1, "period_begin": "00:00", "period_end": "06:00"},
+    ]
+    assert [path for path, _text in notes] == ["opening_times.regular_hours[]"]

@@ -18,7 +18,7 @@ from roaming.models import (
     PartnerStatus,
     TokenPurpose,
 )
-from roaming.operations.partners import give_token
+from roaming.operations.partner_tokens import give_token
 from tests.factories import NOW
 
 Json = dict[str, Any]

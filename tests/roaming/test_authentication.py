@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from roaming.models import Message, PartnerStatus, TokenPurpose
-from roaming.operations.partners import give_token
+from roaming.operations.partner_tokens import give_token
 from tests.factories import NOW, PartyFactory
 from tests.roaming.conftest import Registered, make_partner
 

@@ -17,13 +17,13 @@ from cpo_platform.common import clock
 from cpo_platform.common.secrets import decrypt
 from roaming.client import Credential, Request, send_once
 from roaming.models import Delivery, Partner, PartnerStatus, PartnerToken
-from roaming.ocpi import handshake
+from roaming.ocpi import handshake, talk
 from roaming.operations import partners
 from roaming.tasks import renew_registrations, tidy
 from tests.conftest import Clock
 from tests.factories import LocationFactory, PartyFactory
-from tests.roaming.conftest import Caller, Reply
-from tests.roaming.peer import Answered, Peer, running_peer
+from tests.roaming.conftest import Caller, Reply, make_partner
+from tests.roaming.peer import Answered, Peer, Seen, running_peer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,6 +141,37 @@ def test_the_partner_is_called_with_the_token_in_the_form_that_it_takes(
     assert len(refused) == (0 if form in {"both", own_form} else 1)
 
 
+@pytest.mark.rule("TR-06")
+@pytest.mark.parametrize("refusal", [Answered(http=403, raw=b"{}"), Answered([], code=3000)])
+@pytest.mark.parametrize("started_by", ["partner", "us"])
+def test_a_partner_of_2_1_1_may_want_base64_for_its_versions_and_plain_for_the_rest(
+    peer: Peer, started_by: str, refusal: Answered
+) -> None:
+    peer.versions = ("2.1.1",)
+
+    def in_its_form(seen: Seen) -> Answered:
+        in_base64 = seen.value not in peer.tokens
+        if in_base64 is not (seen.path == "/versions"):
+            return Answered(http=401, raw=b"{}") if in_base64 else refusal
+        del peer.answers[seen.path]
+        answered = peer.answer(seen)
+        peer.answers[seen.path] = in_its_form
+        return answered
+
+    peer.answers = dict.fromkeys(["/versions", "/2.1.1", "/2.1.1/credentials"], in_its_form)
+
+    if started_by == "us":
+        register(peer)
+    else:
+        registered(peer, "2.1.1")
+
+    partner = Partner.objects.get()
+    assert (partner.status, partner.token_base64) == (PartnerStatus.REGISTERED, False)
+    # And so it goes on with every exchange.
+    assert update().version == "2.1.1"
+    assert Partner.objects.get().token_base64 is False
+
+
 @pytest.mark.rule("CR-03", "CR-05", "CR-06", "CR-32")
 @EVERY_VERSION
 def test_wrong_states_are_405_and_change_nothing(peer: Peer, version: str) -> None:
@@ -231,7 +262,7 @@ def test_an_api_that_cannot_be_used_is_3001_and_leaves_nothing_registered(
 def test_a_partner_that_hangs_does_not_hold_the_handshake_longer_than_its_deadline(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handshake, "DEADLINE_SECONDS", 0.5)
+    monkeypatch.setattr(talk, "DEADLINE_SECONDS", 0.5)
     token_a = invite()
 
     def slow(_seen: object) -> Answered:
@@ -606,6 +637,21 @@ def test_a_partner_that_offers_none_of_our_versions_is_not_posted_to(peer: Peer)
 
 
 @pytest.mark.rule("CR-26")
+def test_an_exchange_in_a_version_that_the_partner_lacks_keeps_all_as_it_is(peer: Peer) -> None:
+    peer.versions = ("2.2.1",)
+    register(peer)
+    sent = len(peer.received)
+
+    with pytest.raises(handshake.HandshakeFailed, match=r"offers 2\.2\.1") as failure:
+        update(version="2.3.0")
+
+    assert failure.value.status_code == 3002
+    assert len(peer.received) == sent
+    assert Partner.objects.get().version == "2.2.1"
+    assert PartnerToken.objects.count() == 1
+
+
+@pytest.mark.rule("CR-26")
 @EVERY_VERSION
 @pytest.mark.parametrize(
     "trouble",
@@ -860,3 +906,71 @@ def test_steps_of_a_handshake_tell_how_far_it_got(peer: Peer) -> None:
         register(peer, "2.2.1")
 
     assert [step.ok for step in failure.value.steps] == [True, False]
+
+
+def _spoken_for(country_code: str = "NL", party_id: str = "EMS") -> None:
+    """Have another registered partner that speaks for a party."""
+    other = make_partner(name="Other")
+    other.partner.roles.update(country_code=country_code, party_id=party_id, granted=True)
+
+
+def test_the_command_says_what_is_not_granted(
+    peer: Peer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _spoken_for()
+
+    call_command(
+        "register_partner", "Peer", f"--versions-url={peer.versions_url}", "--token-a=A-token"
+    )
+
+    assert "Not granted: NL*EMS (EMSP)" in capsys.readouterr().out
+
+
+def _claims() -> list[tuple[str, bool]]:
+    roles = Partner.objects.get(name="Peer").roles.order_by("party_id")
+    return [(role.party_id, role.granted) for role in roles]
+
+
+@pytest.mark.parametrize("version", ["2.1.1", "2.2.1"])
+def test_a_party_that_another_speaks_for_stays_a_claim_in_every_exchange(
+    peer: Peer, version: str
+) -> None:
+    _spoken_for()
+    partner = register(peer, version)
+    assert _claims() == [("EMS", False)]
+
+    handshake.update_registration(partner_id=partner.pk, now=clock.now())
+
+    assert status_with(peer.received[-1]["token"]) == 200
+    # The partner's own exchange is not refused either, for what it has claimed before.
+    reply = exchange(peer, "PUT", version, peer.received[-1]["token"], "D-token")
+    assert reply.code == 1000, reply.body
+    assert _claims() == [("EMS", False)]
+
+
+def test_an_exchange_of_ours_that_brings_a_party_of_another_locks_nobody_out(peer: Peer) -> None:
+    _spoken_for("DE", "TWO")
+    partner = register(peer, "2.2.1")
+    role = peer.credentials("2.2.1", "")["roles"][0]
+    peer.roles = [role, role | {"country_code": "DE", "party_id": "TWO"}]
+    peer.gives = "E-token"
+
+    handshake.update_registration(partner_id=partner.pk, now=clock.now())
+
+    assert _claims() == [("EMS", True), ("TWO", False)]
+    partner.refresh_from_db()
+    assert decrypt(partner.token_encrypted) == "E-token"
+    assert status_with(peer.received[-1]["token"]) == 200
+
+
+def test_a_new_claim_to_a_party_of_another_is_refused_and_changes_nothing(peer: Peer) -> None:
+    _spoken_for("DE", "TWO")
+    token = registered(peer, "2.2.1")
+    role = peer.credentials("2.2.1", "")["roles"][0]
+
+    both = [role, role | {"country_code": "DE", "party_id": "TWO"}]
+    reply = exchange(peer, "PUT", "2.2.1", token, "D-token", roles=both)
+
+    assert reply.code == 2001
+    assert _claims() == [("EMS", True)]
+    assert status_with(token) == 200

@@ -11,7 +11,7 @@ from locations.models import Evse, Location
 from roaming.models import Command, ConnectionStatus, Partner, TokenPurpose
 from roaming.operations import commands
 from roaming.operations.hubs import TheirClientInfo, put_client_info
-from roaming.operations.partners import give_token
+from roaming.operations.partner_tokens import give_token
 from sessions_app.models import Session
 from sessions_app.operations import sessions
 from tests.factories import LocationFactory, SessionFactory, TokenFactory, cdr_token, evse

@@ -674,3 +674,11 @@ def test_a_connection_that_the_database_closed_is_opened_anew(
     elsewhere(lambda: connection.cursor().execute("SELECT pg_terminate_backend(%s)", [process]))
 
     assert registered.call.get("locations").code == 1000
+
+
+@pytest.mark.rule("TR-96")
+def test_what_we_say_holds_no_control_characters(call: Caller) -> None:
+    reply = call.get("tokens/NL/EMS/A%01%0AB")
+
+    assert reply.status == 404
+    assert reply.body["status_message"] == "unknown token A??B"

@@ -102,6 +102,25 @@ def test_switching_the_version_is_a_put_to_the_other_versions_credentials(cpo: F
         assert emsp.violations() == []
 
 
+def test_what_was_asked_for_in_2_1_1_has_no_reference_in_a_later_version(cpo: FakeCpo) -> None:
+    cpo.version, cpo.command_answer = "2.1.1", {"result": "ACCEPTED"}
+    with running_emsp(ocpi_version="2.1.1") as emsp:
+        emsp.register(cpo.versions_url, cpo.token_a)
+        token = objects.cdr_token()
+        emsp.start_session(location_id="LOC-1", evse_uid="EVSE-1", token_uid=token["uid"])
+        emsp.switch_version("2.2.1")
+        session = objects.session(auth_method="COMMAND", cdr_token=token)
+        other = objects.cdr_token(uid="04B0B0B0B0B0B0", contract_id="NL-EMS-C10000002")
+
+        cpo.push("PUT", SESSION, session)
+        assert emsp.violations("authorization-reference") == []
+
+        cpo.push(
+            "PUT", "sessions/NL/CPO/SESSION-2", session | {"id": "SESSION-2", "cdr_token": other}
+        )
+        assert len(emsp.violations("authorization-reference")) == 1
+
+
 def test_valid_objects_of_a_version_break_no_rule(pair: tuple[Emsp, FakeCpo]) -> None:
     emsp, cpo = pair
     version = cpo.version

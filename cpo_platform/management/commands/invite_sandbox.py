@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from cpo_platform.common import clock
-from roaming.models import Partner, PartnerStatus, Role
+from roaming.models import Partner, Role
 from roaming.ocpi.versions import versions_url
 from roaming.operations import partners
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, **_: object) -> None:
         """Write the invitation where the sandbox process looks for it."""
         path = settings.VAR_DIR / INVITATION
-        if Partner.objects.filter(name=NAME, status=PartnerStatus.REGISTERED).exists():
+        if Partner.objects.filter(name=NAME, status__in=partners.HAS_A_REGISTRATION).exists():
             self.stdout.write(f"{NAME} is registered.")
             return
         invitation = partners.invite_partner(

@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 role=options["role"],
                 country_code=country_code,
                 party_id=party_id,
-                auto_grant=options["auto_grant"],
+                auto_grant=options["auto_grant"] or None,
                 now=clock.now(),
             )
         except ValidationError as error:

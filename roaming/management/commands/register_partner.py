@@ -41,6 +41,9 @@ class Command(BaseCommand):
         except partners.PartyTaken as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{partner.name} is registered, OCPI {partner.version}.")
+        for role in partner.roles.filter(granted=False).order_by("id"):
+            party = f"{role.country_code}*{role.party_id}"
+            self.stdout.write(f"Not granted: {party} ({role.role}), see `manage.py grant_role`.")
 
     def _tell(self, steps: list[partners.Step]) -> None:
         for step in steps:

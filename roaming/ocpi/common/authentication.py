@@ -1,4 +1,4 @@
-"""Who is calling: `Authorization: Token <value>` (OCPI 2.2.1, transport_and_format)."""
+"""Who is calling: `Authorization: Token <value>` (OCPI, transport_and_format)."""
 
 import binascii
 from base64 import b64decode
@@ -9,7 +9,7 @@ from cpo_platform.common.secrets import digest
 from roaming.models import Partner, TokenPurpose
 from roaming.ocpi.common import callers
 from roaming.ocpi.common.errors import Unauthorized
-from roaming.operations import partners
+from roaming.operations import partner_tokens
 
 MAX_HEADER = 300
 
@@ -47,8 +47,8 @@ def authenticate(header: str | None, *, now: datetime) -> Caller:
     found = callers.find([digest(token) for token in candidates], now=now)
     if found is None:
         raise Unauthorized("the token is not known")
-    if found.replaces_others and found.valid_until is None:
-        partners.end_grace(partner_id=found.partner.pk, token_id=found.token_id)
+    if found.replaces_others:
+        partner_tokens.end_grace(partner_id=found.partner.pk, token_id=found.token_id)
     presented = next(token for token in candidates if digest(token) == found.digest)
     return Caller(found.partner, presented, found.purpose, found.own_tariffs)
 

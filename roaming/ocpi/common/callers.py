@@ -16,20 +16,22 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from roaming.models import Partner, PartnerRole, PartnerStatus
-from roaming.ocpi.common.sql import one_row
+from roaming.ocpi.common import sql
 
-_LATER = frozenset({"handshake", "told_parties", "token_pull"})
+_LATER = frozenset({"created_at", "handshake", "told_parties", "token_pull"})
 _LATER_OF_ROLES = frozenset({"business_details"})
 
 
 @dataclass(frozen=True)
 class Found:
-    """A token that is good now. `replaces_others`: older ones are still in their grace."""
+    """A token that is good now.
+
+    `replaces_others`: it has no end itself, and older ones are still in their grace.
+    """
 
     token_id: int
     digest: str
     purpose: str
-    valid_until: datetime | None
     replaces_others: bool
     partner: Partner
     own_tariffs: frozenset[int]
@@ -37,15 +39,15 @@ class Found:
 
 def find(digests: Sequence[str], *, now: datetime) -> Found | None:
     """Return whose token has one of these digests; not of a suspended partner, nor expired."""
-    row = one_row(_query(), [list(digests), now, PartnerStatus.SUSPENDED.value])
-    if row is None:
+    # One or two: a value as it is, and Base64-decoded.
+    rows = sql.rows(_query(), (digests[0], digests[-1], now, PartnerStatus.SUSPENDED.value))
+    if not rows:
         return None
-    token_id, digest, purpose, valid_until, replaces_others, roles, own_tariffs, *columns = row
+    token_id, digest, purpose, replaces_others, roles, own_tariffs, *columns = rows[0]
     return Found(
         token_id=token_id,
         digest=digest,
         purpose=purpose,
-        valid_until=valid_until,
         replaces_others=replaces_others,
         partner=_partner(columns, orjson.loads(roles)),
         own_tariffs=frozenset(own_tariffs),
@@ -58,8 +60,8 @@ def _query() -> str:
     role = ", ".join(f'role."{field.column}"' for field in _fields(PartnerRole, _LATER_OF_ROLES))
     # Nothing from outside is in the text: names of our own columns only.
     return f"""
-SELECT token."id", token."digest", token."purpose", token."valid_until",
-    EXISTS(
+SELECT token."id", token."digest", token."purpose",
+    token."valid_until" IS NULL AND EXISTS(
         SELECT 1 FROM "roaming_partnertoken" AS older WHERE older."partner_id" = token."partner_id"
         AND older."id" < token."id" AND older."valid_until" IS NOT NULL
     ),
@@ -74,7 +76,7 @@ SELECT token."id", token."digest", token."purpose", token."valid_until",
     {partner}
 FROM "roaming_partnertoken" AS token
 JOIN "roaming_partner" AS partner ON partner."id" = token."partner_id"
-WHERE token."digest" = ANY(%s) AND (token."valid_until" IS NULL OR token."valid_until" > %s)
+WHERE token."digest" IN (%s, %s) AND (token."valid_until" IS NULL OR token."valid_until" > %s)
     AND partner."status" <> %s
 ORDER BY token."id" LIMIT 1
 """  # noqa: S608
@@ -117,6 +119,17 @@ def _prefetch_roles(partner: Partner, rows: list[PartnerRole]) -> None:
     known._result_cache = rows  # noqa: SLF001
     known._prefetch_done = True  # noqa: SLF001
     partner._prefetched_objects_cache = {"roles": known}  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def limit_roles(partner: Partner, country_code: str, party_id: str) -> None:
+    """Leave a partner that was found here only the roles of one party: who it acts for now."""
+    wanted = (country_code.lower(), party_id.lower())
+    rows = [
+        role
+        for role in partner.roles.all()
+        if (role.country_code.lower(), role.party_id.lower()) == wanted
+    ]
+    _prefetch_roles(partner, rows)
 
 
 @lru_cache(maxsize=1000)

@@ -5,6 +5,7 @@ Plain Django below: what a page costs is mostly what stands between the socket a
 
 import gzip
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from django.http.request import HttpHeaders
 from django.utils.cache import patch_vary_headers
 
 from cpo_platform.common import json
-from cpo_platform.common.text import unstorable_reason
+from cpo_platform.common.text import printable, unstorable_reason
 from roaming.ocpi.common.errors import BadJson, InvalidParameters, OcpiError
 
 SUCCESS = 1000
@@ -81,9 +82,11 @@ class Response(HttpResponse):
         super().__init__(content, content_type="application/json", **options)
 
 
-def ready(bodies: bytes) -> bytes:
-    """Return JSON objects that are rendered already, joined by commas, as the list they are."""
-    return b"[" + bodies + b"]"
+@dataclass(frozen=True)
+class Rendered:
+    """A list of JSON objects that are rendered already and joined by commas: put in as it is."""
+
+    objects: bytes
 
 
 def answer(
@@ -97,7 +100,7 @@ def answer(
 ) -> Response:
     """Return an OCPI answer; `data` is left out when there is none (OCPI 2.2.1, transport).
 
-    `data` that is `bytes` is JSON already, and put in as it is.
+    `data` that is `bytes` or `Rendered` is JSON already, and put in as it is.
     """
     said = message[:MAX_MESSAGE] or ("Success" if status_code == SUCCESS else "Error")
     rest = json.dumps(
@@ -109,6 +112,9 @@ def answer(
     )
     if data is None:
         content = rest
+    elif isinstance(data, Rendered):
+        # Joined once: a page is large, and each copy of it costs.
+        content = b"".join((b'{"data":[', data.objects, b"],", rest[1:]))
     else:
         text = data if isinstance(data, bytes) else json.dumps(data)
         content = b"".join((b'{"data":', text, b",", rest[1:]))
@@ -122,7 +128,8 @@ def error_answer(error: OcpiError, *, now: datetime) -> Response:
         now=now,
         data=error.data,
         status_code=error.status_code,
-        message=error.message,
+        # It may repeat what the caller sent.
+        message=printable(error.message),
         http_status=error.http_status,
     )
 

@@ -1,8 +1,8 @@
 """What can go wrong in an OCPI request, as pairs of an HTTP status and an OCPI status code.
 
 A request that is JSON, authenticated and addresses something that exists gets HTTP 200, whatever
-is wrong with it; the trouble is told in `status_code` (OCPI 2.2.1, transport_and_format and
-status_codes).
+is wrong with it; the trouble is told in `status_code` (OCPI, transport_and_format and status_codes;
+the codes are those of all versions).
 """
 
 
@@ -26,12 +26,6 @@ class InvalidParameters(OcpiError):
     """2001: invalid or missing parameters."""
 
     status_code = 2001
-
-
-class NotEnoughInformation(OcpiError):
-    """2002: not enough information."""
-
-    status_code = 2002
 
 
 class UnknownLocation(OcpiError):
@@ -68,21 +62,3 @@ class MethodNotAllowed(OcpiError):
     """HTTP 405: not in this interface, or not in this state of the registration."""
 
     http_status = 405
-
-
-class UnusableClientApi(OcpiError):
-    """3001: the partner's own API could not be used."""
-
-    status_code = 3001
-
-
-class UnsupportedVersion(OcpiError):
-    """3002: the version is not one that both sides speak."""
-
-    status_code = 3002
-
-
-class NoMatchingEndpoints(OcpiError):
-    """3003: endpoints that we need are missing."""
-
-    status_code = 3003

@@ -1,4 +1,4 @@
-"""Message ids and routing headers (OCPI 2.2.1, transport_and_format)."""
+"""Message ids and routing headers (OCPI 2.2.1 and later, transport_and_format)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

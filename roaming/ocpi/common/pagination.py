@@ -1,4 +1,4 @@
-"""Pages of lists: `offset`, `limit`, `date_from`, `date_to` (OCPI 2.2.1, transport_and_format).
+"""Pages of lists: `offset`, `limit`, `date_from`, `date_to` (OCPI, transport_and_format).
 
 A `Link` of ours carries a cursor beside them, `after`: the last object of the page that it leads on
 from. An object that vanishes meanwhile moves every offset, and would hide another one; it does not

@@ -14,15 +14,19 @@ from django.db import connection
 PREPARED_AFTER = 5
 
 
-def one_row(sql: str, params: Sequence[Any]) -> tuple[Any, ...] | None:
-    """Return the first row of a query."""
+def rows(sql: str, params: Sequence[Any], *, binary: bool = False) -> list[tuple[Any, ...]]:
+    """Return the rows of a query; `binary`: as PostgreSQL sends them, so that bytes are cheap.
+
+    Not for moments: Django reads those from their text form only.
+    """
     connection.ensure_connection()
     connection.close_if_health_check_failed()
     raw = connection.connection
     if raw.prepare_threshold is None:
         raw.prepare_threshold = PREPARED_AFTER
     bare: Any = psycopg.Cursor(raw)
+    bare.format = psycopg.pq.Format.BINARY if binary else psycopg.pq.Format.TEXT
     with connection._prepare_cursor(bare) as cursor:  # type: ignore[attr-defined]  # noqa: SLF001
         cursor.execute(sql, params)
-        row: tuple[Any, ...] | None = cursor.fetchone()
-        return row
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found

@@ -55,7 +55,7 @@ def read_token_patch(document: object) -> dict[str, Any]:
 
 
 def _canonical(document: dict[str, Any]) -> dict[str, Any]:
-    if "type" in document and document["type"] not in TYPES:
+    if "type" in document and document["type"] not in sorted(TYPES):
         raise ShapeError([Problem("type", "must be OTHER or RFID")])
     canonical = {
         name: value for name, value in document.items() if name not in (*LATER, "contract_id")

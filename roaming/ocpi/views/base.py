@@ -6,19 +6,18 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, RawPostDataException
 from django.http.request import UnreadablePostError
-from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.csrf import csrf_exempt
 
 from cpo_platform.common import clock, json
 from cpo_platform.common.shapes import ShapeError
 from roaming import visibility
 from roaming.models import Message, PartnerStatus
 from roaming.models.messages import MAX_LOGGED_BODY, Direction
-from roaming.ocpi.common import errors
+from roaming.ocpi.common import callers, errors
 from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.common.authentication import Caller, authenticate
 from roaming.ocpi.common.envelope import (
@@ -42,9 +41,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 WITHOUT_ROUTING = frozenset({"2.1.1"})
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class OcpiView(View):
-    """The base of every OCPI endpoint.
+    """The base of every OCPI endpoint; form tokens are for people (`cpo_platform.straight`).
 
     `functional` modules carry routing headers and refuse CREDENTIALS_TOKEN_A; versions and
     credentials are the others (OCPI 2.2.1, transport_and_format and credentials). `configuration`
@@ -88,8 +86,31 @@ class OcpiView(View):
                 raise errors.Unauthorized("this token is for the credentials handshake only")
             if self.caller.partner.status != PartnerStatus.REGISTERED:
                 raise errors.Unauthorized("the handshake is not complete")
+            self._limit_to_version()
             check_route(self.route, self.caller.partner)
+            self._limit_to_sender()
         _check_names(request)
+
+    def _limit_to_version(self) -> None:
+        """Show no more than the version of the URL can say, whichever one the partner speaks.
+
+        In 2.1.1 a location for certain tokens looks public, and a credit like another bill. A
+        partner of that version gets no more than it says in the other versions either.
+        """
+        if self.spec.number == visibility.ONE_PARTY:
+            # This request's own copy: nothing saves it.
+            self.caller.partner.version = self.spec.number
+
+    def _limit_to_sender(self) -> None:
+        """Let one party behind a hub see and do what is its own: its competitors are there too.
+
+        The hub itself sees what all of them do.
+        """
+        partner, sender = self.caller.partner, self.route.sender
+        if sender is None or not partner.hub_party_id:
+            return
+        if "".join(sender).lower() != partner.hub_party_id.lower():
+            callers.limit_roles(partner, *sender)
 
     @cached_property
     def audience(self) -> Audience:
@@ -148,6 +169,8 @@ class OcpiView(View):
                 return errors.InvalidParameters(str(error)[:1000])
             case Http404():
                 return errors.NotFound("there is nothing here")
+            case SuspiciousOperation():
+                return errors.InvalidParameters("the query has too many parameters")
             case UnreadablePostError() | RawPostDataException():
                 return errors.BadJson("the body ended before it was complete")
         logger.error("unhandled error in %s", type(self).__name__, exc_info=error)
@@ -210,6 +233,9 @@ def _check_names(request: Request) -> None:
     """Refuse a URL with a NUL character: nothing of ours can be called that."""
     if "\x00" in request.path:
         raise errors.NotFound("there is nothing here: the URL holds a NUL character")
+    query = request.META.get("QUERY_STRING", "")
+    if "%00" not in query and "\x00" not in query:
+        return
     for name, values in request.query_params.lists():
         if any("\x00" in text for text in (name, *values)):
             raise errors.InvalidParameters("the query must not hold NUL characters")

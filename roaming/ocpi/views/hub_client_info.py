@@ -48,5 +48,8 @@ class ClientInfoView(OcpiView):
         ):
             if body.lower() != url.lower():
                 raise errors.InvalidParameters(f"{name}: the body says {body}, the URL says {url}")
-        _row, outcome = hubs.put_client_info(partner_id=self.caller.partner.pk, info=info)
+        try:
+            _row, outcome = hubs.put_client_info(partner_id=self.caller.partner.pk, info=info)
+        except hubs.TooManyParties as error:
+            raise errors.ClientError(str(error)) from error
         return self.done(http_status=201 if outcome is Outcome.CREATED else 200)

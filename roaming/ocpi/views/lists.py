@@ -7,7 +7,7 @@ from typing import Any
 from roaming import visibility
 from roaming.dialect import Dialect
 from roaming.ocpi import documents
-from roaming.ocpi.common.envelope import Request, Response, not_modified, ready
+from roaming.ocpi.common.envelope import Rendered, Request, Response, not_modified
 from roaming.ocpi.common.pagination import PageRequest, read_page
 from roaming.ocpi.dialects import adapt, dialect_of
 from roaming.ocpi.documents import Listing, Page, Rows
@@ -46,20 +46,19 @@ class ListView(OcpiView):
             headers = self._headers(asked, page, dialect)
             if _is_known(known, headers["ETag"]):
                 return not_modified(headers)
-        apart = dialect is not None and bool(dialect.omit or dialect.ascii_only)
-        page = documents.page(wanted, audience=audience, request=asked, apart=apart)
+        page = documents.page(wanted, audience=audience, request=asked)
         bodies = self._bodies(page, dialect)
-        return self.done(ready(bodies.encode()), headers=self._headers(asked, page, dialect))
+        return self.done(Rendered(bodies), headers=self._headers(asked, page, dialect))
 
-    def _bodies(self, page: Page, dialect: Dialect | None) -> str:
-        if isinstance(page.bodies, str):
-            return page.bodies
-        assert dialect is not None  # noqa: S101  only a dialect takes the bodies apart
+    def _bodies(self, page: Page, dialect: Dialect | None) -> bytes:
+        bodies = page.bodies or []
+        if dialect is None or not (dialect.omit or dialect.ascii_only):
+            return b",".join(bodies)
         number = self.spec.number
         return ",".join(
-            adapt(body, module=self.module, dialect=dialect, version=number)
-            for body in page.bodies or []
-        )
+            adapt(body.decode(), module=self.module, dialect=dialect, version=number)
+            for body in bodies
+        ).encode()
 
     def _headers(self, asked: PageRequest, page: Page, dialect: Dialect | None) -> dict[str, str]:
         headers = asked.headers(

@@ -1,4 +1,4 @@
-"""One location, EVSE or connector (OCPI 2.2.1, mod_locations, Sender interface, GET object)."""
+"""One location, EVSE or connector (OCPI, mod_locations, Sender interface, GET object)."""
 
 import logging
 from collections.abc import Iterator

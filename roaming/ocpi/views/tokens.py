@@ -1,4 +1,4 @@
-"""Tokens that partners give us (OCPI 2.2.1, mod_tokens, Receiver interface)."""
+"""Tokens that partners give us (OCPI, mod_tokens, Receiver interface)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Versions and their details (OCPI 2.2.1, version_information_endpoint)."""
+"""Versions and their details (OCPI, version_information_endpoint)."""
 
 from typing import Any
 
