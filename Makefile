@@ -23,7 +23,7 @@ reset: setup ## Wipe the data of `make run`
 	@$(BIN)/python -m cpo_platform.runner reset
 
 test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 bench: setup ## Measure pages a second beside bare psycopg and plain DRF: ARGS="--seconds 20"
 	@$(BIN)/python -m bench.pages $(ARGS)
