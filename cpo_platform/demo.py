@@ -29,7 +29,6 @@ from locations.operations import put_group, put_location
 from locations.shapes import LocationShape
 from sessions_app.models import Session, SimulatedStation
 from sessions_app.simulator.history import Visit, play_session
-from sessions_app.simulator.steps import connector_power_kw
 from tariffs.models import Party
 from tariffs.operations import put_party, put_tariff
 from tariffs.shapes import TariffShape
@@ -192,7 +191,7 @@ def _visits(connectors: list[Connector], now: datetime) -> Iterator[tuple[Connec
 def _visit(connector: Connector, number: int, start: datetime) -> Visit:
     stays = DC_STAYS if connector.power_type == PowerType.DC else AC_STAYS
     minutes = stays[number % len(stays)]
-    power = min(connector_power_kw(connector), Decimal(110))
+    power = min(connector.power_kw, Decimal(110))
     share = Decimal(LOADS[number % len(LOADS)]) / 100
     most = power * minutes / 60
     energy = min(most * share, Decimal(58)).quantize(Decimal("0.001"))

@@ -1,5 +1,6 @@
 """Locations, EVSEs and connectors, complete for OCPI 2.3.0 and richer than any wire version."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -206,6 +207,15 @@ def _open_enum_array(label: Any, max_length: int = 64) -> "ArrayField[list[str],
     return ArrayField(
         models.CharField(max_length=max_length), verbose_name=label, default=list, blank=True
     )
+
+
+PHASES = {
+    PowerType.AC_1_PHASE: 1,
+    PowerType.AC_2_PHASE: 2,
+    PowerType.AC_2_PHASE_SPLIT: 2,
+    PowerType.AC_3_PHASE: 3,
+    PowerType.DC: 1,
+}
 
 
 class LocationQuerySet(models.QuerySet["Location"]):
@@ -514,3 +524,13 @@ class Connector(Updated):
 
     def __str__(self) -> str:
         return str(self.ocpi_id)
+
+    @property
+    def phases(self) -> int:
+        return PHASES[PowerType(self.power_type)]
+
+    @property
+    def power_kw(self) -> Decimal:
+        """What it can give: its own limit, or what voltage and current come to."""
+        watts = self.max_electric_power or self.max_voltage * self.max_amperage * self.phases
+        return Decimal(watts) / 1000

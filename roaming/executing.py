@@ -1,4 +1,4 @@
-"""Carry out commands of partners: ask the station, keep what follows, and give the result.
+"""Carry out what partners ask of stations: commands and profile requests, up to their results.
 
 The station is asked outside of transactions. A command may be executed twice, or by two workers at
 once: the first result counts.
@@ -10,12 +10,13 @@ from datetime import datetime
 from django.db import transaction
 
 from cpo_platform.common import clock
-from cpo_platform.common.shapes import CdrToken, parse, parse_datetime
-from roaming.models import Command, CommandState
-from roaming.operations import commands
+from cpo_platform.common.shapes import CdrToken, ChargingProfile, parse, parse_datetime
+from roaming.models import Command, CommandState, ProfileAction, ProfileRequest
+from roaming.operations import charging_profiles, commands
 from sessions_app.models import Reservation
 from sessions_app.operations import reservations
 from sessions_app.stations import (
+    ProfileAnswer,
     ReserveRequest,
     StartRequest,
     StationAnswer,
@@ -31,6 +32,38 @@ def execute(command_id: int) -> None:
     command = Command.objects.get(pk=command_id)
     if command.state == CommandState.ACCEPTED:
         _EXECUTORS[command.command](command)
+
+
+def execute_profile_request(request_id: int) -> None:
+    """Pass a request on a charging profile on to the station, and note what it says."""
+    request = ProfileRequest.objects.get(pk=request_id)
+    if request.state != CommandState.ACCEPTED:
+        return
+    answer = _ask_for_profile(request)
+    finished = charging_profiles.finish_profile_request(
+        request_id=request_id,
+        result=answer.result.value,
+        message=answer.message,
+        active_profile=answer.profile,
+        now=clock.now(),
+    )
+    if not finished and charging_profiles.was_set_in_vain(request_id=request_id):
+        # The partner was told that it is rejected: the station must not go by it.
+        station_control().clear_charging_profile(session_id=request.session_id, now=clock.now())
+
+
+def _ask_for_profile(request: ProfileRequest) -> ProfileAnswer:
+    control = station_control()
+    now = clock.now()
+    session_id = request.session_id
+    if request.action == ProfileAction.SET:
+        profile = parse(ChargingProfile, request.charging_profile)
+        return control.set_charging_profile(session_id=session_id, profile=profile, now=now)
+    if request.action == ProfileAction.CLEAR:
+        return control.clear_charging_profile(session_id=session_id, now=now)
+    return control.active_charging_profile(
+        session_id=session_id, duration=request.duration or 1, now=now
+    )
 
 
 class _TooLate(Exception):

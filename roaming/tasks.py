@@ -7,9 +7,8 @@ from typing import Any
 from celery import shared_task
 
 from cpo_platform.common import clock
-from cpo_platform.common.shapes import ChargingProfile, parse
 from roaming import draining, executing, pulling, wake
-from roaming.models import CommandState, Message, ProfileAction, ProfileRequest
+from roaming.models import Message, ProfileResult
 from roaming.ocpi import handshake
 from roaming.operations import (
     charging_profiles,
@@ -19,12 +18,7 @@ from roaming.operations import (
     partners,
     token_pull,
 )
-from sessions_app.stations import (
-    ProfileAnswer,
-    ProfileResult,
-    StationResult,
-    station_control,
-)
+from sessions_app.stations import StationResult
 from tariffs import operations as tariff_operations
 
 logger = logging.getLogger(__name__)
@@ -69,20 +63,7 @@ def expire_commands(**_kwargs: Any) -> None:
 @shared_task(name=wake.EXECUTE_PROFILE_REQUEST)
 def execute_profile_request(*, request_id: int, **_kwargs: Any) -> None:
     """Pass a request on a charging profile on to the station, and note what it says."""
-    request = ProfileRequest.objects.get(pk=request_id)
-    if request.state != CommandState.ACCEPTED:
-        return
-    answer = _ask_station_for_profile(request)
-    finished = charging_profiles.finish_profile_request(
-        request_id=request_id,
-        result=answer.result.value,
-        message=answer.message,
-        active_profile=answer.profile,
-        now=clock.now(),
-    )
-    if not finished and charging_profiles.was_set_in_vain(request_id=request_id):
-        # The partner was told that it is rejected: the station must not go by it.
-        station_control().clear_charging_profile(session_id=request.session_id, now=clock.now())
+    executing.execute_profile_request(request_id)
 
 
 @shared_task(name="roaming.expire_profile_requests")
@@ -139,17 +120,3 @@ def tidy(**_kwargs: Any) -> None:
     feed.forget_old_changes(now=now)
     partner_tokens.forget_expired_tokens(now=now)
     Message.objects.filter(at__lt=now - KEEP_MESSAGES).delete()
-
-
-def _ask_station_for_profile(request: ProfileRequest) -> ProfileAnswer:
-    control = station_control()
-    now = clock.now()
-    session_id = request.session_id
-    if request.action == ProfileAction.SET:
-        profile = parse(ChargingProfile, request.charging_profile)
-        return control.set_charging_profile(session_id=session_id, profile=profile, now=now)
-    if request.action == ProfileAction.CLEAR:
-        return control.clear_charging_profile(session_id=session_id, now=now)
-    return control.active_charging_profile(
-        session_id=session_id, duration=request.duration or 1, now=now
-    )

@@ -23,7 +23,7 @@ from sessions_app.models import (
     SessionQuerySet,
     SessionStatus,
 )
-from tariffs.models import Party, Tariff, TariffQuerySet, TariffType
+from tariffs.models import ORDINARY_TYPES, Party, Tariff, TariffQuerySet, valid_at
 
 NOTHING = Q(pk__in=[])
 EVERYTHING = Q(pk__isnull=False)
@@ -195,14 +195,13 @@ def tariff_rules(partner: Partner, *, now: datetime) -> tuple[Rule, ...]:
         *rules,
         Rule(
             "type",
-            Q(type__in=["", TariffType.REGULAR]),
+            Q(type__in=ORDINARY_TYPES),
             _("The tariff is for every session."),
             _("OCPI 2.1.1 has no tariff types: only tariffs for every session are sent."),
         ),
         Rule(
             "validity",
-            (Q(start_date_time__isnull=True) | Q(start_date_time__lte=now))
-            & (Q(end_date_time__isnull=True) | Q(end_date_time__gt=now)),
+            valid_at(now),
             _("The tariff is valid now."),
             _("OCPI 2.1.1 knows no period of validity: only tariffs that are valid now are sent."),
         ),

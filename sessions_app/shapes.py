@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, StringConstraints
 
 from cpo_platform.common.shapes import (
+    CdrToken,
     CountryCode,
     DateTime,
     EnergyContract,
@@ -36,6 +37,16 @@ class TokenShape(Shape):
     default_profile_type: Literal["CHEAP", "FAST", "GREEN", "REGULAR"] | None = None
     energy_contract: EnergyContract | None = None
     last_updated: DateTime
+
+    @property
+    def cdr_token(self) -> CdrToken:
+        return CdrToken(
+            country_code=self.country_code,
+            party_id=self.party_id,
+            uid=self.uid,
+            type=self.type,
+            contract_id=self.contract_id,
+        )
 
     @property
     def unknown_fields(self) -> dict[str, Any]:

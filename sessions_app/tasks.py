@@ -1,15 +1,14 @@
 """Work in the background of charging."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from celery import shared_task
-from django.db import connection
 
 from cpo_platform.common import clock
+from cpo_platform.common.locks import advisory_lock
 from sessions_app.models import Reservation
 from sessions_app.operations import reservations
 from sessions_app.stations import station_control
@@ -37,7 +36,7 @@ def advance_simulated_stations(**_kwargs: Any) -> None:
     stations = station_control()
     if not isinstance(stations, Clockwork):
         return
-    with _alone() as alone:
+    with advisory_lock(LOCK) as alone:
         if alone:
             for sentence in stations.advance(now=clock.now()):
                 logger.debug(sentence)
@@ -84,17 +83,3 @@ def release_at_station(number: int, now: datetime) -> None:
     evse_id = Reservation.objects.values_list("evse_id", flat=True).get(pk=number)
     if evse_id is not None:
         station_control().cancel_reservation(number=number, evse_id=evse_id, now=now)
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Take the lock of this task, if it is free; it ends with the connection at the latest."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        (taken,) = cursor.fetchone()
-    try:
-        yield taken
-    finally:
-        if taken:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

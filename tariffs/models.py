@@ -1,5 +1,8 @@
 """Parties and the tariffs they sell at, named after OCPI 2.3.0."""
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -90,6 +93,17 @@ class ReservationRestrictionType(models.TextChoices):
 
     RESERVATION = "RESERVATION", _("While reserved")
     RESERVATION_EXPIRES = "RESERVATION_EXPIRES", _("When a reservation expires unused")
+
+
+# The types of a tariff for every session, the more specific first (OCPI 2.2.1, TariffType).
+ORDINARY_TYPES = (TariffType.REGULAR.value, "")
+
+
+def valid_at(now: datetime) -> Q:
+    """Return the condition that a tariff is valid: its start inclusive, its end exclusive."""
+    return (Q(start_date_time__isnull=True) | Q(start_date_time__lte=now)) & (
+        Q(end_date_time__isnull=True) | Q(end_date_time__gt=now)
+    )
 
 
 class TariffQuerySet(models.QuerySet["Tariff"]):
@@ -188,6 +202,17 @@ class Tariff(OcpiObject):
             models.Index(fields=["last_updated"], name="tariff_last_updated"),
         ]
 
+    def is_valid_at(self, now: datetime) -> bool:
+        """Tell what the condition `valid_at` asks, of a row that is here."""
+        starts, ends = self.start_date_time, self.end_date_time
+        return (starts is None or starts <= now) and (ends is None or now < ends)
+
+
+def best_of(tariffs: Iterable[Tariff], *, types: Sequence[str], now: datetime) -> Tariff | None:
+    """Return the tariff for a session that starts now: valid, of the first type there is, by id."""
+    valid = [tariff for tariff in tariffs if tariff.type in types and tariff.is_valid_at(now)]
+    return min(valid, key=lambda tariff: (types.index(tariff.type), tariff.ocpi_id), default=None)
+
 
 class TariffElement(models.Model):
     """A group of price components and when it applies (OCPI TariffElement, TariffRestrictions).
@@ -269,6 +294,12 @@ class PriceComponent(models.Model):
     price = models.DecimalField(_("price"), max_digits=12, decimal_places=4)
     vat = models.DecimalField(_("VAT %"), max_digits=7, decimal_places=4, null=True, blank=True)
     step_size = models.PositiveIntegerField(_("step size"), default=1)
+    grace_period = models.PositiveIntegerField(
+        _("free seconds of parking"),
+        null=True,
+        blank=True,
+        help_text=_("Parking that costs nothing before the price is charged; not in OCPI."),
+    )
 
     class Meta:
         verbose_name = _("price component")
@@ -282,6 +313,11 @@ class PriceComponent(models.Model):
             models.CheckConstraint(
                 name="price_component_vat_not_negative",
                 condition=Q(vat__isnull=True) | Q(vat__gte=0),
+            ),
+            models.CheckConstraint(
+                name="price_component_grace_of_parking",
+                condition=Q(grace_period__isnull=True)
+                | Q(type=TariffDimensionType.PARKING_TIME, grace_period__gt=0),
             ),
         ]
 

@@ -224,6 +224,7 @@ def _element_shape(element: TariffElement) -> TariffElementShape:
                 price=component.price,
                 vat=component.vat,
                 step_size=component.step_size,
+                grace_period=component.grace_period,
             )
             for component in sorted(element.price_components.all(), key=lambda item: item.pk)
         ],

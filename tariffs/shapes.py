@@ -65,6 +65,14 @@ class PriceComponentShape(Shape):
     price: Amount
     vat: Annotated[Decimal, Field(max_digits=7, decimal_places=4, ge=0)] | None = None
     step_size: Annotated[int, Field(ge=0, le=2_147_483_647)]
+    # Ours, and never sent: OCPI cannot say that parking is free for a while (`pricing.grace`).
+    grace_period: Annotated[int, Field(ge=1, le=604_800)] | None = None
+
+    @model_validator(mode="after")
+    def _only_parking_has_grace(self) -> "PriceComponentShape":
+        if self.grace_period and self.type != "PARKING_TIME":
+            raise ValueError("grace_period: only PARKING_TIME has one")
+        return self
 
 
 class TariffRestrictionsShape(Shape):

@@ -36,6 +36,27 @@ class _PartnerForm(forms.Form):
             form_field.label = capfirst(form_field.label)
 
 
+def _auto_grant_field() -> forms.BooleanField:
+    return forms.BooleanField(
+        label=_("its parties are granted as it names them"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=_("For hubs that you trust. Never for a party that another partner speaks for."),
+    )
+
+
+def _our_party_field(*, help_text: Any) -> "forms.ModelChoiceField[Party]":
+    """Return the choice of one of our parties; a form sets the queryset when it is made."""
+    return forms.ModelChoiceField(
+        label=_("our party"),
+        queryset=Party.objects.none(),
+        required=False,
+        empty_label=_("the first"),
+        widget=UnfoldAdminSelectWidget,
+        help_text=help_text,
+    )
+
+
 class InviteForm(_PartnerForm):
     """A partner that will register with us."""
 
@@ -61,18 +82,8 @@ class InviteForm(_PartnerForm):
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "ABC"}),
         help_text=_("Ask the partner for it: three letters or digits."),
     )
-    auto_grant = forms.BooleanField(
-        label=_("its parties are granted as it names them"),
-        required=False,
-        widget=UnfoldBooleanWidget,
-        help_text=_("For hubs that you trust. Never for a party that another partner speaks for."),
-    )
-    our_party = forms.ModelChoiceField(
-        label=_("our party"),
-        queryset=Party.objects.none(),
-        required=False,
-        empty_label=_("the first"),
-        widget=UnfoldAdminSelectWidget,
+    auto_grant = _auto_grant_field()
+    our_party = _our_party_field(
         help_text=_("OCPI 2.1.1 only: a connection is with one party of ours."),
     )
 
@@ -159,23 +170,13 @@ class AccessForm(_PartnerForm):
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=_("Tariffs that are not for every partner: choose those that this one gets."),
     )
-    our_party = forms.ModelChoiceField(
-        label=_("our party"),
-        queryset=Party.objects.none(),
-        required=False,
-        empty_label=_("the first"),
-        widget=UnfoldAdminSelectWidget,
+    our_party = _our_party_field(
         help_text=_(
             "OCPI 2.1.1 only: a connection is with one party of ours, and the partner sees what "
             "belongs to that one."
         ),
     )
-    auto_grant = forms.BooleanField(
-        label=_("its parties are granted as it names them"),
-        required=False,
-        widget=UnfoldBooleanWidget,
-        help_text=_("For hubs that you trust. Never for a party that another partner speaks for."),
-    )
+    auto_grant = _auto_grant_field()
     hub_party_id = forms.CharField(
         label=_("hub"),
         required=False,

@@ -159,7 +159,7 @@ def removals(target: Target, object_ids: Sequence[int], *, position: int) -> Ite
         plan = plan_removal(delivery.sent)
         owner = Party(*plan.pushes[0].path[:2])
         receiver = target.broadcast_to()
-        yield _job(delivery, plan, url, owner=owner, receiver=receiver)
+        yield job_for(delivery, plan, url, owner=owner, receiver=receiver)
 
 
 def hub_of(partner: Partner) -> Party | None:
@@ -218,7 +218,7 @@ def _object_jobs(
         if not plan.pushes:
             continue
         receiver = row.emsp or target.broadcast_to()
-        job = _job(delivery, plan, url, owner=row.owner, receiver=receiver)
+        job = job_for(delivery, plan, url, owner=row.owner, receiver=receiver)
         job.whole = whole
         job.exact_url = module == "cdrs"
         yield job
@@ -246,7 +246,7 @@ def _plans(
     return plan, plan_for(document, {}, path=path, manner=manner, whole=True)
 
 
-def _job(
+def job_for(
     delivery: Delivery,
     plan: Plan,
     url: str,
@@ -254,6 +254,7 @@ def _job(
     owner: Party | None,
     receiver: Party | None,
 ) -> Job:
+    """Return the job to send what a plan says, from a party of ours to one of the partner's."""
     return Job(
         module=delivery.module,
         object_id=delivery.object_id,
@@ -343,7 +344,7 @@ def _command_jobs(target: Target, deliveries: dict[int, Delivery]) -> Iterator[J
         location = command.location
         owner = Party(location.country_code, location.party_id) if location else _asked(command)
         receiver = _asker(command) or target.broadcast_to()
-        job = _job(delivery, plan, command.response_url, owner=owner, receiver=receiver)
+        job = job_for(delivery, plan, command.response_url, owner=owner, receiver=receiver)
         job.exact_url = True
         yield job
 

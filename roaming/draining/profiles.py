@@ -9,7 +9,7 @@ from cpo_platform.common import clock
 from cpo_platform.common.shapes import ActiveChargingProfile, parse
 from roaming import visibility
 from roaming.client import Party, endpoint_url
-from roaming.draining.jobs import Job, Target, gave_up
+from roaming.draining.jobs import Job, Target, gave_up, job_for
 from roaming.models import Delivery, ProfileRequest
 from roaming.ocpi.common.shapes import Json, ProfileShapes
 from roaming.ocpi.pushing import Plan, Push
@@ -78,13 +78,4 @@ def _result(shapes: ProfileShapes, request: ProfileRequest) -> Json:
 def _job(delivery: Delivery, plan: Plan, url: str, session: Session) -> Job:
     owner = Party(session.country_code, session.party_id)
     emsp = Party(session.token_country_code, session.token_party_id)
-    return Job(
-        module=delivery.module,
-        object_id=delivery.object_id,
-        delivery=delivery,
-        was_uncertain=bool(delivery.sent.get("uncertain")),
-        plan=plan,
-        url=url,
-        sender=owner,
-        receiver=emsp,
-    )
+    return job_for(delivery, plan, url, owner=owner, receiver=emsp)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from cpo_platform.common.http import UnsafeUrl, check_url
 from cpo_platform.common.shapes import ActiveChargingProfile, ChargingProfile, plain
@@ -23,6 +23,7 @@ from roaming.models import (
     ProfileResult,
 )
 from roaming.operations import feed
+from roaming.operations.places import of_party
 from sessions_app.models import Session, SessionStatus
 
 # After so long without a result the eMSP may think that none will come.
@@ -75,7 +76,7 @@ def receive_profile_call(
         # Locked, so that requests at the same time are counted one after the other.
         session = (
             visibility.sessions_for(partner, now=now)
-            .filter(_of(receiver), ocpi_id=session_id)
+            .filter(of_party(receiver), ocpi_id=session_id)
             .order_by("id")
             .select_for_update(of=("self",))
             .first()
@@ -97,13 +98,6 @@ def receive_profile_call(
         )
         wake.profile_request(request.pk)
     return ProfileReception("ACCEPTED", request_id=request.pk)
-
-
-def _of(receiver: tuple[str, str] | None) -> Q:
-    if receiver is None:
-        return Q()
-    country_code, party_id = receiver
-    return Q(country_code=country_code, party_id=party_id)
 
 
 def _refuse(partner: Partner, session: Session, now: datetime) -> ProfileReception | None:

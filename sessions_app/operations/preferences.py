@@ -9,22 +9,17 @@ from decimal import Decimal
 from enum import StrEnum
 
 from django.db import transaction
-from django.db.models import Q
 
 from cpo_platform.common.shapes import CdrToken, ChargingPreferences, plain
-from locations.models import Capability, Connector, Evse, PowerType
+from locations.models import Capability, Connector, Evse
 from sessions_app.models import Session, SessionStatus, Token
 from sessions_app.own_tariffs import for_token
-from tariffs.models import TariffType
+from tariffs.models import ORDINARY_TYPES, valid_at
 
 REGULAR = "REGULAR"
-# The types of tariff that are for every session, the more specific first.
-ORDINARY_TYPES = (TariffType.REGULAR.value, "")
 # Charging later, when it is cheap or green, takes the time until the driver leaves, and knowing
 # how much may be left for then.
 DEFERRING = frozenset(["CHEAP", "GREEN"])
-
-_PHASES = {PowerType.AC_2_PHASE: 2, PowerType.AC_2_PHASE_SPLIT: 2, PowerType.AC_3_PHASE: 3}
 
 
 class PreferencesResult(StrEnum):
@@ -107,11 +102,7 @@ def supports(
     """
     if profile_type == REGULAR:
         return True
-    tariffs = connector.tariffs.in_use().filter(
-        Q(start_date_time__isnull=True) | Q(start_date_time__lte=now),
-        Q(end_date_time__isnull=True) | Q(end_date_time__gt=now),
-        type=f"PROFILE_{profile_type}",
-    )
+    tariffs = connector.tariffs.in_use().filter(valid_at(now), type=f"PROFILE_{profile_type}")
     return bool(for_token(list(tariffs), token))
 
 
@@ -144,12 +135,4 @@ def _can_be_done(connector: Connector, wanted: ChargingPreferences, now: datetim
     if wanted.departure_time is None:
         return True
     hours = Decimal((wanted.departure_time - now).total_seconds()) / 3600
-    return hours > 0 and (wanted.energy_need or 0) <= _power_kw(connector) * hours
-
-
-def _power_kw(connector: Connector) -> Decimal:
-    phases = _PHASES.get(PowerType(connector.power_type), 1)
-    watts = connector.max_electric_power or (
-        connector.max_voltage * connector.max_amperage * phases
-    )
-    return Decimal(watts) / 1000
+    return hours > 0 and (wanted.energy_need or 0) <= connector.power_kw * hours

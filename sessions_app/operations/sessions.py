@@ -30,14 +30,13 @@ from sessions_app.models import (
 )
 from sessions_app.operations.cdrs import issue_cdr
 from sessions_app.operations.preferences import (
-    ORDINARY_TYPES,
     default_preferences,
     tariff_types,
 )
 from sessions_app.operations.settlement import dimensions_json, reprice
 from sessions_app.own_tariffs import for_token
 from sessions_app.signals import session_changed
-from tariffs.models import Tariff
+from tariffs.models import ORDINARY_TYPES, Tariff, best_of
 from tariffs.operations import shape_of as tariff_shape_of
 from tariffs.pricing.results import ChargingPeriod as PricedPeriod
 
@@ -253,14 +252,7 @@ def tariff_for(
     Of the first of the types that it has: REGULAR goes before untyped, since it is the more
     specific (OCPI 2.2.1, mod_tariffs, TariffType).
     """
-    valid = [
-        tariff
-        for tariff in for_token(_whole_tariffs(connector), token)
-        if tariff.type in types
-        and (tariff.start_date_time is None or tariff.start_date_time <= now)
-        and (tariff.end_date_time is None or now < tariff.end_date_time)
-    ]
-    return min(valid, key=lambda tariff: (types.index(tariff.type), tariff.ocpi_id), default=None)
+    return best_of(for_token(_whole_tariffs(connector), token), types=types, now=now)
 
 
 def _whole_tariffs(connector: Connector) -> list[Tariff]:

@@ -14,7 +14,6 @@ from sessions_app.models import AuthMethod, Cdr, Session, SimulatedStation
 from sessions_app.operations import sessions
 from sessions_app.simulator.car import Charge
 from sessions_app.simulator.stations import Impossible
-from sessions_app.simulator.steps import connector_power_kw
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _power(connector: Connector, visit: Visit) -> Decimal:
     power = visit.power_kw
     if power is None:
         power = (visit.energy_kwh / hours).quantize(Decimal("0.0001"), ROUND_HALF_UP)
-    most = connector_power_kw(connector)
+    most = connector.power_kw
     if power > most:
         raise Impossible(
             f"connector {connector.ocpi_id} of EVSE {connector.evse.uid} gives {most:f} kW: "

@@ -15,7 +15,7 @@ from cpo_platform.common.clock import truncate
 from cpo_platform.common.json import format_datetime
 from cpo_platform.common.shapes import CdrToken, ChargingProfile, parse, parse_datetime, plain
 from locations import operations as locations
-from locations.models import Connector, PowerType, Status
+from locations.models import PowerType, Status
 from sessions_app.metering import Reading
 from sessions_app.models import Session, SessionStatus, SimulatedStation
 from sessions_app.operations import profiles, reservations, sessions
@@ -31,24 +31,7 @@ LEAVES_AFTER_FULL = timedelta(minutes=10)
 
 AC_CAR = (Decimal(11), Decimal(20))
 DC_CAR = (Decimal(120), Decimal(35))
-PHASES = {
-    PowerType.AC_1_PHASE: 1,
-    PowerType.AC_2_PHASE: 2,
-    PowerType.AC_2_PHASE_SPLIT: 2,
-    PowerType.AC_3_PHASE: 3,
-    PowerType.DC: 1,
-}
 OUT_OF_SERVICE = (Status.INOPERATIVE, Status.OUTOFORDER, Status.PLANNED, Status.REMOVED)
-
-
-def connector_power_kw(connector: Connector) -> Decimal:
-    """Return what a connector can give, in kW."""
-    watts = connector.max_electric_power or (
-        connector.max_voltage
-        * connector.max_amperage
-        * PHASES.get(PowerType(connector.power_type), 1)
-    )
-    return Decimal(watts) / 1000
 
 
 def ongoing(station: SimulatedStation) -> Session | None:
@@ -186,9 +169,9 @@ def limits(station: SimulatedStation, session: Session) -> Limits:
     profile = told.get("profile") if told.get("session_id") == session.pk else None
     local = told.get("local_limit_w")
     return Limits(
-        capacity_w=connector_power_kw(connector) * 1000,
+        capacity_w=connector.power_kw * 1000,
         volts=connector.max_voltage,
-        phases=PHASES.get(PowerType(connector.power_type), 1),
+        phases=connector.phases,
         started=session.start_date_time,
         profile=parse(ChargingProfile, profile) if profile else None,
         local_limit_w=None if local is None else Decimal(local),

@@ -119,12 +119,24 @@ class PriceComponent:
     """Price one dimension: per kWh, per hour, or once for FLAT.
 
     `vat` is a percentage. `step_size` counts Wh or seconds; 0 and 1 mean no rounding that matters.
+    `grace_period` is ours, OCPI has no such thing: seconds of parking, added up over the session,
+    that cost nothing before PARKING_TIME is charged (`tariffs.pricing.grace`).
+
+    Raises:
+        InvalidTariff: a grace period of another dimension, or a negative one.
     """
 
     type: TariffDimensionType
     price: Decimal
     vat: Decimal | None = None
     step_size: int = 1
+    grace_period: int = 0
+
+    def __post_init__(self) -> None:
+        if self.grace_period < 0:
+            raise InvalidTariff("grace_period: must not be negative")
+        if self.grace_period and self.type is not TariffDimensionType.PARKING_TIME:
+            raise InvalidTariff("grace_period: only PARKING_TIME has one")
 
     def to_json(self) -> dict[str, Any]:
         """Return the OCPI 2.3.0 shape with numbers as strings."""
@@ -134,6 +146,7 @@ class PriceComponent:
                 "price": _text(self.price),
                 "vat": _text(self.vat),
                 "step_size": self.step_size,
+                "grace_period": self.grace_period or None,
             }
         )
 
@@ -152,6 +165,7 @@ class PriceComponent:
             price=_required(data, "price"),
             vat=_decimal(data, "vat"),
             step_size=step_size,
+            grace_period=_integer(data, "grace_period") or 0,
         )
 
 

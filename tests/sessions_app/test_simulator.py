@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from cpo_platform.common import clock
+from cpo_platform.common.locks import advisory_lock
 from locations import operations as locations
 from locations.models import Connector, Evse, Status
 from sessions_app import tasks
@@ -26,7 +27,6 @@ from sessions_app.simulator import SimulatedStations
 from sessions_app.simulator.car import Charge
 from sessions_app.simulator.history import Visit, play_session
 from sessions_app.simulator.stations import Impossible
-from sessions_app.simulator.steps import connector_power_kw
 from sessions_app.simulator.traffic import keep_busy
 from sessions_app.stations import (
     StartRequest,
@@ -556,7 +556,7 @@ def test_task_is_left_out_while_another_runs(monkeypatch: pytest.MonkeyPatch) ->
     start(ConnectorFactory())
     monkeypatch.setattr(clock, "now", lambda: second(2))
 
-    with ThreadPoolExecutor(1) as pool, tasks._alone() as alone:
+    with ThreadPoolExecutor(1) as pool, advisory_lock(tasks.LOCK) as alone:
         assert alone
 
         def run() -> None:
@@ -738,4 +738,4 @@ def test_power_of_a_connector_is_that_of_its_phases_or_its_limit(
         power_type=power_type, max_voltage=230, max_amperage=32, max_electric_power=limit
     )
 
-    assert connector_power_kw(row) == Decimal(expected)
+    assert row.power_kw == Decimal(expected)

@@ -38,20 +38,24 @@ def rows(sql: str, params: Sequence[Any], *, binary: bool = False) -> list[tuple
     watched = connection.queries_logged or connection.execute_wrappers
     if raw.autocommit and not watched:
         statements = _statements.setdefault(raw, {})
-        if len(statements) < MOST_PREPARED:
-            with connection.wrap_database_errors:
-                return _straight(raw, statements, sql, params, Format.BINARY if binary else 0)
+        with connection.wrap_database_errors:
+            found = _straight(raw, statements, sql, params, Format.BINARY if binary else 0)
+        if found is not None:
+            return found
     return _by_cursor(raw, sql, params, binary=binary)
 
 
 def _straight(
     raw: _Connection, statements: _Statements, sql: str, params: Sequence[Any], form: int
-) -> list[tuple[Any, ...]]:
+) -> list[tuple[Any, ...]] | None:
+    """Return the rows; None: the query is not prepared, and there is no room for another."""
     transformer = Transformer(raw)
     values = transformer.dump_sequence(params, [PyFormat.AUTO] * len(params))
     types = transformer.types or ()
     name = statements.get((sql, types))
     if name is None:
+        if len(statements) >= MOST_PREPARED:
+            return None
         name = f"cpo_{len(statements)}".encode()
         result = raw.pgconn.prepare(name, _numbered(sql), types)
         _check(raw, result, ExecStatus.COMMAND_OK)

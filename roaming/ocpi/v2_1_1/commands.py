@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from cpo_platform.common.shapes import CdrToken, DateTime, Shape, Url, ci_string, parse
+from cpo_platform.common.shapes import DateTime, Shape, Url, ci_string, parse
 from roaming.ocpi.common.shapes import Owner
 from roaming.ocpi.v2_1_1.tokens import read_token
 from roaming.operations.commands import (
@@ -13,7 +13,6 @@ from roaming.operations.commands import (
     StopSessionRequest,
     UnlockConnectorRequest,
 )
-from sessions_app.shapes import TokenShape
 
 RESULTS = frozenset(["NOT_SUPPORTED", "REJECTED", "ACCEPTED", "TIMEOUT", "UNKNOWN_SESSION"])
 
@@ -46,7 +45,7 @@ def read_start_session(document: object, owner: Owner | None) -> StartSessionReq
     request = parse(_StartSession, document)
     return StartSessionRequest(
         response_url=request.response_url,
-        token=_cdr_token(read_token(request.token, owner)),
+        token=read_token(request.token, owner).cdr_token,
         location_id=request.location_id,
         evse_uid=request.evse_uid,
         connector_id=None,
@@ -64,7 +63,7 @@ def read_reserve_now(document: object, owner: Owner | None) -> ReserveNowRequest
     request = parse(_ReserveNow, document)
     return ReserveNowRequest(
         response_url=request.response_url,
-        token=_cdr_token(read_token(request.token, owner)),
+        token=read_token(request.token, owner).cdr_token,
         group_id="",
         expiry_date=request.expiry_date,
         reservation_id=str(request.reservation_id),
@@ -89,13 +88,3 @@ def render_command_response(result: str, _timeout: int, _message: str) -> dict[s
 def render_command_result(result: str, _message: str) -> dict[str, Any]:
     """Return the result of a command; 2.1.1 has no name for most reasons to refuse."""
     return {"result": result if result in RESULTS else "REJECTED"}
-
-
-def _cdr_token(token: TokenShape) -> CdrToken:
-    return CdrToken(
-        country_code=token.country_code,
-        party_id=token.party_id,
-        uid=token.uid,
-        type=token.type,
-        contract_id=token.contract_id,
-    )

@@ -26,7 +26,7 @@ from roaming.ocpi.common.rendering import (
     schedule,
     six_decimals,
 )
-from tariffs.models import Tariff, TariffType
+from tariffs.models import ORDINARY_TYPES, Tariff, best_of
 
 Json = dict[str, Any]
 
@@ -161,17 +161,8 @@ def active_tariff(tariffs: Iterable[Tariff], audience: Audience) -> Tariff | Non
 
     As `sessions_app.operations.sessions` chooses it: REGULAR before untyped, then by id.
     """
-    valid = [tariff for tariff in tariffs if audience.sees(tariff) and _applies(tariff, audience)]
-    return min(valid, key=lambda tariff: (tariff.type == "", tariff.ocpi_id), default=None)
-
-
-def _applies(tariff: Tariff, audience: Audience) -> bool:
-    return (
-        tariff.deleted_at is None
-        and tariff.type in ("", TariffType.REGULAR)
-        and (tariff.start_date_time is None or tariff.start_date_time <= audience.now)
-        and (tariff.end_date_time is None or audience.now < tariff.end_date_time)
-    )
+    own = (row for row in tariffs if audience.sees(row) and row.deleted_at is None)
+    return best_of(own, types=ORDINARY_TYPES, now=audience.now)
 
 
 def _evse(row: Evse, audience: Audience) -> Json:

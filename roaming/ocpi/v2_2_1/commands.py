@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from cpo_platform.common.shapes import CdrToken, DateTime, Shape, Url, ci_string, parse
+from cpo_platform.common.shapes import DateTime, Shape, Url, ci_string, parse
 from roaming.ocpi.common.shapes import Owner
 from roaming.operations.commands import (
     CancelReservationRequest,
@@ -57,7 +57,7 @@ def read_reserve_now(document: object, _owner: Owner | None = None) -> ReserveNo
     request = parse(_ReserveNow, document)
     return ReserveNowRequest(
         response_url=request.response_url,
-        token=_cdr_token(request.token),
+        token=request.token.cdr_token,
         group_id=request.token.group_id or "",
         expiry_date=request.expiry_date,
         reservation_id=request.reservation_id,
@@ -80,21 +80,11 @@ def read_unlock_connector(document: object) -> UnlockConnectorRequest:
     )
 
 
-def _cdr_token(token: TokenShape) -> CdrToken:
-    return CdrToken(
-        country_code=token.country_code,
-        party_id=token.party_id,
-        uid=token.uid,
-        type=token.type,
-        contract_id=token.contract_id,
-    )
-
-
 def read_start_session(document: object, _owner: Owner | None = None) -> StartSessionRequest:
     request = parse(_StartSession, document)
     return StartSessionRequest(
         response_url=request.response_url,
-        token=_cdr_token(request.token),
+        token=request.token.cdr_token,
         location_id=request.location_id,
         evse_uid=request.evse_uid,
         connector_id=request.connector_id,

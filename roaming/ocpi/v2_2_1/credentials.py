@@ -18,6 +18,7 @@ from roaming.operations.partners import TheirCredentials, TheirRole
 
 
 class CredentialsRole(Shape):
+    role: str
     business_details: BusinessDetails
     party_id: PartyId
     country_code: CountryCode
@@ -40,6 +41,14 @@ class _Credentials(Shape):
     def _roles_differ(self) -> "_Credentials":
         refuse_doubles([(role.role, role.country_code, role.party_id) for role in self.roles])
         return self
+
+
+def their_roles(roles: Iterable[CredentialsRole]) -> tuple[TheirRole, ...]:
+    """Return the roles of a partner as the operations take them."""
+    return tuple(
+        TheirRole(role.role, role.country_code, role.party_id, role.business_details)
+        for role in roles
+    )
 
 
 def refuse_doubles(roles: Iterable[tuple[str, str, str]]) -> None:
@@ -77,8 +86,5 @@ def read_credentials(document: object) -> TheirCredentials:
     return TheirCredentials(
         token=credentials.token,
         versions_url=credentials.url,
-        roles=tuple(
-            TheirRole(role.role, role.country_code, role.party_id, role.business_details)
-            for role in credentials.roles
-        ),
+        roles=their_roles(credentials.roles),
     )

@@ -9,11 +9,9 @@ from roaming.ocpi.v2_2_1.credentials import (
     CredentialsRole,
     CredentialsToken,
     refuse_doubles,
-    render_credentials,
+    their_roles,
 )
-from roaming.operations.partners import TheirCredentials, TheirRole
-
-__all__ = ["read_credentials", "render_credentials"]
+from roaming.operations.partners import TheirCredentials
 
 # A hub lists every party that it can reach.
 MOST_ROLES = 5000
@@ -43,9 +41,6 @@ def read_credentials(document: object) -> TheirCredentials:
     return TheirCredentials(
         token=credentials.token,
         versions_url=credentials.url,
-        roles=tuple(
-            TheirRole(role.role, role.country_code, role.party_id, role.business_details)
-            for role in credentials.roles
-        ),
+        roles=their_roles(credentials.roles),
         hub_party_id=credentials.hub_party_id or "",
     )

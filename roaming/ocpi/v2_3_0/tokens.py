@@ -3,18 +3,9 @@
 from cpo_platform.common.json import format_datetime
 from cpo_platform.common.shapes import parse
 from roaming.ocpi.common.shapes import Owner
-from roaming.ocpi.v2_2_1.tokens import read_token_patch, render_location_references
 from sessions_app.models import Token
 from sessions_app.operations.tokens import token_document
 from sessions_app.shapes import TokenShape
-
-__all__ = [
-    "read_token",
-    "read_token_patch",
-    "render_location_references",
-    "render_token",
-    "token_type",
-]
 
 
 def token_type(canonical: str) -> str:

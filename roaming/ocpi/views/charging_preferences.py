@@ -6,6 +6,7 @@ from roaming import visibility
 from roaming.ocpi.common.envelope import Request, Response
 from roaming.ocpi.common.errors import NotFound
 from roaming.ocpi.views.base import OcpiView
+from roaming.operations.places import of_party
 from sessions_app.operations import preferences
 
 
@@ -20,10 +21,9 @@ class ChargingPreferencesView(OcpiView):
         shapes = self.spec.shapes.charging_profiles
         assert shapes is not None  # noqa: S101  only versions that have them route here
         wanted = shapes.read_preferences(request.data)
-        rows = visibility.sessions_for(self.caller.partner, now=self.now).filter(ocpi_id=session_id)
-        if self.route.receiver is not None:
-            country_code, party_id = self.route.receiver
-            rows = rows.filter(country_code=country_code, party_id=party_id)
+        rows = visibility.sessions_for(self.caller.partner, now=self.now).filter(
+            of_party(self.route.receiver), ocpi_id=session_id
+        )
         session = rows.order_by("id").first()
         if session is None:
             raise NotFound(f"session {session_id} is not known")

@@ -12,6 +12,7 @@ from roaming.ocpi.common.pagination import PageRequest, read_page
 from roaming.ocpi.dialects import adapt, dialect_of
 from roaming.ocpi.documents import Listing, Page, Rows
 from roaming.ocpi.views.base import OcpiView
+from roaming.operations.places import of_party
 
 # How long the SQL of a list is used again for a partner that has not changed. It holds the moment
 # it was made for; the rows are read anew each time.
@@ -90,11 +91,8 @@ class ListView(OcpiView):
         return wanted
 
     def _rows(self, asked: PageRequest) -> Rows:
-        rows = self.visible()
-        if self.route.receiver is not None:
-            # A request to one of our parties is answered with that party's objects.
-            country_code, party_id = self.route.receiver
-            rows = rows.filter(country_code=country_code, party_id=party_id)
+        # A request to one of our parties is answered with that party's objects.
+        rows = self.visible().filter(of_party(self.route.receiver))
         if asked.date_from is not None:
             rows = rows.filter(last_updated__gte=asked.date_from)
         if asked.date_to is not None:

@@ -12,6 +12,7 @@ from roaming.ocpi.common.envelope import Request, Response
 from roaming.ocpi.common.errors import NotFound
 from roaming.ocpi.dialects import adapt, dialect_of
 from roaming.ocpi.views.base import OcpiView
+from roaming.operations.places import of_party
 
 logger = logging.getLogger(__name__)
 
@@ -57,10 +58,9 @@ class LocationView(OcpiView):
 
     def _location(self, location_id: str) -> str:
         partner = self.caller.partner
-        rows = visibility.locations_for(partner, now=self.now).filter(ocpi_id=location_id)
-        if self.route.receiver is not None:
-            country_code, party_id = self.route.receiver
-            rows = rows.filter(country_code=country_code, party_id=party_id)
+        rows = visibility.locations_for(partner, now=self.now).filter(
+            of_party(self.route.receiver), ocpi_id=location_id
+        )
         # Two of our parties may use one id; without a receiver the older object answers.
         found = rows.order_by("id").values_list("id", "last_updated").first()
         unknown = NotFound(f"unknown location {location_id}", status_code=UNKNOWN_LOCATION)
