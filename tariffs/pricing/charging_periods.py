@@ -1,43 +1,32 @@
 """Turn pieces into the charging periods of an OCPI Session or CDR."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from fractions import Fraction
 
-from cpo_platform.common.money import to_decimals
+from cpo_platform.common.money import trimmed
+from tariffs.pricing.compiled import CompiledTariff
+from tariffs.pricing.exact import MICROS_PER_HOUR, RunningShare, moment_of, unscaled
 from tariffs.pricing.results import CdrDimension, CdrDimensionType, ChargingPeriod
 from tariffs.pricing.steps import Choice
 from tariffs.pricing.taxes import EXACT_PLACES
-from tariffs.pricing.types import Tariff
+
+_TIMES = (
+    CdrDimensionType.TIME,
+    CdrDimensionType.PARKING_TIME,
+    CdrDimensionType.RESERVATION_TIME,
+)
 
 
-def charging_periods(tariff: Tariff, choices: Sequence[Choice]) -> tuple[ChargingPeriod, ...]:
+def charging_periods(choices: Sequence[Choice], energy_places: int) -> tuple[ChargingPeriod, ...]:
     """Return one period per time with the same active components (OCPI 2.3.0, mod_cdrs).
 
-    Every period names the tariff: a period without one would say that no tariff is relevant.
-    Power and current are given when the tariff has restrictions on them, so that the receiver can
-    compute the price again. The volumes of a dimension add up to its exact total.
+    A period names the tariff that is relevant in it; one without says that none is, as in the free
+    time before parking is charged, where a partner must not price it. Power and current are
+    given when the tariff has restrictions on them, so that the receiver can compute the price
+    again. The volumes of a dimension add up to its exact total.
     """
-    groups = _groups(choices)
-    energy = to_decimals((_energy(group) for group in groups), EXACT_PLACES)
-    dimensions: list[list[CdrDimension]] = [
-        [CdrDimension(CdrDimensionType.ENERGY, volume)] if volume else [] for volume in energy
-    ]
-    for kind in (
-        CdrDimensionType.TIME,
-        CdrDimensionType.PARKING_TIME,
-        CdrDimensionType.RESERVATION_TIME,
-    ):
-        indexes = [index for index, group in enumerate(groups) if _kind_of_time(group[0]) is kind]
-        hours = to_decimals((_hours(groups[index]) for index in indexes), EXACT_PLACES)
-        for index, volume in zip(indexes, hours, strict=True):
-            dimensions[index].append(CdrDimension(kind, volume))
-    for group, volumes in zip(groups, dimensions, strict=True):
-        volumes.extend(_extremes(tariff, group))
-    return tuple(
-        ChargingPeriod(group[0].piece.start, tuple(volumes), tariff.id)
-        for group, volumes in zip(groups, dimensions, strict=True)
-    )
+    hours = {kind: RunningShare(MICROS_PER_HOUR) for kind in _TIMES}
+    return tuple(_period(group, hours, energy_places) for group in _groups(choices))
 
 
 def total_volume(periods: Iterable[ChargingPeriod], kind: CdrDimensionType) -> Decimal:
@@ -53,53 +42,70 @@ def total_volume(periods: Iterable[ChargingPeriod], kind: CdrDimensionType) -> D
     )
 
 
-def _groups(choices: Sequence[Choice]) -> list[list[Choice]]:
-    groups: list[list[Choice]] = []
-    # A moment without time or energy is no period, unless there is nothing else.
-    for choice in [c for c in choices if c.piece.seconds or c.piece.energy] or choices[:1]:
-        if groups and _same_period(groups[-1][-1], choice):
-            groups[-1].append(choice)
-        else:
-            groups.append([choice])
-    return groups
-
-
-def _same_period(earlier: Choice, later: Choice) -> bool:
-    return (
-        earlier.piece.end == later.piece.start
-        and _kind_of_time(earlier) is _kind_of_time(later)
-        and earlier.piece.segment.phase is later.piece.segment.phase
-        and (earlier.time, earlier.energy) == (later.time, later.energy)
-    )
-
-
-def _kind_of_time(choice: Choice) -> CdrDimensionType:
+def kind_of_time(choice: Choice) -> CdrDimensionType:
+    """Return what the time of a piece is told as."""
     segment = choice.piece.segment
     if segment.phase.is_reservation:
         return CdrDimensionType.RESERVATION_TIME
     return CdrDimensionType.TIME if segment.requesting_power else CdrDimensionType.PARKING_TIME
 
 
-def _energy(group: Iterable[Choice]) -> Fraction:
-    return sum((choice.piece.energy for choice in group), Fraction(0))
+def _period(
+    group: Sequence[Choice], hours: dict[CdrDimensionType, RunningShare], energy_places: int
+) -> ChargingPeriod:
+    first = group[0]
+    kind = kind_of_time(first)
+    energy = sum(choice.piece.energy for choice in group)
+    micros = sum(choice.piece.end - choice.piece.start for choice in group)
+    volume = unscaled(hours[kind].next(micros * 10**EXACT_PLACES), EXACT_PLACES)
+    dimensions = [CdrDimension(kind, volume)]
+    if energy:
+        dimensions.insert(0, CdrDimension(CdrDimensionType.ENERGY, unscaled(energy, energy_places)))
+    if first.tariff is not None:
+        dimensions.extend(_extremes(first.tariff, group))
+    names_tariff = first.tariff is not None and first.free is None
+    return ChargingPeriod(
+        moment_of(first.piece.start),
+        tuple(dimensions),
+        first.tariff.tariff.id if first.tariff is not None and names_tariff else "",
+    )
 
 
-def _hours(group: Iterable[Choice]) -> Fraction:
-    return sum((choice.piece.seconds for choice in group), Fraction(0)) / 3600
+def _groups(choices: Sequence[Choice]) -> Iterator[list[Choice]]:
+    group: list[Choice] = []
+    # A moment without time or energy is no period, unless there is nothing else.
+    for choice in [c for c in choices if c.piece.micros or c.piece.energy] or choices[:1]:
+        if group and not _same_period(group[-1], choice):
+            yield group
+            group = []
+        group.append(choice)
+    if group:
+        yield group
 
 
-def _extremes(tariff: Tariff, group: Sequence[Choice]) -> Iterable[CdrDimension]:
+def _same_period(earlier: Choice, later: Choice) -> bool:
+    return (
+        earlier.piece.end == later.piece.start
+        and earlier.tariff is later.tariff
+        and earlier.time is later.time
+        and earlier.energy is later.energy
+        and earlier.free is later.free
+        and earlier.piece.segment.phase is later.piece.segment.phase
+        and kind_of_time(earlier) is kind_of_time(later)
+    )
+
+
+def _extremes(tariff: CompiledTariff, group: Sequence[Choice]) -> Iterator[CdrDimension]:
     segments = [choice.piece.segment for choice in group]
-    restrictions = [element.restrictions for element in tariff.elements]
     if segments[0].phase.is_reservation:
         return
-    if any((r.min_current, r.max_current) != (None, None) for r in restrictions):
+    if tariff.bounds.current:
         yield from _extreme(
             [segment.current for segment in segments],
             CdrDimensionType.MIN_CURRENT,
             CdrDimensionType.MAX_CURRENT,
         )
-    if any((r.min_power, r.max_power) != (None, None) for r in restrictions):
+    if tariff.bounds.power:
         yield from _extreme(
             [segment.power for segment in segments],
             CdrDimensionType.MIN_POWER,
@@ -109,9 +115,9 @@ def _extremes(tariff: Tariff, group: Sequence[Choice]) -> Iterable[CdrDimension]
 
 def _extreme(
     values: Sequence[Decimal | None], lowest: CdrDimensionType, highest: CdrDimensionType
-) -> Iterable[CdrDimension]:
+) -> Iterator[CdrDimension]:
     known = [value for value in values if value is not None]
     # Extremes of a part of the period would not be those of the period.
     if len(known) == len(values):
-        yield CdrDimension(lowest, min(known))
-        yield CdrDimension(highest, max(known))
+        yield CdrDimension(lowest, trimmed(min(known)))
+        yield CdrDimension(highest, trimmed(max(known)))

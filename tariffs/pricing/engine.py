@@ -1,24 +1,36 @@
 """Price a session: the one place where use becomes money. `docs/pricing.md` has the reasoning."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
-from fractions import Fraction
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from cpo_platform.common.money import Price, add_prices, to_decimal
+from cpo_platform.common.money import Price, add_prices
 from tariffs.pricing import explain, taxes
-from tariffs.pricing.charging_periods import charging_periods, total_volume
-from tariffs.pricing.periods import Piece, cut
-from tariffs.pricing.restrictions import find_component
+from tariffs.pricing.amounts import Amount, amounts_of, price_of
+from tariffs.pricing.charging_periods import charging_periods, kind_of_time
+from tariffs.pricing.compiled import CompiledTariff, Moment, compiled
+from tariffs.pricing.exact import (
+    MICROS_PER_HOUR,
+    micros_of,
+    moment_of,
+    rounded_ratio,
+    unscaled,
+)
+from tariffs.pricing.periods import Piece, cut, energy_places, marks_of
 from tariffs.pricing.results import (
     CdrDimensionType,
-    ComponentUse,
     LineKind,
     PricedSession,
     PriceLine,
 )
-from tariffs.pricing.steps import STEPS_PER_UNIT, Choice, Stretch, apply_step_sizes, measure
+from tariffs.pricing.steps import Choice, Use, apply_step_sizes, measure
+from tariffs.pricing.taxes import EXACT_PLACES
 from tariffs.pricing.types import (
+    InvalidTariff,
     Phase,
     Segment,
     Tariff,
@@ -27,153 +39,258 @@ from tariffs.pricing.types import (
 )
 
 
-def price_session(*, tariff: Tariff, segments: Sequence[Segment], time_zone: str) -> PricedSession:
+@dataclass(frozen=True, slots=True)
+class TariffSwitch:
+    """Say that a session is priced by another tariff from a moment on, or by none.
+
+    Source: OCPI 2.2.1, mod_sessions, set charging preferences (another preference may be another
+    tariff); mod_cdrs, ChargingPeriod.tariff_id (absent: no tariff is relevant).
+
+    Raises:
+        InvalidTariff: the moment is naive.
+    """
+
+    at: datetime
+    tariff: Tariff | None
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise InvalidTariff("at: must be an aware datetime")
+        object.__setattr__(self, "at", self.at.astimezone(UTC))
+
+
+def price_session(
+    *,
+    tariff: Tariff | None,
+    segments: Sequence[Segment],
+    time_zone: str,
+    switches: Sequence[TariffSwitch] = (),
+) -> PricedSession:
     """Return the price of the given segments, with the explanation of every amount.
 
     An open session is priced by its segments so far, step sizes included: as if it ended now.
     `segments` are in order of time, reservation first; `time_zone` is the IANA name of the
-    Location's zone. No segments, no cost.
+    Location's zone. No segments, no cost. `switches`, in order of time, name the tariffs that the
+    session goes on with: thresholds and step sizes are those of one session, FLAT is paid once, and
+    the price limits are those of the last tariff.
 
     Source: OCPI 2.3.0, mod_tariffs (restrictions, step_size, price limits) and mod_cdrs.
 
     Raises:
         InvalidSegment: the segments overlap or are not in order.
+        InvalidTariff: the tariffs have different currencies, or there is none at all.
         ZoneInfoNotFoundError: the time zone does not exist.
     """
-    zone = ZoneInfo(time_zone)
-    choices = [_choose(tariff, piece, zone) for piece in cut(tariff, segments, zone)]
-    stretches = apply_step_sizes(measure(choices))
-    amounts = taxes.prices(tariff, [(_amount(s), s.active.component.vat) for s in stretches])
-    priced = list(zip(stretches, amounts, strict=True))
-    lines = [_line(tariff, stretch, price, zone) for stretch, price in priced]
-    lines += _limit_lines(tariff, lines, segments)
-    periods = charging_periods(tariff, choices)
-    time = total_volume(periods, CdrDimensionType.TIME)
-    parking_time = total_volume(periods, CdrDimensionType.PARKING_TIME)
-    return PricedSession(
-        tariff_id=tariff.id,
-        currency=tariff.currency,
-        total_cost=add_prices(line.price for line in lines),
-        total_fixed_cost=_part(priced, TariffDimensionType.FLAT),
-        total_energy_cost=_part(priced, TariffDimensionType.ENERGY),
-        total_time_cost=_part(priced, TariffDimensionType.TIME),
-        total_parking_cost=_part(priced, TariffDimensionType.PARKING_TIME),
-        total_reservation_cost=add_prices(p for s, p in priced if s.is_reservation),
-        total_energy=sum((segment.energy for segment in segments), Decimal(0)),
-        total_time=time + parking_time,
-        total_parking_time=parking_time,
-        total_reservation_time=total_volume(periods, CdrDimensionType.RESERVATION_TIME),
-        components=_components(priced),
-        lines=tuple(lines),
-        charging_periods=periods,
-        remarks=_remarks(tariff, lines),
+    plan = _Plan.of(tariff, switches, time_zone)
+    if not segments:
+        return _priced(plan, (), [], [], segments, energy_places=0)
+    places = energy_places(plan.known, segments)
+    choices = tuple(_choices(plan, segments, places))
+    uses = measure(choices)
+    apply_step_sizes(uses, places)
+    return _priced(plan, choices, uses, amounts_of(uses, places), segments, energy_places=places)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Hold which tariff holds when: `tariffs[i]` until the switch at `moments[i]`."""
+
+    tariffs: tuple[CompiledTariff | None, ...]
+    moments: tuple[int, ...]
+    zone: ZoneInfo
+
+    @classmethod
+    def of(cls, tariff: Tariff | None, switches: Sequence[TariffSwitch], time_zone: str) -> "_Plan":
+        moments = tuple(micros_of(switch.at) for switch in switches)
+        if any(later <= earlier for earlier, later in pairwise(moments)):
+            raise InvalidTariff("switches: must be in order of time")
+        stated = (tariff, *(switch.tariff for switch in switches))
+        plan = cls(
+            tuple(compiled(item, time_zone) if item else None for item in stated),
+            moments,
+            ZoneInfo(time_zone),
+        )
+        currencies = {item.tariff.currency for item in plan.known}
+        if len(currencies) != 1:
+            raise InvalidTariff(
+                "currency: the tariffs of a session have one currency, not "
+                f"{', '.join(sorted(currencies)) or 'none'}"
+            )
+        return plan
+
+    @property
+    def known(self) -> list[CompiledTariff]:
+        return [tariff for tariff in self.tariffs if tariff is not None]
+
+    def at(self, micros: int) -> int:
+        """Return the place of the tariff that holds at a moment."""
+        return bisect_right(self.moments, micros) if self.moments else 0
+
+    def limiting(self, until: datetime) -> Tariff:
+        """Return the tariff whose limits count: the last one that held."""
+        held = [tariff for tariff in self.tariffs[: self.at(micros_of(until)) + 1] if tariff]
+        return (held or self.known)[-1].tariff
+
+
+def _choices(plan: _Plan, segments: Sequence[Segment], places: int) -> Iterator[Choice]:
+    marks = marks_of(plan.known, segments, zone=plan.zone, places=places, switches=plan.moments)
+    clocks: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for piece in cut(segments, marks, places):
+        place = plan.at(piece.start)
+        tariff = plan.tariffs[place]
+        if tariff is None:
+            yield Choice(piece, None, None, None, None, None)
+            continue
+        clock = clocks.get((place, piece.interval))
+        if clock is None:
+            clock = tariff.clock_cell(moment_of(piece.start).astimezone(plan.zone))
+            clocks[place, piece.interval] = clock
+        yield _choose(tariff, piece, clock, places)
+
+
+def _choose(
+    tariff: CompiledTariff, piece: Piece, clock: tuple[int, int, int], places: int
+) -> Choice:
+    segment = piece.segment
+    selection = tariff.selection(
+        Moment(
+            piece.start,
+            clock,
+            piece.kwh_before,
+            piece.micros_before,
+            segment.power,
+            segment.current,
+            segment.phase,
+        ),
+        places,
     )
-
-
-def _choose(tariff: Tariff, piece: Piece, zone: ZoneInfo) -> Choice:
     # A reservation is priced by TIME components whatever the vehicle does elsewhere.
-    charges_time = piece.segment.requesting_power or piece.segment.phase.is_reservation
-    time = TariffDimensionType.TIME if charges_time else TariffDimensionType.PARKING_TIME
-    state = piece.state(zone)
-    return Choice(
-        piece=piece,
-        flat=find_component(tariff, TariffDimensionType.FLAT, state),
-        time=find_component(tariff, time, state),
-        energy=find_component(tariff, TariffDimensionType.ENERGY, state),
+    if segment.requesting_power or segment.phase.is_reservation:
+        return Choice(piece, tariff, selection.flat, selection.time, selection.energy, None)
+    parking = selection.parking
+    if parking is not None and piece.parked_before < tariff.grace_of(parking):
+        return Choice(piece, tariff, selection.flat, None, selection.energy, parking)
+    return Choice(piece, tariff, selection.flat, parking, selection.energy, None)
+
+
+def _priced(
+    plan: _Plan,
+    choices: Sequence[Choice],
+    uses: Sequence[Use],
+    amounts: Sequence[Amount],
+    segments: Sequence[Segment],
+    *,
+    energy_places: int,
+) -> PricedSession:
+    parts: dict[object, list[Amount]] = {}
+    for use, amount in zip(uses, amounts, strict=True):
+        part = Phase.RESERVATION if use.is_reservation else use.active.component.type
+        parts.setdefault(part, []).append(amount)
+    limits = list(_limits(plan, price_of(amounts), segments))
+    total = limits[-1][1] if limits else price_of(amounts)
+    micros = dict.fromkeys(CdrDimensionType, 0)
+    for choice in choices:
+        micros[kind_of_time(choice)] += choice.piece.micros
+    hours = {kind: _hours(value) for kind, value in micros.items()}
+    parking = hours[CdrDimensionType.PARKING_TIME]
+    first = plan.known[0].tariff
+
+    def cost(part: object) -> Price:
+        return price_of(parts.get(part, ()))
+
+    return PricedSession(
+        tariff_id=first.id,
+        currency=first.currency,
+        total_cost=total,
+        total_fixed_cost=cost(TariffDimensionType.FLAT),
+        total_energy_cost=cost(TariffDimensionType.ENERGY),
+        total_time_cost=cost(TariffDimensionType.TIME),
+        total_parking_cost=cost(TariffDimensionType.PARKING_TIME),
+        total_reservation_cost=cost(Phase.RESERVATION),
+        total_energy=sum((segment.energy for segment in segments), Decimal(0)),
+        total_time=hours[CdrDimensionType.TIME] + parking,
+        total_parking_time=parking,
+        total_reservation_time=hours[CdrDimensionType.RESERVATION_TIME],
+        make_lines=lambda: (
+            *(_line(use, amount, energy_places) for use, amount in zip(uses, amounts, strict=True)),
+            *(line for line, _total in limits),
+        ),
+        make_periods=lambda: charging_periods(choices, energy_places),
+        remarks=_remarks(plan, amounts),
     )
 
 
-def _amount(stretch: Stretch) -> Fraction:
-    units = stretch.billed / STEPS_PER_UNIT[stretch.dimension]
-    return units * Fraction(stretch.active.component.price)
-
-
-def _line(tariff: Tariff, stretch: Stretch, price: Price, zone: ZoneInfo) -> PriceLine:
-    active = stretch.active
-    restrictions = tariff.elements[active.element].restrictions
+def _line(use: Use, amount: Amount, energy_places: int) -> PriceLine:
+    component = use.active.component
     return PriceLine(
-        kind=LineKind.COMPONENT,
-        start=stretch.start,
-        end=stretch.end,
-        price=price,
-        text=explain.line_text(stretch, restrictions, tariff.currency, zone),
-        dimension=stretch.dimension,
-        phase=stretch.phase,
-        element=active.element,
-        volume=_units(stretch.used, stretch.dimension),
-        billed_volume=_units(stretch.billed, stretch.dimension),
-        unit=explain.UNITS[stretch.dimension],
-        unit_price=active.component.price,
-        vat=active.component.vat,
-        remark=explain.step_remark(stretch),
+        kind=LineKind.GRACE if use.is_free else LineKind.COMPONENT,
+        start=moment_of(use.start),
+        end=moment_of(use.end),
+        price=amount.price(),
+        tariff=use.tariff.tariff,
+        zone=use.tariff.zone,
+        dimension=component.type,
+        phase=use.phase,
+        element=use.active.element,
+        volume=_volume(use.used, component.type, energy_places),
+        billed_volume=Decimal(0)
+        if use.is_free
+        else _volume(use.billed, component.type, energy_places),
+        unit=explain.UNITS[component.type],
+        unit_price=component.price,
+        vat=component.vat,
     )
 
 
-def _limit_lines(
-    tariff: Tariff, lines: Iterable[PriceLine], segments: Sequence[Segment]
-) -> list[PriceLine]:
-    """Return what the price limits change; the maximum has the last word.
+def _volume(units: int, dimension: TariffDimensionType, energy_places: int) -> Decimal:
+    """Return kWh, hours, or 1 for FLAT."""
+    if dimension is TariffDimensionType.FLAT:
+        return Decimal(units)
+    if dimension is TariffDimensionType.ENERGY:
+        return unscaled(units, energy_places)
+    return _hours(units)
+
+
+def _hours(micros: int) -> Decimal:
+    return unscaled(rounded_ratio(micros * 10**EXACT_PLACES, MICROS_PER_HOUR), EXACT_PLACES)
+
+
+def _limits(
+    plan: _Plan, total: Price, segments: Sequence[Segment]
+) -> Iterator[tuple[PriceLine, Price]]:
+    """Return what the price limits change, each with the new total; the maximum has the last word.
 
     The minimum is that of a charging session: an unused reservation does not reach for it.
     """
     if not segments:
-        return []
-    total = add_prices(line.price for line in lines)
-    added = []
+        return
+    tariff = plan.limiting(segments[-1].end)
     is_session = any(segment.phase is Phase.SESSION for segment in segments)
-    for kind, template, limit, limited in (
-        (LineKind.MIN_PRICE, explain.MIN_PRICE, tariff.min_price, taxes.raised),
-        (LineKind.MAX_PRICE, explain.MAX_PRICE, tariff.max_price, taxes.lowered),
+    for kind, limit, limited in (
+        (LineKind.MIN_PRICE, tariff.min_price, taxes.raised),
+        (LineKind.MAX_PRICE, tariff.max_price, taxes.lowered),
     ):
         if limit is None or (kind is LineKind.MIN_PRICE and not is_session):
             continue
         new_total = limited(total, limit)
         if new_total == total:
             continue
-        added.append(
-            PriceLine(
-                kind=kind,
-                start=segments[0].start,
-                end=segments[-1].end,
-                price=new_total + -total,
-                text=explain.limit_text(template, limit, tariff.currency),
-            )
+        line = PriceLine(
+            kind=kind,
+            start=segments[0].start,
+            end=segments[-1].end,
+            price=add_prices((new_total, -total)),
+            tariff=tariff,
+            zone=plan.zone,
         )
+        yield line, new_total
         total = new_total
-    return added
 
 
-def _part(priced: Iterable[tuple[Stretch, Price]], dimension: TariffDimensionType) -> Price:
-    return add_prices(
-        price
-        for stretch, price in priced
-        if stretch.dimension is dimension and not stretch.is_reservation
-    )
-
-
-def _components(priced: Iterable[tuple[Stretch, Price]]) -> tuple[ComponentUse, ...]:
-    groups: dict[tuple[int, TariffDimensionType], list[tuple[Stretch, Price]]] = {}
-    for stretch, price in priced:
-        groups.setdefault((stretch.active.element, stretch.dimension), []).append((stretch, price))
-    return tuple(
-        ComponentUse(
-            element=element,
-            dimension=dimension,
-            volume=_units(sum((s.used for s, _ in group), Fraction(0)), dimension),
-            billed_volume=_units(sum((s.billed for s, _ in group), Fraction(0)), dimension),
-            price=add_prices(price for _, price in group),
-        )
-        for (element, dimension), group in groups.items()
-    )
-
-
-def _units(volume: Fraction, dimension: TariffDimensionType) -> Decimal:
-    return to_decimal(volume / STEPS_PER_UNIT[dimension], taxes.EXACT_PLACES)
-
-
-def _remarks(tariff: Tariff, lines: Iterable[PriceLine]) -> tuple[str, ...]:
-    if not taxes.rates_are_unknown(tariff) or not any(line.net_amount for line in lines):
+def _remarks(plan: _Plan, amounts: Iterable[Amount]) -> tuple[str, ...]:
+    unknown = [tariff for tariff in plan.known if tariff.rates_are_unknown]
+    if not unknown or not any(amount.net for amount in amounts):
         return ()
-    if tariff.tax_included is TaxIncluded.YES:
+    if any(tariff.tariff.tax_included is TaxIncluded.YES for tariff in unknown):
         return (explain.TAX_RATE_UNKNOWN,)
     return (explain.TAX_TO_BE_ADDED,)

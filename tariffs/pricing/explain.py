@@ -64,6 +64,21 @@ def line_text(
     return f"{text}; {remark}" if remark else text
 
 
+def grace_text(
+    stretch: Stretch, restrictions: TariffRestrictions, currency: str, zone: ZoneInfo
+) -> str:
+    """Say that parking was free for a while, and how it is charged after that."""
+    component = stretch.active.component
+    free = (
+        f"{time_range(stretch.start, stretch.end, zone)} · {component.type} "
+        f"{duration(stretch.used)} free: the first {duration(component.grace_period)} cost nothing"
+    )
+    conditions = restriction_text(restrictions)
+    where = f" ({conditions})" if conditions != ALWAYS else ""
+    after = f"then {money(component.price, currency)}/{UNITS[component.type]}"
+    return f"{free}, {after}, element {stretch.active.element + 1}{where}"
+
+
 def limit_text(template: str, limit: PriceLimit, currency: str) -> str:
     """Return a sentence for the line of a price limit: MIN_PRICE or MAX_PRICE filled in."""
     text = f"{money(limit.before_taxes, currency)} before taxes"

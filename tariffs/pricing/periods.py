@@ -1,87 +1,131 @@
 """Cut metered segments at every moment at which another price component may become active."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal
-from fractions import Fraction
 from itertools import pairwise
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from tariffs.pricing.restrictions import State
-from tariffs.pricing.types import InvalidSegment, Segment, Tariff, TariffRestrictions
+from tariffs.pricing.compiled import CompiledTariff
+from tariffs.pricing.exact import micros_of, places_of, rounded_ratio, scaled
+from tariffs.pricing.types import InvalidSegment, Segment
 
-_MICROSECOND = timedelta(microseconds=1)
+# Energy between two readings is known to a millionth of a Wh, or as finely as it was given.
+ENERGY_PLACES = 9
+
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Hold a part of a segment over which no restriction of the tariff changes its answer.
+class Piece(NamedTuple):
+    """Hold a part of a segment over which no restriction of the tariffs changes its answer.
 
-    `energy` is kWh in this piece; `kwh_before` and `seconds_before` count from the start of the
-    session (of the reservation for a reservation) to the start of the piece.
+    Times are microseconds (`start` and `end` since 1970), energy is in units of the session.
+    `kwh_before` counts from the start of the session, `micros_before` from that of the phase, and
+    `parked_before` is the parking before the piece. `interval` numbers the stretches in which the
+    local clock passes no bound.
     """
 
     segment: Segment
-    start: datetime
-    end: datetime
-    energy: Fraction
-    kwh_before: Fraction
-    seconds_before: Fraction
+    start: int
+    end: int
+    energy: int
+    kwh_before: int
+    micros_before: int
+    parked_before: int
+    interval: int
 
     @property
-    def seconds(self) -> Fraction:
-        """Return the exact duration."""
-        return _seconds(self.end - self.start)
-
-    def state(self, zone: ZoneInfo) -> State:
-        """Return the state at the start, which holds for the whole piece.
-
-        Every bound that the session can move through is inclusive below and exclusive above.
-        """
-        return State(
-            local=self.start.astimezone(zone),
-            seconds=self.seconds_before,
-            kwh=self.kwh_before,
-            current=self.segment.current,
-            power=self.segment.power,
-            phase=self.segment.phase,
-        )
+    def micros(self) -> int:
+        """Return the duration."""
+        return self.end - self.start
 
 
-def cut(tariff: Tariff, segments: Sequence[Segment], zone: ZoneInfo) -> tuple[Piece, ...]:
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Hold all bounds that pieces end at, in whole numbers and in order."""
+
+    clock: tuple[int, ...]
+    switches: tuple[int, ...]
+    durations: tuple[int, ...]
+    kwh: tuple[int, ...]
+    grace: tuple[int, ...]
+
+    def moments(self, began: int) -> list[int]:
+        """Return the moments at which a phase that began then may be cut."""
+        return sorted({*self.clock, *self.switches, *(began + d for d in self.durations)})
+
+
+def energy_places(tariffs: Iterable[CompiledTariff], segments: Iterable[Segment]) -> int:
+    """Return how many decimals of a kWh make every energy that is given a whole number."""
+    return max(
+        ENERGY_PLACES,
+        *(tariff.energy_places for tariff in tariffs),
+        *(places_of(segment.energy) for segment in segments),
+    )
+
+
+def marks_of(
+    tariffs: Sequence[CompiledTariff],
+    segments: Sequence[Segment],
+    *,
+    zone: ZoneInfo,
+    places: int,
+    switches: Iterable[int] = (),
+) -> Marks:
+    """Return the bounds of all tariffs that matter to these segments."""
+    times = {t for tariff in tariffs for t in tariff.bounds.times}
+    clock = clock_moments(times, zone, segments[0].start, segments[-1].end)
+    return Marks(
+        clock=tuple(map(micros_of, clock)),
+        switches=tuple(sorted(switches)),
+        durations=tuple(sorted({d for tariff in tariffs for d in tariff.bounds.durations})),
+        kwh=tuple(sorted({b for tariff in tariffs for b in tariff.kwh_bounds(places)})),
+        grace=tuple(sorted({g for tariff in tariffs for g in tariff.bounds.grace})),
+    )
+
+
+def cut(segments: Sequence[Segment], marks: Marks, places: int) -> Iterator[Piece]:
     """Cut segments, in order of time, so that each piece has one constant set of components.
 
     Time and energy of the pieces of a segment add up to those of the segment exactly. The moment
-    at which an energy threshold is crossed is rounded to the microsecond.
+    at which an energy bound is crossed is rounded to the microsecond, and the energy at a moment to
+    a unit of the session: a session cut elsewhere, too, is cut here at the same places.
 
     Raises:
         InvalidSegment: the segments overlap or are not in order.
     """
-    if not segments:
-        return ()
     for earlier, later in pairwise(segments):
         if later.start < earlier.end:
             raise InvalidSegment("segments: must be in order of time and must not overlap")
-    restrictions = [element.restrictions for element in tariff.elements]
-    clock = clock_moments(_times_of_day(restrictions), zone, segments[0].start, segments[-1].end)
-    durations = _numbers(restrictions, "min_duration", "max_duration")
-    thresholds = _numbers(restrictions, "min_kwh", "max_kwh")
-
-    pieces: list[Piece] = []
-    kwh = Fraction(0)
-    phase_starts: dict[bool, datetime] = {}
+    kwh = parked = 0
+    phases: dict[bool, tuple[int, list[int]]] = {}
+    clock, grace = marks.clock, marks.grace
     for segment in segments:
-        began = phase_starts.setdefault(segment.phase.is_reservation, segment.start)
-        moments = [
-            *clock[bisect_right(clock, segment.start) : bisect_left(clock, segment.end)],
-            *(began + timedelta(seconds=int(duration)) for duration in durations),
-        ]
-        pieces.extend(_cut_segment(segment, began, kwh, moments, thresholds))
-        kwh += Fraction(segment.energy)
-    return tuple(pieces)
+        start, end = micros_of(segment.start), micros_of(segment.end)
+        energy = scaled(segment.energy, places)
+        is_reserved = segment.phase.is_reservation
+        if is_reserved not in phases:
+            phases[is_reserved] = start, marks.moments(start)
+        began, moments = phases[is_reserved]
+        inside = moments[bisect_right(moments, start) : bisect_left(moments, end)]
+        is_parking = not segment.requesting_power and not is_reserved
+        if grace and is_parking:
+            inside = sorted({*inside, *_grace_ends(grace, parked, start, end)})
+        crossed = marks.kwh[bisect_right(marks.kwh, kwh) : bisect_left(marks.kwh, kwh + energy)]
+        at, used = start, kwh
+        for next_at, next_used in _points(inside, crossed, (start, kwh), (end, kwh + energy)):
+            parked_before = parked + at - start if is_parking else parked
+            interval = bisect_right(clock, at) if clock else 0
+            yield Piece(
+                *(segment, at, next_at, next_used - used),
+                *(used, at - began, parked_before, interval),
+            )
+            at, used = next_at, next_used
+        kwh += energy
+        if is_parking:
+            parked += end - start
 
 
 def clock_moments(
@@ -95,60 +139,39 @@ def clock_moments(
     times = set(times)
     if not times:
         return []
-    moments = set(_offset_changes(zone, start, end))
-    day, last = start.astimezone(zone).date() - _DAY, end.astimezone(zone).date() + _DAY
+    changes = list(_offset_changes(zone, start, end))
+    moments = set(changes)
+    folds = (0, 1) if changes else (0,)
+    day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
     while day <= last:
         for time_of_day in times:
-            for fold in (0, 1):
+            for fold in folds:
                 local = datetime.combine(day, time_of_day, tzinfo=zone).replace(fold=fold)
                 moments.add(local.astimezone(UTC))
         day += _DAY
     return sorted(moment for moment in moments if start < moment < end)
 
 
-def _cut_segment(
-    segment: Segment,
-    began: datetime,
-    kwh_before: Fraction,
-    moments: Iterable[datetime],
-    thresholds: Iterable[Decimal],
-) -> list[Piece]:
-    # Positions run from 0 (start of the segment) to 1 (its end): energy and time both grow evenly.
-    length = Fraction((segment.end - segment.start) // _MICROSECOND)
-    energy = Fraction(segment.energy)
-    positions = {Fraction(0), Fraction(1)}
-    if length:
-        positions.update((moment - segment.start) // _MICROSECOND / length for moment in moments)
-    if energy:
-        positions.update((Fraction(threshold) - kwh_before) / energy for threshold in thresholds)
-    inside = sorted(position for position in positions if 0 <= position <= 1)
-    bounds = [segment.start + round(position * length) * _MICROSECOND for position in inside]
-    return [
-        Piece(
-            segment=segment,
-            start=bounds[index],
-            end=bounds[index + 1],
-            energy=energy * (inside[index + 1] - inside[index]),
-            kwh_before=kwh_before + energy * inside[index],
-            seconds_before=_seconds(bounds[index] - began),
-        )
-        for index in range(len(inside) - 1)
-    ]
+def _grace_ends(grace: Iterable[int], parked: int, start: int, end: int) -> Iterator[int]:
+    return (at for free in grace if start < (at := start + free - parked) < end)
 
 
-def _times_of_day(restrictions: Iterable[TariffRestrictions]) -> set[time]:
-    times: set[time] = set()
-    for restriction in restrictions:
-        times.update(t for t in (restriction.start_time, restriction.end_time) if t is not None)
-        # A start without an end lasts until midnight, and dates and weekdays change at midnight.
-        if times or restriction.day_of_week or restriction.start_date or restriction.end_date:
-            times.add(time(0))
-    return times
+def _points(
+    moments: Sequence[int], crossed: Sequence[int], first: tuple[int, int], last: tuple[int, int]
+) -> Sequence[tuple[int, int]]:
+    """Return where the pieces of a segment end: the moment, and the energy by then.
 
-
-def _numbers(restrictions: Iterable[TariffRestrictions], *names: str) -> set[Decimal]:
-    values = (getattr(restriction, name) for restriction in restrictions for name in names)
-    return {Decimal(value) for value in values if value is not None}
+    Energy and time both grow evenly from `first` to `last`.
+    """
+    if not moments and not crossed:
+        return (last,)
+    (start, kwh), (end, kwh_after) = first, last
+    length, energy = end - start, kwh_after - kwh
+    points = {(at, kwh + rounded_ratio(energy * (at - start), length)) for at in moments}
+    points.update((start + rounded_ratio((b - kwh) * length, energy), b) for b in crossed)
+    points.discard(first)
+    points.add(last)
+    return sorted(points)
 
 
 def _offset_changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterable[datetime]:
@@ -174,7 +197,3 @@ def _offset_change(zone: ZoneInfo, before: datetime, after: datetime) -> datetim
 
 def _offset(zone: ZoneInfo, moment: datetime) -> timedelta | None:
     return moment.astimezone(zone).utcoffset()
-
-
-def _seconds(duration: timedelta) -> Fraction:
-    return Fraction(duration // _MICROSECOND, 10**6)

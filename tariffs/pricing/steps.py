@@ -1,10 +1,13 @@
 """Measure what each component is used for, and round it up to its step size."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from typing import NamedTuple
 
+from tariffs.pricing.compiled import CompiledTariff
+from tariffs.pricing.exact import MICROS_PER_SECOND
 from tariffs.pricing.periods import Piece
 from tariffs.pricing.restrictions import ActiveComponent
 from tariffs.pricing.types import Phase, TariffDimensionType
@@ -17,20 +20,49 @@ STEPS_PER_UNIT = {
     TariffDimensionType.PARKING_TIME: 3600,
 }
 
-_ORDER = tuple(TariffDimensionType)
+_ORDER = {dimension: place for place, dimension in enumerate(TariffDimensionType)}
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Hold the components that are active during a piece.
+class Choice(NamedTuple):
+    """Hold the components that are active during a piece, and the tariff that they are of.
 
     `time` is the component for TIME or, while the vehicle does not request power, PARKING_TIME.
+    `free` is the PARKING_TIME component whose grace period the piece lies in: `time` is None then.
     """
 
     piece: Piece
+    tariff: CompiledTariff | None
     flat: ActiveComponent | None
     time: ActiveComponent | None
     energy: ActiveComponent | None
+    free: ActiveComponent | None
+
+
+@dataclass(slots=True)
+class Use:
+    """Hold an uninterrupted use of one component, in microseconds, energy units, or 1 for FLAT.
+
+    A use within a grace period is free (`is_free`): it is told, not billed.
+    """
+
+    tariff: CompiledTariff
+    active: ActiveComponent
+    phase: Phase
+    start: int
+    end: int
+    used: int
+    billed: int
+    is_free: bool = False
+
+    @property
+    def dimension(self) -> TariffDimensionType:
+        """Return what the component charges for."""
+        return self.active.component.type
+
+    @property
+    def is_reservation(self) -> bool:
+        """Tell whether this is a cost of the reservation."""
+        return self.phase.is_reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,115 +81,100 @@ class Stretch:
         """Return what the component charges for."""
         return self.active.component.type
 
-    @property
-    def is_reservation(self) -> bool:
-        """Tell whether this is a cost of the reservation."""
-        return self.phase.is_reservation
 
-
-def measure(choices: Sequence[Choice]) -> list[Stretch]:
+def measure(choices: Iterable[Choice]) -> list[Use]:
     """Return the uses of components in order of time.
 
     FLAT is used once per phase (reservation, session): the first that becomes active. OCPI does
     not say what several mean.
     """
-    stretches = [
-        *_joined(_time_use(choices)),
-        *_joined(_energy_use(choices)),
-        *_flat_use(choices),
-    ]
-    return sorted(stretches, key=lambda stretch: (stretch.start, _ORDER.index(stretch.dimension)))
+    uses: list[Use] = []
+    time: Use | None = None
+    energy: Use | None = None
+    flat_taken: set[bool] = set()
+    for choice in choices:
+        piece, tariff = choice.piece, choice.tariff
+        if tariff is None:
+            continue
+        if choice.flat is not None:
+            is_reservation = piece.segment.phase.is_reservation
+            if is_reservation not in flat_taken:
+                flat_taken.add(is_reservation)
+                uses.append(_use(choice, tariff, choice.flat, 1, piece.start))
+        active = choice.time or choice.free
+        if active is not None and piece.end != piece.start:
+            time = _joined(uses, time, choice, active, piece.end - piece.start)
+        if choice.energy is not None and piece.energy:
+            energy = _joined(uses, energy, choice, choice.energy, piece.energy)
+    uses.sort(key=_in_order)
+    return uses
 
 
-def apply_step_sizes(stretches: Sequence[Stretch]) -> list[Stretch]:
+def apply_step_sizes(uses: Sequence[Use], energy_places: int) -> None:
     """Round up once per group: ENERGY, and TIME with PARKING_TIME, of each phase apart.
 
     The last component of the group decides: the total of its dimension is rounded up to its
     `step_size` and the remainder is billed at its price (OCPI 2.3.0, mod_cdrs, step_size).
     """
-    last_of_group: dict[tuple[bool, bool], int] = {}
-    for index, stretch in enumerate(stretches):
-        if stretch.dimension is not TariffDimensionType.FLAT:
-            is_energy = stretch.dimension is TariffDimensionType.ENERGY
-            last_of_group[stretch.is_reservation, is_energy] = index
-
-    result = list(stretches)
-    for index in last_of_group.values():
-        last = stretches[index]
-        total = total_used(stretches, last)
-        added = rounded_up(total, last.active.component.step_size) - total
-        result[index] = replace(last, billed=last.used + added)
-    return result
+    last_of_group: dict[tuple[bool, bool], Use] = {}
+    for use in uses:
+        dimension = use.active.component.type
+        if dimension is not TariffDimensionType.FLAT and not use.is_free:
+            is_energy = dimension is TariffDimensionType.ENERGY
+            last_of_group[use.phase.is_reservation, is_energy] = use
+    for last in last_of_group.values():
+        is_energy = last.dimension is TariffDimensionType.ENERGY
+        unit = 10 ** (energy_places - 3) if is_energy else MICROS_PER_SECOND
+        total = _total_used(uses, last)
+        last.billed += rounded_up(total, max(last.active.component.step_size, 1) * unit) - total
 
 
-def total_used(stretches: Iterable[Stretch], last: Stretch) -> Fraction:
-    """Return the use of the dimension of `last` in its phase, over all components."""
+def rounded_up(volume: int, step: int) -> int:
+    """Return the smallest multiple of `step` not below `volume`."""
+    return -(-volume // step) * step
+
+
+def _total_used(uses: Iterable[Use], last: Use) -> int:
+    """Return what is billed of the dimension of `last` in its phase, over all components."""
+    dimension, is_reservation = last.dimension, last.is_reservation
     return sum(
-        (
-            stretch.used
-            for stretch in stretches
-            if stretch.is_reservation == last.is_reservation and stretch.dimension is last.dimension
-        ),
-        Fraction(0),
+        use.used
+        for use in uses
+        if use.dimension is dimension and use.is_reservation == is_reservation and not use.is_free
     )
 
 
-def rounded_up(volume: Fraction, step_size: int) -> Fraction:
-    """Return the smallest multiple of `step_size` not below `volume`; step 0 counts as 1."""
-    step = max(step_size, 1)
-    return Fraction(-(-volume // step) * step)
+def _joined(
+    uses: list[Use], current: Use | None, choice: Choice, active: ActiveComponent, used: int
+) -> Use:
+    """Add to the use that goes on, or begin another one."""
+    piece, tariff = choice.piece, choice.tariff
+    is_free = choice.free is active
+    if (
+        current is not None
+        and current.end == piece.start
+        and current.active is active
+        and current.tariff is tariff
+        and current.phase is piece.segment.phase
+        and current.is_free is is_free
+    ):
+        current.end = piece.end
+        current.used += used
+        current.billed = current.used
+        return current
+    assert tariff is not None  # noqa: S101  something of it is active
+    new = _use(choice, tariff, active, used, piece.end)
+    new.is_free = is_free
+    uses.append(new)
+    return new
 
 
-def _time_use(choices: Iterable[Choice]) -> Iterable[Stretch]:
-    for choice in choices:
-        if choice.time is not None and choice.piece.seconds:
-            yield _stretch(choice, choice.time, choice.piece.seconds)
+def _use(
+    choice: Choice, tariff: CompiledTariff, active: ActiveComponent, used: int, end: int
+) -> Use:
+    piece = choice.piece
+    return Use(tariff, active, piece.segment.phase, piece.start, end, used, used)
 
 
-def _energy_use(choices: Iterable[Choice]) -> Iterable[Stretch]:
-    for choice in choices:
-        if choice.energy is not None and choice.piece.energy:
-            yield _stretch(choice, choice.energy, choice.piece.energy * 1000)
-
-
-def _flat_use(choices: Iterable[Choice]) -> Iterable[Stretch]:
-    taken: set[bool] = set()
-    for choice in choices:
-        is_reservation = choice.piece.segment.phase.is_reservation
-        if choice.flat is not None and is_reservation not in taken:
-            taken.add(is_reservation)
-            flat = _stretch(choice, choice.flat, Fraction(1))
-            yield replace(flat, end=flat.start)
-
-
-def _stretch(choice: Choice, active: ActiveComponent, used: Fraction) -> Stretch:
-    return Stretch(
-        active=active,
-        phase=choice.piece.segment.phase,
-        start=choice.piece.start,
-        end=choice.piece.end,
-        used=used,
-        billed=used,
-    )
-
-
-def _joined(stretches: Iterable[Stretch]) -> Iterable[Stretch]:
-    current: Stretch | None = None
-    for stretch in stretches:
-        if current is not None and _continues(current, stretch):
-            used = current.used + stretch.used
-            current = replace(current, end=stretch.end, used=used, billed=used)
-            continue
-        if current is not None:
-            yield current
-        current = stretch
-    if current is not None:
-        yield current
-
-
-def _continues(current: Stretch, stretch: Stretch) -> bool:
-    return (
-        current.active == stretch.active
-        and current.phase is stretch.phase
-        and current.end == stretch.start
-    )
+def _in_order(use: Use) -> tuple[int, int]:
+    return use.start, _ORDER[use.active.component.type]

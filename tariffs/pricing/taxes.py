@@ -1,6 +1,6 @@
-"""Find the amounts before and after taxes, and keep totals within the limits of a tariff."""
+"""Tell which taxes a tariff knows, and keep totals within its limits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -28,26 +28,6 @@ def rates_are_unknown(tariff: Tariff) -> bool:
     )
 
 
-def prices(tariff: Tariff, amounts: Sequence[tuple[Fraction, Decimal | None]]) -> list[Price]:
-    """Return the prices of amounts as the tariff states them, each with its VAT percentage.
-
-    The amounts before taxes, and the taxes, add up to the exact sums.
-    """
-    splits = [_split(tariff.tax_included, amount, vat) for amount, vat in amounts]
-    nets = to_decimals((net for net, _ in splits), EXACT_PLACES)
-    taxes = to_decimals((tax for _, tax in splits), EXACT_PLACES)
-    unknown = tariff.tax_included is TaxIncluded.NO and rates_are_unknown(tariff)
-    result = []
-    for (amount, vat), net, tax in zip(amounts, nets, taxes, strict=True):
-        if unknown and amount:
-            result.append(Price(net, None))
-        elif vat is None or tariff.tax_included is TaxIncluded.NOT_APPLICABLE:
-            result.append(Price(net))
-        else:
-            result.append(Price(net, (TaxAmount(TAX_NAME, vat, tax),)))
-    return result
-
-
 def raised(price: Price, minimum: PriceLimit) -> Price:
     """Return a price that is not below the minimum, before and after taxes independently."""
     return _limited(price, minimum, max)
@@ -56,18 +36,6 @@ def raised(price: Price, minimum: PriceLimit) -> Price:
 def lowered(price: Price, maximum: PriceLimit) -> Price:
     """Return a price that is not above the maximum, before and after taxes independently."""
     return _limited(price, maximum, min)
-
-
-def _split(
-    included: TaxIncluded, amount: Fraction, vat: Decimal | None
-) -> tuple[Fraction, Fraction]:
-    if vat is None or included is TaxIncluded.NOT_APPLICABLE:
-        return amount, Fraction(0)
-    rate = Fraction(vat) / 100
-    if included is TaxIncluded.YES:
-        net = amount / (1 + rate)
-        return net, amount - net
-    return amount, amount * rate
 
 
 def _limited(price: Price, limit: PriceLimit, pick: Callable[[Decimal, Decimal], Decimal]) -> Price:

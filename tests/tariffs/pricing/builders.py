@@ -1,10 +1,13 @@
 """Build tariffs and segments for tests in one line each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from tariffs.pricing.compiled import compiled
+from tariffs.pricing.periods import Piece, cut, energy_places, marks_of
 from tariffs.pricing.types import (
     Phase,
     PriceComponent,
@@ -52,3 +55,13 @@ def segment_from_json(data: Mapping[str, Any]) -> Segment:
         requesting_power=data.get("requesting_power", True),
         phase=Phase(data.get("phase", "SESSION")),
     )
+
+
+def pieces_of(
+    priced_by: Tariff, segments: Sequence[Segment], time_zone: str
+) -> tuple[list[Piece], int]:
+    """Return the pieces that the engine looks at, and the decimals of their energy."""
+    tariffs = [compiled(priced_by, time_zone)]
+    places = energy_places(tariffs, segments)
+    marks = marks_of(tariffs, segments, zone=ZoneInfo(time_zone), places=places)
+    return list(cut(segments, marks, places)), places

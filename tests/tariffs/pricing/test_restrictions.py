@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tariffs.pricing.engine import price_session
-from tariffs.pricing.periods import clock_moments, cut
+from tariffs.pricing.exact import moment_of
+from tariffs.pricing.periods import clock_moments
 from tariffs.pricing.restrictions import State, applies, find_component
 from tariffs.pricing.types import (
     DayOfWeek,
@@ -22,7 +23,14 @@ from tariffs.pricing.types import (
     TariffRestrictions,
     TaxIncluded,
 )
-from tests.tariffs.pricing.builders import NOON, component, element, segment, tariff
+from tests.tariffs.pricing.builders import (
+    NOON,
+    component,
+    element,
+    pieces_of,
+    segment,
+    tariff,
+)
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 MONDAY = datetime(2024, 6, 3, tzinfo=AMSTERDAM)
@@ -204,10 +212,14 @@ def test_clock_of_the_23_hour_day_jumps_over_a_time() -> None:
     start = datetime(2024, 3, 31, 0, 30, tzinfo=UTC)  # 01:30 local
     use = Segment(start, start + timedelta(hours=1))
 
-    pieces = cut(half_past_two, [use], AMSTERDAM)
+    pieces, _places = pieces_of(half_past_two, [use], "Europe/Amsterdam")
+    moments = [moment_of(piece.start) for piece in pieces]
     active = [
-        (piece.start, applies(half_past_two.elements[0].restrictions, piece.state(AMSTERDAM)))
-        for piece in pieces
+        (
+            moment,
+            applies(half_past_two.elements[0].restrictions, State(moment.astimezone(AMSTERDAM))),
+        )
+        for moment in moments
     ]
 
     # 02:30 does not exist: the element starts when the clock jumps from 02:00 to 03:00.
@@ -248,14 +260,14 @@ def test_threshold_is_cut_exactly_where_it_is_reached() -> None:
         )
     )
 
-    pieces = cut(by_energy, [segment(9, "3")], AMSTERDAM)
+    pieces, places = pieces_of(by_energy, [segment(9, "3")], "Europe/Amsterdam")
 
-    assert [piece.start - NOON for piece in pieces] == [
+    assert [moment_of(piece.start) - NOON for piece in pieces] == [
         timedelta(0),
         timedelta(minutes=3),
         timedelta(minutes=6),
     ]
-    assert [piece.kwh_before for piece in pieces] == [0, 1, 2]
+    assert [piece.kwh_before for piece in pieces] == [0, 10**places, 2 * 10**places]
 
 
 def test_overlapping_segments_are_refused() -> None:
