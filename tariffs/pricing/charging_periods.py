@@ -56,7 +56,7 @@ def _period(
     first = group[0]
     kind = kind_of_time(first)
     energy = sum(choice.piece.energy for choice in group)
-    micros = sum(choice.piece.end - choice.piece.start for choice in group)
+    micros = sum(choice.piece.time for choice in group)
     volume = unscaled(hours[kind].next(micros * 10**EXACT_PLACES), EXACT_PLACES)
     dimensions = [CdrDimension(kind, volume)]
     if energy:
@@ -74,7 +74,9 @@ def _period(
 def _groups(choices: Sequence[Choice]) -> Iterator[list[Choice]]:
     group: list[Choice] = []
     # A moment without time or energy is no period, unless there is nothing else.
-    for choice in [c for c in choices if c.piece.micros or c.piece.energy] or choices[:1]:
+    for choice in [c for c in choices if c.piece.end > c.piece.start or c.piece.energy] or choices[
+        :1
+    ]:
         if group and not _same_period(group[-1], choice):
             yield group
             group = []

@@ -190,7 +190,7 @@ def _priced(
     total = limits[-1][1] if limits else price_of(amounts)
     micros = dict.fromkeys(CdrDimensionType, 0)
     for choice in choices:
-        micros[kind_of_time(choice)] += choice.piece.micros
+        micros[kind_of_time(choice)] += choice.piece.time
     hours = {kind: _hours(value) for kind, value in micros.items()}
     parking = hours[CdrDimensionType.PARKING_TIME]
     first = plan.known[0].tariff

@@ -8,12 +8,16 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from cpo_platform.common.money import OCPI_PLACES
 from tariffs.pricing.compiled import CompiledTariff
-from tariffs.pricing.exact import micros_of, places_of, rounded_ratio, scaled
+from tariffs.pricing.exact import duration_micros, micros_of, places_of, rounded_ratio, scaled
 from tariffs.pricing.types import InvalidSegment, Segment
 
-# Energy between two readings is known to a millionth of a Wh, or as finely as it was given.
-ENERGY_PLACES = 9
+# Where a segment is cut, energy and time are what OCPI can tell, four decimals of a kWh and a
+# millisecond: a partner that reads the charging periods has the very numbers that were priced.
+# Energy that is given with more decimals keeps them.
+ENERGY_PLACES = OCPI_PLACES
+RESOLUTION = 1000
 
 _DAY = timedelta(days=1)
 
@@ -21,7 +25,8 @@ _DAY = timedelta(days=1)
 class Piece(NamedTuple):
     """Hold a part of a segment over which no restriction of the tariffs changes its answer.
 
-    Times are microseconds (`start` and `end` since 1970), energy is in units of the session.
+    Times are microseconds (`start` and `end` since 1970), energy is in units of the session, and
+    `time` is what counts of the duration.
     `kwh_before` counts from the start of the session, `micros_before` from that of the phase, and
     `parked_before` is the parking before the piece. `interval` numbers the stretches in which the
     local clock passes no bound.
@@ -30,16 +35,12 @@ class Piece(NamedTuple):
     segment: Segment
     start: int
     end: int
+    time: int
     energy: int
     kwh_before: int
     micros_before: int
     parked_before: int
     interval: int
-
-    @property
-    def micros(self) -> int:
-        """Return the duration."""
-        return self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ def cut(segments: Sequence[Segment], marks: Marks, places: int) -> Iterator[Piec
     """Cut segments, in order of time, so that each piece has one constant set of components.
 
     Time and energy of the pieces of a segment add up to those of the segment exactly. The moment
-    at which an energy bound is crossed is rounded to the microsecond, and the energy at a moment to
-    a unit of the session: a session cut elsewhere, too, is cut here at the same places.
+    at which an energy bound is crossed is rounded to the millisecond, and the energy at a moment to
+    a unit of the session: a session that is cut elsewhere, too, is cut here at the same places.
 
     Raises:
         InvalidSegment: the segments overlap or are not in order.
@@ -99,33 +100,9 @@ def cut(segments: Sequence[Segment], marks: Marks, places: int) -> Iterator[Piec
     for earlier, later in pairwise(segments):
         if later.start < earlier.end:
             raise InvalidSegment("segments: must be in order of time and must not overlap")
-    kwh = parked = 0
-    phases: dict[bool, tuple[int, list[int]]] = {}
-    clock, grace = marks.clock, marks.grace
+    cutter = _Cutter(marks, places)
     for segment in segments:
-        start, end = micros_of(segment.start), micros_of(segment.end)
-        energy = scaled(segment.energy, places)
-        is_reserved = segment.phase.is_reservation
-        if is_reserved not in phases:
-            phases[is_reserved] = start, marks.moments(start)
-        began, moments = phases[is_reserved]
-        inside = moments[bisect_right(moments, start) : bisect_left(moments, end)]
-        is_parking = not segment.requesting_power and not is_reserved
-        if grace and is_parking:
-            inside = sorted({*inside, *_grace_ends(grace, parked, start, end)})
-        crossed = marks.kwh[bisect_right(marks.kwh, kwh) : bisect_left(marks.kwh, kwh + energy)]
-        at, used = start, kwh
-        for next_at, next_used in _points(inside, crossed, (start, kwh), (end, kwh + energy)):
-            parked_before = parked + at - start if is_parking else parked
-            interval = bisect_right(clock, at) if clock else 0
-            yield Piece(
-                *(segment, at, next_at, next_used - used),
-                *(used, at - began, parked_before, interval),
-            )
-            at, used = next_at, next_used
-        kwh += energy
-        if is_parking:
-            parked += end - start
+        yield from cutter.pieces(segment)
 
 
 def clock_moments(
@@ -152,8 +129,55 @@ def clock_moments(
     return sorted(moment for moment in moments if start < moment < end)
 
 
-def _grace_ends(grace: Iterable[int], parked: int, start: int, end: int) -> Iterator[int]:
-    return (at for free in grace if start < (at := start + free - parked) < end)
+class _Cutter:
+    """Goes through the segments of a session and keeps what has been used so far."""
+
+    def __init__(self, marks: Marks, places: int) -> None:
+        self._marks = marks
+        self._places = places
+        self._kwh = 0
+        self._parked = 0
+        # When each phase began (reserved or not), and the moments at which it may be cut.
+        self._phases: dict[bool, tuple[int, list[int]]] = {}
+
+    def pieces(self, segment: Segment) -> Iterator[Piece]:
+        """Return the pieces of the next segment."""
+        start, end, kwh = micros_of(segment.start), micros_of(segment.end), self._kwh
+        energy = scaled(segment.energy, self._places)
+        is_reserved = segment.phase.is_reservation
+        is_parking = not segment.requesting_power and not is_reserved
+        if is_reserved not in self._phases:
+            self._phases[is_reserved] = start, self._marks.moments(start)
+        began, moments = self._phases[is_reserved]
+        inside = moments[bisect_right(moments, start) : bisect_left(moments, end)]
+        if is_parking and self._marks.grace:
+            inside = sorted({*inside, *self._grace_ends(start, end)})
+        bounds = self._marks.kwh
+        crossed = bounds[bisect_right(bounds, kwh) : bisect_left(bounds, kwh + energy)]
+        clock = self._marks.clock
+        at, used = start, kwh
+        for next_at, next_used in _points(inside, crossed, (start, kwh), (end, kwh + energy)):
+            yield Piece(
+                segment=segment,
+                start=at,
+                end=next_at,
+                time=next_at - at
+                if segment.billable is None
+                else _billable(segment, (at, used - kwh), (next_at, next_used - kwh)),
+                energy=next_used - used,
+                kwh_before=used,
+                micros_before=at - began,
+                parked_before=self._parked + (at - start if is_parking else 0),
+                interval=bisect_right(clock, at) if clock else 0,
+            )
+            at, used = next_at, next_used
+        self._kwh += energy
+        if is_parking:
+            self._parked += end - start
+
+    def _grace_ends(self, start: int, end: int) -> Iterator[int]:
+        began = start - self._parked
+        return (began + free for free in self._marks.grace if start < began + free < end)
 
 
 def _points(
@@ -168,10 +192,29 @@ def _points(
     (start, kwh), (end, kwh_after) = first, last
     length, energy = end - start, kwh_after - kwh
     points = {(at, kwh + rounded_ratio(energy * (at - start), length)) for at in moments}
-    points.update((start + rounded_ratio((b - kwh) * length, energy), b) for b in crossed)
+    for bound in crossed:
+        exact = start * energy + (bound - kwh) * length
+        at = rounded_ratio(exact, energy * RESOLUTION) * RESOLUTION
+        points.add((min(max(at, start), end), bound))
     points.discard(first)
     points.add(last)
     return sorted(points)
+
+
+def _billable(segment: Segment, first: tuple[int, int], last: tuple[int, int]) -> int:
+    """Return a piece's share in the time of its segment that counts; the shares add up.
+
+    `first` and `last` are where it begins and ends: the moment, and the energy in the segment.
+    """
+    assert segment.billable is not None  # noqa: S101  the caller has looked
+    total, start = duration_micros(segment.billable), micros_of(segment.start)
+    length = micros_of(segment.end) - start
+    if length:
+        return rounded_ratio(total * (last[0] - start), length) - rounded_ratio(
+            total * (first[0] - start), length
+        )
+    # All of it happened in one moment: what was told first is told with the first energy.
+    return total if first[1] == 0 else 0
 
 
 def _offset_changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterable[datetime]:

@@ -102,8 +102,8 @@ def measure(choices: Iterable[Choice]) -> list[Use]:
                 flat_taken.add(is_reservation)
                 uses.append(_use(choice, tariff, choice.flat, 1, piece.start))
         active = choice.time or choice.free
-        if active is not None and piece.end != piece.start:
-            time = _joined(uses, time, choice, active, piece.end - piece.start)
+        if active is not None and piece.time:
+            time = _joined(uses, time, choice, active, piece.time)
         if choice.energy is not None and piece.energy:
             energy = _joined(uses, energy, choice, choice.energy, piece.energy)
     uses.sort(key=_in_order)

@@ -8,7 +8,7 @@ as strings.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -348,11 +348,12 @@ class Segment:
     `energy` is kWh, `power` kW, `current` A summed over the phases. None means not known: a
     restriction on an unknown value does not match. `requesting_power` False is parking: the
     *vehicle* asks for nothing (a pause of the station is charging time). `start` and `end` are
-    kept in UTC.
+    kept in UTC. `billable` is the time that is charged for where it is another than the time that
+    passed: a CDR tells both.
 
     Raises:
-        InvalidSegment: naive datetimes, an end before the start, negative energy, or energy
-            during a reservation.
+        InvalidSegment: naive datetimes, an end before the start, negative energy or time, or
+            energy during a reservation.
     """
 
     start: datetime
@@ -362,6 +363,7 @@ class Segment:
     current: Decimal | None = None
     requesting_power: bool = True
     phase: Phase = Phase.SESSION
+    billable: timedelta | None = None
 
     def __post_init__(self) -> None:
         for name in ("start", "end"):
@@ -374,6 +376,8 @@ class Segment:
             raise InvalidSegment("end: must not be before start")
         if self.energy < 0:
             raise InvalidSegment("energy: must not be negative")
+        if self.billable is not None and self.billable < timedelta(0):
+            raise InvalidSegment("billable: must not be negative")
         if self.energy and self.phase.is_reservation:
             raise InvalidSegment("energy: none flows during a reservation")
 
