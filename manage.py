@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent
 # These read no database, and must not wait for one.
 WITHOUT_SERVERS = frozenset(
     {"", "help", "version", "--help", "-h", "--version", "collectstatic", "compilemessages"}
-    | {"makemessages", "findstatic", "diffsettings", "startapp"}
+    | {"makemessages", "findstatic", "diffsettings", "startapp", "price"}
 )
 
 
