@@ -38,6 +38,7 @@ COSTS = (
 MOST_PERIODS = 20_000
 MOST_ELEMENTS = 1_000
 LONGEST_NUMBER = 30
+MOST_HOURS = 1_000_000
 
 # Hours are told with four decimals, a third of a second, and OCPI 2.1.1 cuts its times to seconds.
 _TIME_TOLERANCE = timedelta(seconds=1)
@@ -297,10 +298,16 @@ def _unless(told: timedelta, passed: timedelta) -> timedelta | None:
 def _told(volumes: Mapping[str, Decimal]) -> tuple[timedelta, timedelta, timedelta]:
     """Return the times that a period tells: reserved, charging, parking; in whole seconds."""
     reserved, charging, parking = (
-        round(volumes.get(name, Decimal(0)) * 3600) * _SECOND
-        for name in (_RESERVATION_TIME, "TIME", "PARKING_TIME")
+        _hours(volumes, name) for name in (_RESERVATION_TIME, "TIME", "PARKING_TIME")
     )
     return reserved, charging, parking
+
+
+def _hours(volumes: Mapping[str, Decimal], name: str) -> timedelta:
+    hours = volumes.get(name, Decimal(0))
+    if not 0 <= hours <= MOST_HOURS:
+        raise InvalidDocument(f"{name}: must be from 0 to {MOST_HOURS} hours")
+    return round(hours * 3600) * _SECOND
 
 
 def _level(volumes: Mapping[str, Decimal], name: str) -> Decimal | None:

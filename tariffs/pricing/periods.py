@@ -118,15 +118,21 @@ def clock_moments(
         return []
     changes = list(_offset_changes(zone, start, end))
     moments = set(changes)
-    folds = (0, 1) if changes else (0,)
+    # With one offset all along, which of two equal local times is meant is never a question.
+    offset = None if changes else start.astimezone(zone).utcoffset()
     day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
     while day <= last:
         for time_of_day in times:
-            for fold in folds:
-                local = datetime.combine(day, time_of_day, tzinfo=zone).replace(fold=fold)
-                moments.add(local.astimezone(UTC))
+            moments.update(_moments_of(datetime.combine(day, time_of_day), zone, offset))
         day += _DAY
     return sorted(moment for moment in moments if start < moment < end)
+
+
+def _moments_of(local: datetime, zone: ZoneInfo, offset: timedelta | None) -> tuple[datetime, ...]:
+    """Return when a local clock shows a time: at a fixed offset once, else perhaps twice."""
+    if offset is not None:
+        return ((local - offset).replace(tzinfo=UTC),)
+    return tuple(local.replace(fold=fold, tzinfo=zone).astimezone(UTC) for fold in (0, 1))
 
 
 class _Cutter:

@@ -111,6 +111,8 @@ class PriceLimit:
         Raises:
             InvalidTariff: a number is missing or not exact.
         """
+        if not isinstance(data, Mapping):
+            raise InvalidTariff("min_price, max_price: must be an object")
         return cls(_required(data, "before_taxes"), _decimal(data, "after_taxes"))
 
 
@@ -229,6 +231,8 @@ class TariffRestrictions:
             InvalidTariff: a field is unreadable.
         """
         days = data.get("day_of_week") or ()
+        if not isinstance(days, list | tuple):
+            raise InvalidTariff("day_of_week: must be a list")
         return cls(
             start_time=_time(data, "start_time"),
             end_time=_time(data, "end_time"),

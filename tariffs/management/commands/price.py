@@ -42,7 +42,9 @@ class Command(BaseCommand):
         document = _result(b"".join(_lines(case)))
         if "error" in document:
             raise CommandError(document["error"])
-        self.stdout.write(orjson.dumps(orjson.loads(dump_text(document)), option=orjson.OPT_INDENT_2).decode())
+        self.stdout.write(
+            orjson.dumps(orjson.loads(dump_text(document)), option=orjson.OPT_INDENT_2).decode()
+        )
 
     def _price_all(self, batch: str) -> None:
         failed = 0

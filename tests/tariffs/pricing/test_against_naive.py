@@ -1,6 +1,7 @@
 """Twenty thousand random sessions and tariffs, priced by the engine and by the naive pricer."""
 
 import random
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -65,30 +66,28 @@ class Dice:
         return time(self.random.choice([hour, (moment.hour + 9) % 24, 0]), moment.minute)
 
     def restrictions(self) -> TariffRestrictions:
-        day = self.start.date()
-        chosen: dict[str, object] = {}
-        if self.maybe():
-            chosen["start_time"] = self.clock()
-        if self.maybe() and (end := self.clock()) != chosen.get("start_time"):
-            chosen["end_time"] = end
-        if self.maybe(0.1):
-            chosen["start_date"] = date.fromordinal(day.toordinal() + self.random.randrange(-1, 2))
-        if self.maybe(0.1):
-            chosen["end_date"] = date.fromordinal(day.toordinal() + self.random.randrange(0, 3))
-        if self.maybe(0.15):
-            chosen["day_of_week"] = frozenset(self.random.sample(list(DayOfWeek), 4))
-        for name, most, chance in (("power", 30, 0.12), ("current", 40, 0.12)):
-            for bound in ("min", "max"):
-                if self.maybe(chance):
-                    chosen[f"{bound}_{name}"] = Decimal(self.random.randrange(most))
+        day = self.start.date().toordinal()
+        wishes: dict[str, tuple[float, Callable[[], object]]] = {
+            "start_time": (0.25, self.clock),
+            "end_time": (0.25, self.clock),
+            "start_date": (0.1, lambda: date.fromordinal(day + self.random.randrange(-1, 2))),
+            "end_date": (0.1, lambda: date.fromordinal(day + self.random.randrange(0, 3))),
+            "day_of_week": (0.15, lambda: frozenset(self.random.sample(list(DayOfWeek), 4))),
+            "reservation": (0.15, lambda: self.random.choice(list(ReservationRestrictionType))),
+        }
         for bound in ("min", "max"):
-            if self.maybe(0.15):
-                steps = self.random.randrange(400)
-                chosen[f"{bound}_kwh"] = Decimal(steps * self.rate) / 1000
-            if self.maybe(0.15):
-                chosen[f"{bound}_duration"] = self.random.randrange(400)
-        if self.maybe(0.15):
-            chosen["reservation"] = self.random.choice(list(ReservationRestrictionType))
+            wishes |= {
+                f"{bound}_power": (0.12, lambda: Decimal(self.random.randrange(30))),
+                f"{bound}_current": (0.12, lambda: Decimal(self.random.randrange(40))),
+                f"{bound}_kwh": (
+                    0.15,
+                    lambda: Decimal(self.random.randrange(400) * self.rate) / 1000,
+                ),
+                f"{bound}_duration": (0.15, lambda: self.random.randrange(400)),
+            }
+        chosen = {name: make() for name, (chance, make) in wishes.items() if self.maybe(chance)}
+        if chosen.get("start_time") == chosen.get("end_time"):
+            chosen.pop("end_time", None)
         return TariffRestrictions(**chosen)  # type: ignore[arg-type]
 
     def component(self) -> PriceComponent:
@@ -97,7 +96,7 @@ class Dice:
         return PriceComponent(
             type=kind,
             price=self.amount(9, self.random.choice([0, 2, 4])),
-            vat=self.random.choice([None, None, Decimal(0), Decimal("19"), Decimal("5.5")]),
+            vat=self.random.choice([None, None, Decimal(0), Decimal(19), Decimal("5.5")]),
             step_size=self.random.choice([0, 1, 1, 7, 60, 300]),
             grace_period=self.random.randrange(1, 300) if is_parking and self.maybe(0.4) else 0,
         )
