@@ -17,7 +17,7 @@ from typing import Any
 
 from cpo_platform.common.json import format_datetime
 from cpo_platform.common.money import OCPI_PLACES, Price, round_money, to_decimal, trimmed
-from sessions_app.metering import Reading, metered_use
+from sessions_app.metering import LevelBounds, Reading, metered_use
 from sessions_app.models import Reservation, ReservationStatus, Session
 from tariffs.pricing.charging_periods import total_volume
 from tariffs.pricing.engine import price_session
@@ -76,8 +76,26 @@ def reprice(session: Session, *, until: datetime) -> Settlement:
         )
         for row in session.meter_readings.order_by("at")
     ]
-    use = metered_use(readings=readings, start=session.start_date_time, end=until)
+    use = metered_use(
+        readings=readings,
+        start=session.start_date_time,
+        end=until,
+        bounds=_level_bounds(session.frozen_tariff),
+    )
     return _set_price(session, _settle(session, (*reserved, *use.segments)), use.flags)
+
+
+def _level_bounds(tariff: dict[str, Any] | None) -> LevelBounds:
+    """Return the powers and currents at which the price changes."""
+    restrictions = [
+        element.get("restrictions") or {} for element in (tariff or {}).get("elements", ())
+    ]
+
+    def numbers(name: str) -> tuple[Decimal, ...]:
+        values = (item.get(f"{end}_{name}") for item in restrictions for end in ("min", "max"))
+        return tuple(sorted({Decimal(value) for value in values if value is not None}))
+
+    return LevelBounds(power=numbers("power"), current=numbers("current"))
 
 
 def _reserved(reservation: Reservation | None, until: datetime) -> tuple[Segment, ...]:

@@ -5,7 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from sessions_app.metering import InvalidMetering, MeteredUse, Reading, metered_use
+from sessions_app.metering import (
+    InvalidMetering,
+    LevelBounds,
+    MeteredUse,
+    Reading,
+    metered_use,
+)
 
 START = datetime(2024, 6, 3, 10, tzinfo=UTC)
 END = START + timedelta(minutes=30)
@@ -63,7 +69,7 @@ def test_energy_adds_up_when_interpolation_does_not_end() -> None:
         reading(-1, "0"), reading(2, "1"), reading(29, "2"), reading(32, "3"), end=minute(30)
     )
 
-    assert energies(metered) == [Decimal("0.666667"), Decimal(1), Decimal("0.333333")]
+    assert energies(metered) == [Decimal("0.6667"), Decimal(1), Decimal("0.3333")]
 
 
 def test_missing_power_is_energy_by_time() -> None:
@@ -102,6 +108,107 @@ def test_fallen_register_is_ignored_and_flagged() -> None:
         "The reading of 2024-06-03 10:15:00 UTC was ignored: its register, 0.5 kWh, "
         "is below an earlier one of 102 kWh.",
     )
+
+
+def test_register_that_jumps_up_once_is_ignored_and_flagged() -> None:
+    metered = use(
+        reading(0, "100"), reading(10, "102"), reading(15, "9000"), reading(20, "104"),
+        reading(30, "105"),
+    )  # fmt: skip
+
+    assert energies(metered) == [Decimal(2), Decimal(2), Decimal(1)]
+    assert metered.flags == (
+        "The reading of 2024-06-03 10:15:00 UTC was ignored: its register, 9000 kWh, "
+        "is above all later ones.",
+    )
+
+
+def test_meter_that_begins_anew_is_counted_on_from_there() -> None:
+    metered = use(
+        reading(0, "100"), reading(10, "102"), reading(15, "0"), reading(20, "1.5"),
+        reading(30, "2"),
+    )  # fmt: skip
+
+    assert energies(metered) == [Decimal(2), Decimal(0), Decimal("1.5"), Decimal("0.5")]
+    assert metered.flags == (
+        "The meter began anew at 2024-06-03 10:15:00 UTC: its register fell from 102 kWh to 0 kWh. "
+        "Energy is counted on from there; what flowed since the reading before is not.",
+    )
+
+
+def test_meter_may_begin_anew_twice() -> None:
+    registers = ["5", "6", "0", "1", "2", "0.1", "0.6"]
+    metered = use(*(reading(5 * number, kwh) for number, kwh in enumerate(registers)))
+
+    assert sum(energies(metered)) == Decimal("3.5")
+    assert len(metered.flags) == 2
+
+
+def test_last_reading_alone_does_not_take_energy_back() -> None:
+    metered = use(reading(0, "100"), reading(10, "102"), reading(20, "101"))
+
+    assert sum(energies(metered)) == 2
+    assert len(metered.flags) == 2  # ignored, and no reading for the last twenty minutes
+
+
+def test_reading_of_a_clock_ahead_is_flagged() -> None:
+    late = Reading(minute(15), Decimal(2), stamped_at=minute(80))
+
+    metered = use(reading(0, "0"), late, reading(30, "3"))
+
+    assert energies(metered) == [Decimal(2), Decimal(1)]
+    assert metered.flags == (
+        "The station's clock was ahead: the reading that it stamped 2024-06-03 11:20:00 UTC "
+        "is taken as of 2024-06-03 10:15:00 UTC.",
+    )
+
+
+@pytest.mark.rule("CDR-09")
+def test_power_crosses_a_bound_between_two_readings() -> None:
+    metered = metered_use(
+        readings=[
+            reading(0, "0", power_kw="50"),
+            reading(10, "6", power_kw="10"),
+            reading(30, "9", power_kw="10"),
+        ],
+        start=START,
+        end=END,
+        bounds=LevelBounds(power=(Decimal(20), Decimal(60))),
+    )
+
+    # 50 kW fall to 10 kW within ten minutes: 20 kW are passed after three quarters of them.
+    assert [(s.start, s.power) for s in metered.segments] == [
+        (minute(0), Decimal(50)),
+        (minute(7.5), Decimal(15)),
+        (minute(10), Decimal(10)),
+    ]
+    assert energies(metered) == [Decimal("4.5"), Decimal("1.5"), Decimal(3)]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "cuts", "expected"),
+    [
+        ("10", "32", [0], [False]),  # a rise reaches the bound with the next reading, not before
+        ("32", "10", [0], [False]),  # a fall from the bound is below it from the start
+        ("10", "40", [0, 7.333333], [False, True]),
+        ("40", "10", [0, 2.666667], [True, False]),
+        ("32", "32", [0], [True]),
+    ],
+)
+def test_bound_belongs_to_what_is_above_it(
+    first: str, last: str, cuts: list[float], expected: list[bool]
+) -> None:
+    metered = metered_use(
+        readings=[reading(0, "0", current_a=first), reading(10, "1", current_a=last)],
+        start=START,
+        end=minute(10),
+        bounds=LevelBounds(current=(Decimal(32),)),
+    )
+
+    starts = [(s.start - START).total_seconds() for s in metered.segments]
+    assert starts == pytest.approx([60 * cut for cut in cuts], abs=0.001)
+    sides = [segment.current >= 32 for segment in metered.segments if segment.current is not None]
+    assert sides == expected
 
 
 def test_differing_readings_of_one_moment_are_flagged_and_the_higher_counts() -> None:

@@ -412,11 +412,13 @@ def test_late_reading_that_makes_a_new_period_repeats_none() -> None:
     starts = [start for start, _ in periods(session)]
     assert starts == sorted(set(starts))
     assert cdr is not None
+    # 10 kW lie between the readings: a third, or two thirds, of the way.
     assert [period["start_date_time"] for period in cdr.charging_periods] == [
         "2026-06-01T08:00:00Z",
-        "2026-06-01T08:05:00Z",
-        "2026-06-01T08:10:00Z",
-        "2026-06-01T08:20:00Z",
+        "2026-06-01T08:02:20Z",
+        "2026-06-01T08:08:20Z",
+        "2026-06-01T08:13:20Z",
+        "2026-06-01T08:36:40Z",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Turn meter readings of a session into the segments that the pricing engine reads."""
+"""Segments that cover a session: from one state or reading to the next."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -8,33 +8,16 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from itertools import pairwise
 
+from sessions_app.metering.readings import InvalidMetering, Reading, clock
+from sessions_app.metering.registers import usable_readings
+from sessions_app.metering.states import NO_BOUNDS, LevelBounds, State, states
 from tariffs.pricing.types import Segment
 
 MAX_GAP = timedelta(minutes=15)
 
-# kWh and kW between readings are kept to a millionth.
-_PRECISION = Decimal("0.000001")
+# Between readings kWh and kW have OCPI's four decimals: what is told is what is priced.
+_PRECISION = Decimal("0.0001")
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class InvalidMetering(ValueError):
-    """The bounds or a reading of a session make no sense; the message names the field."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Hold what the meter showed at one moment.
-
-    `kwh` is the cumulative register, `power_kw` the power, `current_a` A summed over the phases.
-    `requesting_power` tells whether the vehicle asks for power; a pause of the station is not
-    parking.
-    """
-
-    at: datetime
-    kwh: Decimal
-    power_kw: Decimal | None = None
-    current_a: Decimal | None = None
-    requesting_power: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +34,16 @@ def metered_use(
     start: datetime,
     end: datetime,
     max_gap: timedelta = MAX_GAP,
+    bounds: LevelBounds = NO_BOUNDS,
 ) -> MeteredUse:
     """Return segments that cover `start` to `end`, with energy spread evenly between readings.
 
-    Readings may come in any order and more than once. A register below an earlier one is ignored
-    and flagged. Readings outside the session only help to find the register at its bounds.
-    What a reading says about power, current and the vehicle's request holds until the next one;
-    a missing power is energy by time. Before the first and after the last reading no energy is
-    counted.
+    Readings may come in any order and more than once; odd ones have their rules (`registers`), and
+    are flagged. Readings outside the session only help to find the register at its bounds.
+    What a reading says about power, current and the vehicle's request holds until the next one,
+    or until power or current crosses one of the `bounds` (`states`); a missing power is energy by
+    time. Before the first and after the last reading no energy is counted. Energy is told in
+    ten-thousandths of a kWh, as in OCPI.
 
     Raises:
         InvalidMetering: naive datetimes, or an end before the start.
@@ -69,50 +54,18 @@ def metered_use(
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     if end < start:
         raise InvalidMetering("end: must not be before start")
-    usable, flags = _usable(readings)
+    usable, flags = usable_readings(readings)
     flags += _gaps(usable, start, end, max_gap)
-    bounds = [start, *(r.at for r in usable if start < r.at < end), end]
-    registers = [_register(usable, moment) for moment in bounds]
+    known = states(usable, bounds)
+    moments = [start, *sorted({s.at for s in known if start < s.at < end}), end]
+    registers = [_register(usable, moment) for moment in moments]
     segments: list[Segment] = []
-    for index in range(len(bounds) - 1):
+    for (begin, before), (finish, after) in pairwise(zip(moments, registers, strict=True)):
         previous = segments[-1] if segments else None
-        energy = registers[index + 1] - registers[index]
-        segments.append(_segment(usable, bounds[index], bounds[index + 1], energy, previous))
+        segments.append(
+            _segment(known, usable, (begin, finish), energy=after - before, previous=previous)
+        )
     return MeteredUse(tuple(segments), tuple(flags))
-
-
-def _usable(readings: Iterable[Reading]) -> tuple[list[Reading], list[str]]:
-    """Return readings in order, one per moment, whose register never falls."""
-    usable: list[Reading] = []
-    flags = []
-    for reading in sorted(map(_in_utc, readings), key=lambda reading: (reading.at, reading.kwh)):
-        if usable and reading.kwh < usable[-1].kwh:
-            flags.append(
-                f"The reading of {_clock(reading.at)} was ignored: its register, "
-                f"{reading.kwh} kWh, is below an earlier one of {usable[-1].kwh} kWh."
-            )
-            continue
-        if usable and reading.at == usable[-1].at:
-            if reading.kwh != usable[-1].kwh:
-                flags.append(
-                    f"Two readings of {_clock(reading.at)} differ: {usable[-1].kwh} kWh "
-                    f"and {reading.kwh} kWh. The higher one counts."
-                )
-            usable.pop()
-        usable.append(reading)
-    return usable, flags
-
-
-def _in_utc(reading: Reading) -> Reading:
-    if reading.at.tzinfo is None:
-        raise InvalidMetering("at: must be an aware datetime")
-    return Reading(
-        reading.at.astimezone(UTC),
-        reading.kwh,
-        reading.power_kw,
-        reading.current_a,
-        reading.requesting_power,
-    )
 
 
 def _gaps(
@@ -124,19 +77,19 @@ def _gaps(
     moments = [reading.at for reading in readings]
     if moments[0] - start > max_gap:
         flags.append(
-            f"The first reading is of {_clock(moments[0])}: "
-            f"no energy is counted from {_clock(start)} until then."
+            f"The first reading is of {clock(moments[0])}: "
+            f"no energy is counted from {clock(start)} until then."
         )
     for earlier, later in pairwise(moments):
         if later - earlier > max_gap and earlier < end and later > start:
             flags.append(
-                f"There are no readings between {_clock(earlier)} and {_clock(later)}: "
+                f"There are no readings between {clock(earlier)} and {clock(later)}: "
                 "the energy is spread evenly."
             )
     if end - moments[-1] > max_gap:
         flags.append(
-            f"The last reading is of {_clock(moments[-1])}: "
-            f"no energy is counted from then until {_clock(end)}."
+            f"The last reading is of {clock(moments[-1])}: "
+            f"no energy is counted from then until {clock(end)}."
         )
     return flags
 
@@ -158,20 +111,22 @@ def _register(readings: Sequence[Reading], moment: datetime) -> Decimal:
 
 
 def _segment(
+    known: Sequence[State],
     readings: Sequence[Reading],
-    start: datetime,
-    end: datetime,
+    moments: tuple[datetime, datetime],
+    *,
     energy: Decimal,
     previous: Segment | None,
 ) -> Segment:
-    index = bisect_right(readings, start, key=lambda reading: reading.at)
-    state = readings[max(index - 1, 0)] if readings else None
-    if state is None:
+    start, end = moments
+    if not known:
         return Segment(start=start, end=end)
-    power = state.power_kw
+    index = bisect_right(known, start, key=lambda state: state.at)
+    state = known[max(index - 1, 0)]
+    power = state.power
     if power is None:
         # After the last reading nothing says that the power has changed.
-        if 0 < index < len(readings):
+        if readings[0].at <= start < readings[-1].at:
             power = _power(energy, end - start)
         elif previous is not None:
             power = previous.power
@@ -180,7 +135,7 @@ def _segment(
         end=end,
         energy=energy,
         power=power,
-        current=state.current_a,
+        current=state.current,
         requesting_power=state.requesting_power,
     )
 
@@ -194,7 +149,3 @@ def _power(energy: Decimal, duration: timedelta) -> Decimal | None:
 def _to_precision(value: Fraction) -> Decimal:
     exact = Decimal(value.numerator) / Decimal(value.denominator)
     return exact.quantize(_PRECISION, rounding=ROUND_HALF_EVEN)
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
