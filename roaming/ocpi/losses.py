@@ -18,9 +18,9 @@ from roaming.ocpi.common.rendering import (
     in_order,
     nearest_connector_type,
 )
+from roaming.ocpi.common.tariffs import has_grace, is_known_in_2_1_1
 from roaming.ocpi.v2_1_1 import locations as v2_1_1
 from roaming.ocpi.v2_1_1.sessions import AUTH_METHODS, DIMENSIONS
-from roaming.ocpi.v2_1_1.tariffs import expressible
 from roaming.ocpi.v2_2_1 import locations as v2_2_1
 from sessions_app.models import Cdr, Session, SessionStatus
 from tariffs.models import Tariff, TariffType, TaxIncluded
@@ -60,7 +60,7 @@ def _of_location(row: Location) -> list[Loss]:
 @losses.register
 def _of_tariff(row: Tariff) -> list[Loss]:
     """Run no query for a tariff that was fetched `with_elements()`."""
-    return [*_tariff_2_1_1(row), *_tariff_2_2_1(row)]
+    return [*_tariff_2_1_1(row), *_tariff_2_2_1(row), *_grace("2.3.0", row)]
 
 
 @losses.register
@@ -206,7 +206,7 @@ def _tariff_2_1_1(row: Tariff) -> Iterator[Loss]:
         text = _("It is not sent at all: 2.1.1 has only ordinary tariffs.")
         yield Loss(version, "type", text)
         return
-    kept = [element for element in shape.elements if expressible(element)]
+    kept = [element for element in shape.elements if is_known_in_2_1_1(element)]
     if not kept:
         yield Loss(version, "elements", _("It is not sent at all: no element is left."))
         return
@@ -222,12 +222,13 @@ def _tariff_2_1_1(row: Tariff) -> Iterator[Loss]:
         yield Loss(version, "vat", _("Prices are before VAT; no rate is told."))
     yield from _impacts(version, row.energy_mix)
     yield from _gross_without_rate(version, row)
+    yield from _grace(version, row)
 
 
 def _left_out(version: str, elements: Iterable[TariffElementShape]) -> Iterator[Loss]:
     text = _("The element is left out: it is for reservations, or depends on the current.")
     for position, element in enumerate(elements):
-        if not expressible(element):
+        if not is_known_in_2_1_1(element):
             yield Loss(version, f"elements[{position}]", text)
 
 
@@ -240,6 +241,16 @@ def _tariff_2_2_1(row: Tariff) -> Iterator[Loss]:
         text = _("A price without a rate reads as “no VAT applies”, not as “plus an unknown tax”.")
         yield Loss(version, "vat", text)
     yield from _impacts(version, row.energy_mix)
+    yield from _grace(version, row)
+
+
+def _grace(version: str, row: Tariff) -> Iterator[Loss]:
+    if has_grace(shape_of(row)):
+        text = _(
+            "Free parking is told as free for the first minutes of the session, and in words. A "
+            "partner that prices by the tariff gets more where parking was free after that."
+        )
+        yield Loss(version, "grace_period", text)
 
 
 def _gross_without_rate(version: str, row: Tariff) -> Iterator[Loss]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cpo_platform.common.money import trimmed
 from roaming.ocpi.common.rendering import net_price, present, restrictions
+from roaming.ocpi.common.tariffs import is_known_in_2_1_1, sayable, with_sentences
 from roaming.ocpi.v2_1_1.locations import render_energy_mix, whole_seconds, whole_text
 from tariffs.models import Tariff
 from tariffs.operations import shape_of
@@ -19,10 +20,6 @@ from tariffs.shapes import (
 )
 
 Json = dict[str, Any]
-
-# An element with one of these cannot be told: without the restriction it would say another price.
-UNKNOWN_RESTRICTIONS = ("reservation", "min_current", "max_current")
-LONGEST_TEXT = 512
 
 
 def render_tariff(row: Tariff) -> Json:
@@ -43,16 +40,19 @@ def tariff_document(tariff: TariffShape, *, last_updated: str | None) -> Json:
 
     One whose every element is left out has no `elements`: it is no Tariff, and is not sent.
     """
+    tariff = sayable(tariff)
     return present(
         {
             "id": tariff.id,
             "currency": tariff.currency,
-            "tariff_alt_text": _alt_text(tariff),
+            "tariff_alt_text": with_sentences(
+                [text.model_dump() for text in tariff.tariff_alt_text or []], _untold(tariff)
+            ),
             "tariff_alt_url": tariff.tariff_alt_url,
             "elements": [
                 _element(element, tariff.tax_included)
                 for element in tariff.elements
-                if expressible(element)
+                if is_known_in_2_1_1(element)
             ],
             "energy_mix": render_energy_mix(
                 tariff.energy_mix.model_dump(exclude_none=True) if tariff.energy_mix else None
@@ -60,27 +60,6 @@ def tariff_document(tariff: TariffShape, *, last_updated: str | None) -> Json:
             "last_updated": last_updated,
         }
     )
-
-
-def expressible(element: TariffElementShape) -> bool:
-    """Tell whether 2.1.1 has every restriction that the element has."""
-    stated = element.restrictions
-    return stated is None or all(getattr(stated, name) is None for name in UNKNOWN_RESTRICTIONS)
-
-
-def _alt_text(tariff: TariffShape) -> list[Json]:
-    """Return the texts for drivers, with what no field can say added in English."""
-    texts = [text.model_dump() for text in tariff.tariff_alt_text or []]
-    added = " ".join(_untold(tariff))
-    if not added:
-        return texts
-    for text in texts:
-        if text["language"].lower() == "en":
-            joined = f"{text['text']} {added}"
-            if len(joined) <= LONGEST_TEXT:
-                text["text"] = joined
-            return texts
-    return [*texts, {"language": "en", "text": added}]
 
 
 def _untold(tariff: TariffShape) -> list[str]:

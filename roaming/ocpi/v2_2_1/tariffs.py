@@ -11,6 +11,7 @@ from roaming.ocpi.common.rendering import (
     present,
     restrictions,
 )
+from roaming.ocpi.common.tariffs import sayable
 from tariffs.models import Tariff
 from tariffs.operations import shape_of
 from tariffs.shapes import PriceComponentShape, PriceLimitShape, TariffElementShape, TariffShape
@@ -34,6 +35,7 @@ class TariffRenderer:
 
     def document(self, tariff: TariffShape, *, last_updated: str | None) -> Json:
         """Return a canonical tariff."""
+        tariff = sayable(tariff)
         mix = tariff.energy_mix.model_dump(exclude_none=True) if tariff.energy_mix else None
         return present(
             {
