@@ -260,43 +260,61 @@ def _segments(
     reservation, charging, parking = _told(volumes)
     passed = end - start
     if _RESERVATION_TIME in volumes:
-        yield Segment(start, end, phase=reserved, billable=_unless(reservation, passed))
+        yield Segment(start, end, phase=reserved, billable=_billable(reservation, passed))
         return
     energy = volumes.get("ENERGY", Decimal(0))
-    power = _level(volumes, "POWER")
-    if power is None and (lasted := charging or (passed if not parking else timedelta(0))):
-        power = energy * _HOUR_MICROS / (lasted // timedelta(microseconds=1))
-    current = _level(volumes, "CURRENT")
-    is_told = abs(charging + parking - passed) > _TIME_TOLERANCE
-    middle = min(start + charging, end) if parking else end
-    if charging or not parking:
+    power, current = _level(volumes, "POWER"), _level(volumes, "CURRENT")
+    if "PARKING_TIME" not in volumes:
+        is_told = "TIME" in volumes
+        lasted = charging or passed
+        yield Segment(
+            start,
+            end,
+            energy,
+            _mean(energy, lasted) if power is None else power,
+            current,
+            billable=_billable(charging, passed) if is_told else timedelta(0),
+        )
+        return
+    # The whole time is told, or else each of the two says what counts of it.
+    is_whole = _billable(charging + parking, passed) is None
+    middle = min(start + _whole_seconds(charging), end)
+    if charging:
         yield Segment(
             start,
             middle,
             energy,
-            power,
+            _mean(energy, charging) if power is None else power,
             current,
-            billable=charging if is_told or not charging else None,
+            billable=None if is_whole else _whole_seconds(charging),
         )
-        energy = Decimal(0)
-    if parking:
-        yield Segment(
-            middle if charging else start,
-            end,
-            energy,
-            power if not charging else Decimal(0),
-            current if not charging else Decimal(0),
-            requesting_power=False,
-            billable=parking if is_told else None,
-        )
+    yield Segment(
+        middle,
+        end,
+        Decimal(0) if charging else energy,
+        Decimal(0) if charging else power,
+        Decimal(0) if charging else current,
+        requesting_power=False,
+        billable=None if is_whole else _whole_seconds(parking),
+    )
 
 
-def _unless(told: timedelta, passed: timedelta) -> timedelta | None:
-    return told if abs(told - passed) > _TIME_TOLERANCE else None
+def _billable(told: timedelta, passed: timedelta) -> timedelta | None:
+    """Return the time that counts; None: all that passed, as it is told within a second."""
+    return _whole_seconds(told) if abs(told - passed) > _TIME_TOLERANCE else None
+
+
+def _whole_seconds(told: timedelta) -> timedelta:
+    return round(told / _SECOND) * _SECOND
+
+
+def _mean(energy: Decimal, lasted: timedelta) -> Decimal | None:
+    """Return the mean power, for a period that tells none."""
+    return energy * _HOUR_MICROS / (lasted // timedelta(microseconds=1)) if lasted else None
 
 
 def _told(volumes: Mapping[str, Decimal]) -> tuple[timedelta, timedelta, timedelta]:
-    """Return the times that a period tells: reserved, charging, parking; in whole seconds."""
+    """Return the times that a period tells: reserved, charging, parking."""
     reserved, charging, parking = (
         _hours(volumes, name) for name in (_RESERVATION_TIME, "TIME", "PARKING_TIME")
     )
@@ -307,7 +325,7 @@ def _hours(volumes: Mapping[str, Decimal], name: str) -> timedelta:
     hours = volumes.get(name, Decimal(0))
     if not 0 <= hours <= MOST_HOURS:
         raise InvalidDocument(f"{name}: must be from 0 to {MOST_HOURS} hours")
-    return round(hours * 3600) * _SECOND
+    return timedelta(microseconds=round(hours * _HOUR_MICROS))
 
 
 def _level(volumes: Mapping[str, Decimal], name: str) -> Decimal | None:
