@@ -89,12 +89,25 @@ def _same_period(earlier: Choice, later: Choice) -> bool:
     return (
         earlier.piece.end == later.piece.start
         and earlier.tariff is later.tariff
+        and earlier.flat is later.flat
         and earlier.time is later.time
         and earlier.energy is later.energy
         and earlier.free is later.free
         and earlier.piece.segment.phase is later.piece.segment.phase
         and kind_of_time(earlier) is kind_of_time(later)
+        and _levels(earlier) == _levels(later)
     )
+
+
+def _levels(choice: Choice) -> tuple[int, int] | None:
+    """Return among which bounds power and current lie, where a tariff has bounds of both.
+
+    A period tells the extremes of each: of different moments, they would be no moment's state.
+    """
+    if choice.tariff is None or not (choice.tariff.bounds.power and choice.tariff.bounds.current):
+        return None
+    segment = choice.piece.segment
+    return choice.tariff.levels(segment.power, segment.current)
 
 
 def _extremes(tariff: CompiledTariff, group: Sequence[Choice]) -> Iterator[CdrDimension]:

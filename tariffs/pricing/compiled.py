@@ -119,8 +119,7 @@ class CompiledTariff:
             moment.clock,
             bisect_right(self.kwh_bounds(places), moment.kwh) if bounds.kwh else 0,
             bisect_right(bounds.durations, moment.micros) if bounds.durations else 0,
-            _level(bounds.power, moment.power),
-            _level(bounds.current, moment.current),
+            *self.levels(moment.power, moment.current),
         )
         found = self._cells.get(cell)
         if found is None:
@@ -128,6 +127,10 @@ class CompiledTariff:
                 self._cells.clear()
             found = self._cells[cell] = self._select(moment, places)
         return found
+
+    def levels(self, power: Decimal | None, current: Decimal | None) -> tuple[int, int]:
+        """Return among which bounds a power and a current lie."""
+        return _level(self.bounds.power, power), _level(self.bounds.current, current)
 
     def grace_of(self, active: ActiveComponent) -> int:
         """Return the free parking time before a component is charged, in microseconds."""
