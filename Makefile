@@ -25,7 +25,8 @@ reset: setup ## Wipe the data of `make run`
 test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
-bench: setup ## Measure pages a second beside bare psycopg and plain DRF: ARGS="--seconds 20"
+bench: setup ## Measure prices a second, and pages a second beside bare psycopg and plain DRF
+	@$(BIN)/python -m bench.pricing
 	@$(BIN)/python -m bench.pages $(ARGS)
 
 check: lint types layers migrations test ## Run everything that CI runs

@@ -4,7 +4,7 @@ The amounts of lines add up to the exact sum: each is a step of a running total.
 to what a currency can pay: that happens once, at the edge (`cpo_platform.common.money`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -57,39 +57,55 @@ def amounts_of(uses: Sequence[Use], energy_places: int) -> list[Amount]:
         TariffDimensionType.PARKING_TIME: 10 ** (finest - 8) // 4,
     }
     shares = _Shares(denominator, vat_places)
-    return [
-        _amount(
-            use,
-            0
-            if use.is_free
-            else use.billed
-            * scaled(use.active.component.price, price_places)
-            * per_unit[use.active.component.type],
-            shares,
-        )
-        for use in uses
-    ]
+    # What one unit of a component costs; a component is one object (`CompiledTariff`).
+    costs: dict[int, int] = {}
+    amounts = []
+    for use in uses:
+        active = use.active
+        cost = costs.get(id(active))
+        if cost is None:
+            component = active.component
+            cost = scaled(component.price, price_places) * per_unit[component.type]
+            costs[id(active)] = cost
+        amounts.append(_amount(use, 0 if use.is_free else use.billed * cost, shares))
+    return amounts
 
 
-def price_of(amounts: Iterable[Amount]) -> Price:
-    """Return the sum of amounts; the taxes in the order in which their rates come first."""
-    net = 0
-    taxes: dict[Decimal, int] = {}
-    is_unknown = False
-    for amount in amounts:
-        net += amount.net
-        is_unknown = is_unknown or amount.is_unknown
+class Sum:
+    """Adds amounts up; the taxes in the order in which their rates come first."""
+
+    __slots__ = ("is_unknown", "net", "taxes")
+
+    def __init__(self) -> None:
+        self.net = 0
+        self.taxes: dict[Decimal, int] = {}
+        self.is_unknown = False
+
+    def add(self, amount: Amount) -> None:
+        """Add one amount."""
+        self.net += amount.net
         if amount.rate is not None:
-            taxes[amount.rate] = taxes.get(amount.rate, 0) + amount.tax
-    before_taxes = unscaled(net, EXACT_PLACES)
-    if is_unknown:
-        return Price(before_taxes, None)
-    return Price(
-        before_taxes,
-        tuple(
-            TaxAmount(TAX_NAME, rate, unscaled(tax, EXACT_PLACES)) for rate, tax in taxes.items()
-        ),
-    )
+            self.taxes[amount.rate] = self.taxes.get(amount.rate, 0) + amount.tax
+        elif amount.is_unknown:
+            self.is_unknown = True
+
+    def add_all(self, other: "Sum") -> None:
+        """Add what another sum came to."""
+        self.net += other.net
+        for rate, tax in other.taxes.items():
+            self.taxes[rate] = self.taxes.get(rate, 0) + tax
+        self.is_unknown = self.is_unknown or other.is_unknown
+
+    def price(self) -> Price:
+        """Return the sum as a Price, exact."""
+        net = unscaled(self.net, EXACT_PLACES)
+        if self.is_unknown:
+            return Price(net, None)
+        taxes = (
+            TaxAmount(TAX_NAME, rate, unscaled(tax, EXACT_PLACES))
+            for rate, tax in self.taxes.items()
+        )
+        return Price(net, tuple(taxes))
 
 
 class _Shares:

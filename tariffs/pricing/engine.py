@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from cpo_platform.common.money import Price, add_prices
 from tariffs.pricing import explain, taxes
-from tariffs.pricing.amounts import Amount, amounts_of, price_of
+from tariffs.pricing.amounts import Amount, Sum, amounts_of
 from tariffs.pricing.charging_periods import charging_periods, kind_of_time
 from tariffs.pricing.compiled import CompiledTariff, Moment, compiled
 from tariffs.pricing.exact import (
@@ -182,12 +182,17 @@ def _priced(
     *,
     energy_places: int,
 ) -> PricedSession:
-    parts: dict[object, list[Amount]] = {}
+    parts = {part: Sum() for part in (*TariffDimensionType, Phase.RESERVATION)}
     for use, amount in zip(uses, amounts, strict=True):
-        part = Phase.RESERVATION if use.is_reservation else use.active.component.type
-        parts.setdefault(part, []).append(amount)
-    limits = list(_limits(plan, price_of(amounts), segments))
-    total = limits[-1][1] if limits else price_of(amounts)
+        part = Phase.RESERVATION if use.phase.is_reservation else use.active.component.type
+        parts[part].add(amount)
+    everything = Sum()
+    for part_sum in parts.values():
+        everything.add_all(part_sum)
+    total = everything.price()
+    limits = list(_limits(plan, total, segments))
+    if limits:
+        total = limits[-1][1]
     micros = dict.fromkeys(CdrDimensionType, 0)
     for choice in choices:
         micros[kind_of_time(choice)] += choice.piece.time
@@ -195,18 +200,15 @@ def _priced(
     parking = hours[CdrDimensionType.PARKING_TIME]
     first = plan.known[0].tariff
 
-    def cost(part: object) -> Price:
-        return price_of(parts.get(part, ()))
-
     return PricedSession(
         tariff_id=first.id,
         currency=first.currency,
         total_cost=total,
-        total_fixed_cost=cost(TariffDimensionType.FLAT),
-        total_energy_cost=cost(TariffDimensionType.ENERGY),
-        total_time_cost=cost(TariffDimensionType.TIME),
-        total_parking_cost=cost(TariffDimensionType.PARKING_TIME),
-        total_reservation_cost=cost(Phase.RESERVATION),
+        total_fixed_cost=parts[TariffDimensionType.FLAT].price(),
+        total_energy_cost=parts[TariffDimensionType.ENERGY].price(),
+        total_time_cost=parts[TariffDimensionType.TIME].price(),
+        total_parking_cost=parts[TariffDimensionType.PARKING_TIME].price(),
+        total_reservation_cost=parts[Phase.RESERVATION].price(),
         total_energy=sum((segment.energy for segment in segments), Decimal(0)),
         total_time=hours[CdrDimensionType.TIME] + parking,
         total_parking_time=parking,
