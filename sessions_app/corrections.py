@@ -80,18 +80,22 @@ def usable(readings: Sequence[Reading], correction: Correction) -> list[Reading]
     return [reading for reading in readings if reading.at not in correction.without_readings]
 
 
-def spread(segments: Sequence[Segment], energy: Decimal | None) -> tuple[Segment, ...]:
+def spread(
+    segments: Sequence[Segment], energy: Decimal | None, *, power_kw: Decimal | None = None
+) -> tuple[Segment, ...]:
     """Return the segments with another total of energy, as it was spread before.
 
-    Where nothing was measured it flows evenly while the vehicle asked for power, or over the whole
-    time where it never did. The power of a segment is then what its energy comes to.
+    A segment counts with no more than the connector's power could have given in it: where a meter
+    jumped, not all of it belongs into that minute. Where nothing was measured it flows evenly while
+    the vehicle asked for power, or over the whole time where it never did. The power of a segment
+    is then what its energy comes to.
 
     Raises:
         ImpossibleCorrection: energy, and no time in which it could have flowed.
     """
     if energy is None:
         return tuple(segments)
-    weights = _weights(segments)
+    weights = _weights(segments, power_kw)
     total = sum(weights, Fraction(0))
     if not total:
         if energy:
@@ -107,9 +111,9 @@ def spread(segments: Sequence[Segment], energy: Decimal | None) -> tuple[Segment
     return tuple(spread_segments)
 
 
-def _weights(segments: Sequence[Segment]) -> list[Fraction]:
+def _weights(segments: Sequence[Segment], power_kw: Decimal | None) -> list[Fraction]:
     used = [not segment.phase.is_reservation for segment in segments]
-    measured = [Fraction(segment.energy) for segment in segments]
+    measured = [_believable(segment, power_kw) for segment in segments]
     times = [
         Fraction((segment.end - segment.start) // _MICROSECOND) if uses else Fraction(0)
         for segment, uses in zip(segments, used, strict=True)
@@ -119,6 +123,14 @@ def _weights(segments: Sequence[Segment]) -> list[Fraction]:
         for segment, time in zip(segments, times, strict=True)
     ]
     return next((weights for weights in (measured, charging) if any(weights)), times)
+
+
+def _believable(segment: Segment, power_kw: Decimal | None) -> Fraction:
+    measured = Fraction(segment.energy)
+    if power_kw is None:
+        return measured
+    time = Fraction((segment.end - segment.start) // _MICROSECOND, 3600 * 10**6)
+    return min(measured, Fraction(power_kw) * time)
 
 
 def _power(segment: Segment, energy: Decimal) -> Decimal | None:

@@ -45,6 +45,15 @@ class Code(StrEnum):
     TOO_EXPENSIVE = "TOO_EXPENSIVE"
 
 
+# What is wrong with readings, and not with what is billed.
+OF_THE_METER = frozenset(
+    [
+        *(Code.NO_READINGS, Code.SILENT_BEFORE_END),
+        *(Code.METER_FELL, Code.METER_RESTARTED, Code.ENERGY_JUMP),
+    ]
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What is plausible; None: not checked. `most_cost` is before taxes, in any currency."""

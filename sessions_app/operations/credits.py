@@ -76,6 +76,33 @@ def credit_of(cdr: Cdr) -> Cdr | None:
     ).first()
 
 
+def replacement_of(cdr: Cdr) -> Cdr | None:
+    """Return the CDR that took the place of one that was credited, if there is one."""
+    return cdr.replacements.first()
+
+
+def first_of(cdr: Cdr) -> Cdr:
+    """Return the CDR that a session was first billed by: what every partner was sent.
+
+    Of a credit, that of what it credits.
+    """
+    if cdr.credit:
+        cdr = Cdr.objects.get(
+            country_code=cdr.country_code, party_id=cdr.party_id, ocpi_id=cdr.credit_reference_id
+        )
+    while cdr.replaces is not None:
+        cdr = cdr.replaces
+    return cdr
+
+
+def valid_of(first: Cdr) -> Cdr | None:
+    """Return the CDR that counts after all that was credited and replaced; None: nothing is due."""
+    cdr = first
+    while (replacement := replacement_of(cdr)) is not None:
+        cdr = replacement
+    return None if credit_of(cdr) else cdr
+
+
 def _copied(original: Cdr) -> dict[str, Any]:
     # What it replaced, and how it was corrected, is the original's own story.
     own = {"id", "created_at", "last_updated", "replaces_id", "correction"}

@@ -26,7 +26,7 @@ from sessions_app.operations.settlement import (
     readings_of,
     reprice,
 )
-from sessions_app.preflight import Ended, Finding, Limits, findings
+from sessions_app.preflight import OF_THE_METER, Ended, Finding, Limits, findings
 from sessions_app.signals import session_changed
 
 
@@ -64,7 +64,11 @@ def examine(
         cost=settlement.costs["total_cost"].before_taxes,
         reservation_cost=settlement.costs["total_reservation_cost"].before_taxes,
     )
-    return findings(ended, limits())
+    found = findings(ended, limits())
+    if correction is None or correction.energy is None:
+        return found
+    # The meter does not decide any more.
+    return tuple(finding for finding in found if finding.code not in OF_THE_METER)
 
 
 def limits() -> Limits:

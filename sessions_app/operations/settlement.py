@@ -76,7 +76,10 @@ def reprice(
         return _set_price(session, _settle(session, reserved), flags=())
     readings = usable(readings_of(session), correction)
     use = metered_use(readings=readings, start=session.start_date_time, end=until)
-    segments = spread(use.segments, correction.energy)
+    segments = use.segments
+    if correction.energy is not None:
+        power_kw = session.connector.power_kw if session.connector else None
+        segments = spread(segments, correction.energy, power_kw=power_kw)
     return _set_price(session, _settle(session, (*reserved, *segments)), use.flags)
 
 
