@@ -128,7 +128,7 @@ def readings_panel(
         empty=_("The station has not sent any meter values."),
         buttons=[
             Button(text, f"?readings={other}#readings")
-            for text, other in ((_("Earlier"), page - 1), (_("Later"), page + 1))
+            for text, other in ((_("Earlier readings"), page - 1), (_("Later readings"), page + 1))
             if 1 <= other <= pages
         ],
     )
