@@ -18,7 +18,7 @@ from locations.models import Evse, Location, Status
 from roaming.admin.display import object_link
 from roaming.admin.quarantine import number_of
 from roaming.models import Feed, Partner, PartnerStatus, Quarantined
-from sessions_app.models import Cdr, Session
+from sessions_app.models import Cdr, CdrHold, Session
 from sessions_app.models.sessions import ONGOING
 from tariffs.models import Party, Tariff
 
@@ -41,6 +41,7 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("Sessions"), "bolt", "sessions_app.session"),
             (_("Reservations"), "event_available", "sessions_app.reservation"),
             (_("CDRs"), "receipt_long", "sessions_app.cdr"),
+            (_("Held CDRs"), "front_hand", "sessions_app.cdrhold"),
             (_("Tokens"), "badge", "sessions_app.token"),
         ),
     ),
@@ -161,9 +162,16 @@ def _charging_cards(request: HttpRequest, now: datetime) -> list[dict[str, Any]]
         url = _list_url("sessions_app.session")
         ongoing = Session.objects.ongoing().count()
         cards.append(_card(_("Ongoing sessions"), ongoing, f"{url}?state=ongoing"))
+    if _may_see(request, "sessions_app.cdrhold") and (held := CdrHold.objects.waiting().count()):
+        url = f"{_list_url('sessions_app.cdrhold')}?state__exact=HELD"
+        cards.append(_card(_("CDRs held for staff"), held, url, tone="red"))
     if _may_see(request, "sessions_app.cdr"):
         today = Cdr.objects.filter(
-            end_date_time__gte=day, end_date_time__lt=day + timedelta(days=1), credit=False
+            end_date_time__gte=day,
+            end_date_time__lt=day + timedelta(days=1),
+            credit=False,
+            # What was replaced is counted by what replaces it.
+            replacements__isnull=True,
         ).aggregate(count=Count("pk"), kwh=Sum("total_energy"))
         url = f"{_list_url('sessions_app.cdr')}?ended=today"
         cards += [

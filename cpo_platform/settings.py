@@ -338,3 +338,8 @@ ASK_UNKNOWN_TOKENS = env.words("ASK_UNKNOWN_TOKENS")
 PROFILE_REQUESTS_PER_MINUTE = env.integer("PROFILE_REQUESTS_PER_MINUTE", 10, minimum=1)
 # How many reservations an eMSP may have at a time: RESERVE_NOW must not empty the network.
 RESERVATIONS_PER_EMSP = env.integer("RESERVATIONS_PER_EMSP", 200, minimum=1)
+# What holds a CDR for staff; 0: not checked. A session this long, in hours; a meter that was silent
+# for so long before the end, in minutes; a cost above this, before taxes, in the tariff's currency.
+CDR_LONGEST_HOURS = env.integer("CDR_LONGEST_HOURS", 168)
+CDR_SILENT_MINUTES = env.integer("CDR_SILENT_MINUTES", 120)
+CDR_MOST_COST = env.integer("CDR_MOST_COST", 0)

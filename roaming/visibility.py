@@ -227,7 +227,8 @@ def sessions_for(partner: Partner, *, now: datetime) -> SessionQuerySet:  # noqa
 def cdrs_for(partner: Partner, *, now: datetime) -> QuerySet[Cdr]:  # noqa: ARG001  as its peers
     """Return the CDRs of the partner's own tokens.
 
-    2.1.1 has no credit CDRs, and none for a reservation that nobody came for.
+    2.1.1 has no credit CDRs, and none for a reservation that nobody came for. Nor is it sent what
+    replaces a CDR that it has: it would pay for both.
     """
     found = Cdr.objects.filter(_registered(partner).condition, _owned(partner, "token_"))
     if not is_one_party(partner):
@@ -237,6 +238,7 @@ def cdrs_for(partner: Partner, *, now: datetime) -> QuerySet[Cdr]:  # noqa: ARG0
         Q(session__isnull=True) | Q(session__evse__isnull=False),
         _of_its_party(partner),
         credit=False,
+        replaces__isnull=True,
     )
 
 

@@ -83,6 +83,8 @@ class Job:
     whole: Plan | None = None
     exact_url: bool = False
     was_uncertain: bool = False
+    # Jobs of one chain go in a row: a credit after what it credits, and before what replaces it.
+    chain: str = ""
     replies: list[Reply] = field(default_factory=list)
     verdict: Verdict | None = None
     reason: str = ""
@@ -110,6 +112,7 @@ class _Row:
     owner: Party
     ocpi_id: str
     emsp: Party | None = None
+    chain: str = ""
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -221,6 +224,7 @@ def _object_jobs(
         job = job_for(delivery, plan, url, owner=row.owner, receiver=receiver)
         job.whole = whole
         job.exact_url = module == "cdrs"
+        job.chain = row.chain
         yield job
 
 
@@ -294,11 +298,17 @@ def _rows(found: QuerySet[Any], module: str) -> dict[int, _Row]:
     names = ["id", "last_updated", "country_code", "party_id", "ocpi_id"]
     if module not in BROADCAST:
         names += ["token_country_code", "token_party_id"]
+    if module == "cdrs":
+        names += ["session_ocpi_id"]
     return {
         object_id: _Row(
-            moment, Party(country_code, party_id), ocpi_id, Party(*emsp) if emsp else None
+            moment,
+            Party(country_code, party_id),
+            ocpi_id,
+            Party(*more[:2]) if more else None,
+            "".join(more[2:]),
         )
-        for object_id, moment, country_code, party_id, ocpi_id, *emsp in found.values_list(*names)
+        for object_id, moment, country_code, party_id, ocpi_id, *more in found.values_list(*names)
     }
 
 

@@ -1,4 +1,4 @@
-"""Connections to one partner: different objects in parallel, one object's requests in a row."""
+"""Connections to one partner: objects in parallel, those of a chain and their requests in a row."""
 
 import asyncio
 from collections.abc import Sequence
@@ -78,16 +78,17 @@ class Sender:
     async def _send_all(self, jobs: Sequence[Job]) -> None:
         limit = asyncio.Semaphore(CONCURRENCY)
 
-        async def run(job: Job) -> None:
-            async with limit:
-                await self._turn()
-                if not self.gives_up:
-                    await self._send(job)
-                    self._judge(job)
+        async def run(chain: Sequence[Job]) -> None:
+            for job in chain:
+                async with limit:
+                    await self._turn()
+                    if not self.gives_up:
+                        await self._send(job)
+                        self._judge(job)
 
         async with asyncio.TaskGroup() as group:
             beat = group.create_task(self._keep_lease())
-            await asyncio.gather(*(run(job) for job in jobs))
+            await asyncio.gather(*(run(chain) for chain in _chains(jobs)))
             beat.cancel()
 
     async def _turn(self) -> None:
@@ -134,6 +135,18 @@ class Sender:
             if verdict is not Verdict.DONE:
                 return verdict, reply.reason
         return Verdict.DONE, ""
+
+
+def _chains(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Return the jobs by what must go in a row, in their order; most go alone."""
+    chains: list[list[Job]] = []
+    by_name: dict[str, list[Job]] = {}
+    for job in jobs:
+        chain = by_name.setdefault(job.chain, []) if job.chain else []
+        if not chain:
+            chains.append(chain)
+        chain.append(job)
+    return chains
 
 
 def _renew_in_thread(lease: feed.Lease) -> bool:

@@ -296,6 +296,13 @@ def _cdr_2_1_1(row: Cdr, dimensions: set[str]) -> Iterator[Loss]:
     if row.credit:
         yield _withheld("credit", _("It is not sent: 2.1.1 has no credit. Tell the partner."))
         return
+    if row.replaces_id is not None:
+        text = _(
+            "It is not sent: 2.1.1 cannot take the first CDR back, and the partner would pay for "
+            "both. Send it the correction statement."
+        )
+        yield _withheld("replaces", text)
+        return
     if dimensions == ONLY_RESERVED:
         yield _withheld("status", _("It is not sent: 2.1.1 has no reservations."))
         return

@@ -3,6 +3,7 @@
 from sessions_app.admin.cdrs import CdrAdmin
 from sessions_app.admin.display import STATUS_TONES, session_pill
 from sessions_app.admin.filters import EndedFilter, StartedFilter, StateFilter
+from sessions_app.admin.holds import CdrHoldAdmin, hold_pill
 from sessions_app.admin.panels import (
     COST_LABELS,
     DIMENSION_LABELS,
@@ -21,6 +22,7 @@ __all__ = [
     "READINGS_SHOWN",
     "STATUS_TONES",
     "CdrAdmin",
+    "CdrHoldAdmin",
     "EndedFilter",
     "ReservationAdmin",
     "SessionAdmin",
@@ -28,6 +30,7 @@ __all__ = [
     "StateFilter",
     "TokenAdmin",
     "costs_panel",
+    "hold_pill",
     "lines_panel",
     "periods_panel",
     "reservation_pill",

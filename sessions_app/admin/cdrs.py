@@ -1,6 +1,5 @@
 """The pages of CDRs."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,7 +14,6 @@ from cpo_platform.common.admin import (
     NONE,
     Button,
     Panel,
-    RecordAdmin,
     change_url,
     link,
     minute,
@@ -26,18 +24,18 @@ from cpo_platform.common.admin import (
     pill,
     unbroken,
 )
-from cpo_platform.common.shapes import parse_datetime
 from locations.models import ConnectorFormat, PowerType
 from sessions_app.admin.display import label_of, token_facts
 from sessions_app.admin.filters import EndedFilter
-from sessions_app.admin.panels import costs_panel, lines_panel, periods_panel, tariff_panel
+from sessions_app.admin.panels import document_panels
+from sessions_app.admin.rebilling import RebillingAdmin
 from sessions_app.models import Cdr
 from sessions_app.operations.credits import SUFFIX, NotCreditable, credit_cdr, credit_of
 from tariffs.admin import PartyFilter
 
 
 @admin.register(Cdr)
-class CdrAdmin(RecordAdmin):
+class CdrAdmin(RebillingAdmin):
     """CDRs: what is billed. Nobody can change or delete one."""
 
     module = "cdrs"
@@ -62,21 +60,8 @@ class CdrAdmin(RecordAdmin):
         return [
             self._facts(obj, zone),
             self._place(obj),
-            costs_panel(obj.costs, obj.currency),
-            tariff_panel(obj.tariffs[0] if obj.tariffs else None),
-            lines_panel(obj.price_lines, obj.currency, [obj.remark] if obj.remark else []),
-            periods_panel(
-                (
-                    (
-                        _as_moment(period["start_date_time"]),
-                        period["dimensions"],
-                        period.get("tariff_id", ""),
-                    )
-                    for period in obj.charging_periods
-                ),
-                zone,
-                "",
-            ),
+            *self.correction_panels(obj),
+            *document_panels(obj, zone),
         ]
 
     def _facts(self, obj: Cdr, zone: str) -> Panel:
@@ -88,6 +73,7 @@ class CdrAdmin(RecordAdmin):
                 (_("id"), obj.ocpi_id),
                 (_("party"), obj.party),
                 *credit,
+                *self.rebilling_facts(obj),
                 (_("session"), link(obj.session, obj.session_ocpi_id) if obj.session else NONE),
                 (_("started"), moment(obj.start_date_time, zone)),
                 (_("ended"), moment(obj.end_date_time, zone)),
@@ -152,13 +138,16 @@ class CdrAdmin(RecordAdmin):
     def heading(self, obj: Cdr) -> object:
         if obj.credit:
             return pill(_("Credit CDR"), "amber")
-        return pill(_("Credited"), "amber") if credit_of(obj) else ""
+        if credit_of(obj):
+            return pill(_("Credited"), "amber")
+        return pill(_("Replacement"), "blue") if obj.replaces_id else ""
 
     def buttons(self, request: HttpRequest, obj: Cdr) -> list[Button]:
+        again = self.rebilling_buttons(request, obj)
         if obj.credit or credit_of(obj) or not self._may_credit(request):
-            return []
+            return again
         url = reverse("admin:sessions_app_cdr_credit", args=[obj.pk])
-        return [Button(_("Credit this CDR"), url)]
+        return [*again, Button(_("Credit this CDR"), url)]
 
     def credit_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Ask, and then issue the credit CDR."""
@@ -219,7 +208,9 @@ class CdrAdmin(RecordAdmin):
 
     @admin.display(description="", ordering="credit")
     def kind(self, row: Cdr) -> object:
-        return pill(_("Credit"), "amber") if row.credit else ""
+        if row.credit:
+            return pill(_("Credit"), "amber")
+        return pill(_("Replacement"), "blue") if row.replaces_id else ""
 
     @admin.display(description=_("location"))
     def place(self, row: Cdr) -> str:
@@ -240,8 +231,3 @@ class CdrAdmin(RecordAdmin):
     @admin.display(description=_("after taxes"), ordering="total_cost_after_taxes")
     def cost_after(self, row: Cdr) -> str:
         return unbroken(money(row.total_cost_after_taxes, row.currency))
-
-
-def _as_moment(text: str) -> datetime | None:
-    value = parse_datetime(text)
-    return value if isinstance(value, datetime) else None

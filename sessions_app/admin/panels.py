@@ -10,11 +10,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.admin import NONE, Panel, link, moment, money, number
-from cpo_platform.common.shapes import ShapeError, parse
+from cpo_platform.common.shapes import ShapeError, parse, parse_datetime
+from sessions_app.models import Cdr
 from tariffs.admin import element_sentence
 from tariffs.models import Tariff
 from tariffs.shapes import TariffShape
 
+AT_THE_START = _("Tariff when the session started")
 COST_LABELS = {
     "total_fixed_cost": _("fixed"),
     "total_energy_cost": _("energy"),
@@ -122,7 +124,40 @@ def _dimension_text(dimension: Mapping[str, str]) -> str:
     return f"{label} {number(dimension['volume'], unit)}"
 
 
-def tariff_panel(document: Mapping[str, Any] | None) -> Panel:
+def document_panels(cdr: Cdr, zone: str) -> list[Panel]:
+    """Return what a CDR, issued or not, says of the price and how it came about."""
+    return [
+        costs_panel(cdr.costs, cdr.currency),
+        tariff_panel(cdr.tariffs[0] if cdr.tariffs else None, _tariff_title(cdr)),
+        lines_panel(cdr.price_lines, cdr.currency, [cdr.remark] if cdr.remark else []),
+        periods_panel(
+            (
+                (
+                    _as_moment(period["start_date_time"]),
+                    period["dimensions"],
+                    period.get("tariff_id", ""),
+                )
+                for period in cdr.charging_periods
+            ),
+            zone,
+            "",
+        ),
+    ]
+
+
+def _tariff_title(cdr: Cdr) -> Any:
+    changes = (cdr.correction or {}).get("changes", {})
+    if {"tariff_id", "without_parking"} & changes.keys():
+        return _("Tariff, as staff corrected it")
+    return AT_THE_START
+
+
+def _as_moment(text: str) -> datetime | None:
+    value = parse_datetime(text)
+    return value if isinstance(value, datetime) else None
+
+
+def tariff_panel(document: Mapping[str, Any] | None, title: Any = AT_THE_START) -> Panel:
     """Return the tariff of a session as it was when the session started."""
     if document is None:
         return Panel(
@@ -139,7 +174,7 @@ def tariff_panel(document: Mapping[str, Any] | None) -> Panel:
         country_code=shape.country_code, party_id=shape.party_id, ocpi_id=shape.id
     ).first()
     return Panel(
-        title=_("Tariff when the session started"),
+        title=title,
         facts=[
             (_("tariff"), link(row, shape.id) if row else shape.id),
             *(

@@ -25,8 +25,9 @@ from cpo_platform.common.admin import (
 from locations.models import PowerType
 from sessions_app.admin.display import STATUS_TONES, label_of, session_pill, token_facts
 from sessions_app.admin.filters import StartedFilter, StateFilter
+from sessions_app.admin.findings import findings_panel
 from sessions_app.admin.panels import costs_panel, lines_panel, periods_panel, tariff_panel
-from sessions_app.models import MeterReading, Reservation, Session, SessionStatus
+from sessions_app.models import CdrHold, MeterReading, Reservation, Session, SessionStatus
 from sessions_app.models.sessions import ONGOING
 from tariffs.admin import PartyFilter
 
@@ -63,6 +64,7 @@ class SessionAdmin(RecordAdmin):
             costs_panel(details.get("costs", {}), obj.currency),
             tariff_panel(obj.frozen_tariff),
             lines_panel(details.get("lines", []), obj.currency, details.get("remarks", [])),
+            *self._doubts(obj),
             periods_panel(
                 (
                     (period.start_date_time, period.dimensions, period.tariff_id)
@@ -97,6 +99,11 @@ class SessionAdmin(RecordAdmin):
             ],
         )
 
+    def _doubts(self, obj: Session) -> list[Panel]:
+        """Return what the checks before the CDR found, where they found anything."""
+        found = obj.price_details.get("findings", [])
+        return [findings_panel(_("Doubtful when it ended"), found, obj)] if found else []
+
     def _reservation(self, obj: Session) -> list[tuple[Any, object]]:
         reservation = Reservation.objects.filter(session=obj).first()
         if reservation is None:
@@ -105,6 +112,9 @@ class SessionAdmin(RecordAdmin):
 
     def _cdr_links(self, obj: Session) -> object:
         cdrs = list(obj.cdrs.order_by("pk"))
+        hold = CdrHold.objects.filter(session=obj).first() if not cdrs else None
+        if hold is not None:
+            return link(hold, _("held: staff decides before it is sent"))
         if not cdrs:
             return _("none yet: it is issued when the session ends")
         return format_html(

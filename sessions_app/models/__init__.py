@@ -1,4 +1,5 @@
 from sessions_app.models.cdrs import Cdr
+from sessions_app.models.holds import CdrHold, CdrHoldQuerySet, HoldState
 from sessions_app.models.reservations import (
     Reservation,
     ReservationQuerySet,
@@ -18,7 +19,10 @@ from sessions_app.models.tokens import Token, TokenType, WhitelistType
 __all__ = [
     "AuthMethod",
     "Cdr",
+    "CdrHold",
+    "CdrHoldQuerySet",
     "ChargingPeriod",
+    "HoldState",
     "MeterReading",
     "Reservation",
     "ReservationQuerySet",

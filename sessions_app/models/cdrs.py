@@ -16,7 +16,8 @@ class Cdr(OcpiObject, CdrTokenColumns):
 
     Immutable: the database refuses every UPDATE and DELETE. `last_updated` is the time of issue.
     `cdr_location`, `tariffs` and `charging_periods` are copies as of the session's start, in the
-    canonical (2.3.0) form; `costs` holds the OCPI totals by name, each as a Price.
+    canonical (2.3.0) form; `costs` holds the OCPI totals by name, each as a Price. One that was
+    credited may be replaced by another (`replaces`).
     """
 
     # Only credit CDRs may be longer than 36 (OCPI 2.2.1, mod_cdrs, CDR.id).
@@ -64,6 +65,23 @@ class Cdr(OcpiObject, CdrTokenColumns):
     home_charging_compensation = models.BooleanField(
         _("home charging compensation"), null=True, blank=True
     )
+    # Ours alone: OCPI has no word for either.
+    replaces = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        related_name="replacements",
+        null=True,
+        blank=True,
+        # Its constraint has an index.
+        db_index=False,
+        verbose_name=_("replaces the CDR"),
+    )
+    correction = models.JSONField(
+        _("correction"),
+        null=True,
+        blank=True,
+        help_text=_("What staff changed of what was measured, who and why."),
+    )
 
     class Meta:
         verbose_name = _("CDR")
@@ -71,7 +89,15 @@ class Cdr(OcpiObject, CdrTokenColumns):
         constraints = [
             identity_constraint("cdr_identity"),
             models.UniqueConstraint(
-                fields=["session"], condition=Q(credit=False), name="cdr_one_per_session"
+                fields=["session"],
+                condition=Q(credit=False, replaces__isnull=True),
+                name="cdr_one_per_session",
+            ),
+            # Those that replace it can be replaced in turn: what counts is the end of a chain.
+            models.UniqueConstraint(fields=["replaces"], name="cdr_replaced_once"),
+            models.CheckConstraint(
+                name="cdr_credit_replaces_nothing",
+                condition=Q(credit=False) | Q(replaces__isnull=True),
             ),
             models.CheckConstraint(
                 name="cdr_ends_not_before_it_starts",

@@ -165,7 +165,8 @@ class ChargingPeriod(models.Model):
     """A closed stretch of a session with one constant price (OCPI ChargingPeriod).
 
     Rows are only ever added: OCPI appends the periods of a PATCH, so a period that a partner may
-    have must not change (OCPI 2.2.1, mod_sessions, PATCH method).
+    have must not change (OCPI 2.2.1, mod_sessions, PATCH method). One exception: a held CDR is
+    corrected before it is issued. The session is PUT whole then.
     """
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="charging_periods")

@@ -1,7 +1,8 @@
 """The CDR of a session: made of the settlement that completes it, and never changed again.
 
 Both take their totals from that settlement, in one transaction: they cannot differ. The charging
-periods are the settlement's as well, whatever was stored for the running session.
+periods are the settlement's as well, whatever was stored for the running session. A draft is a CDR
+that is not saved: staff sees it before it is issued.
 """
 
 from datetime import datetime
@@ -16,13 +17,27 @@ from sessions_app.signals import cdr_issued
 from tariffs.pricing.results import CdrDimensionType
 
 
-def issue_cdr(session: Session, settlement: Settlement, now: datetime) -> Cdr:
-    """Issue the CDR of a session that has just been completed and settled.
+def issue(draft: Cdr, now: datetime) -> Cdr:
+    """Issue a CDR: from now on nobody can change it. A step of an operation."""
+    draft.save(force_insert=True)
+    cdr_issued.send(sender=Cdr, cdr_id=draft.pk, now=now)
+    return draft
 
-    A step of the operation that completes the session, in its transaction. A CDR begins with the
-    reservation, where there was one (OCPI 2.3.0, mod_cdrs, CDR.start_date_time).
+
+def draft_cdr(
+    session: Session,
+    settlement: Settlement,
+    now: datetime,
+    *,
+    replaces: Cdr | None = None,
+    correction: dict[str, Any] | None = None,
+) -> Cdr:
+    """Return the CDR of a session that was completed and settled; it is not saved.
+
+    A CDR begins with the reservation, where there was one (OCPI 2.3.0, mod_cdrs,
+    CDR.start_date_time).
     """
-    assert session.end_date_time is not None  # noqa: S101  the operation has just set it
+    assert session.end_date_time is not None  # noqa: S101  it is completed
     reservation: Reservation | None = getattr(session, "reservation", None)
     began = reservation.reserved_at if reservation else session.start_date_time
     location = dict(session.frozen_location)
@@ -58,7 +73,9 @@ def issue_cdr(session: Session, settlement: Settlement, now: datetime) -> Cdr:
         total_energy=settlement.energy,
         total_time=settlement.hours,
         total_parking_time=settlement.parking_hours,
-        remark="" if session.frozen_tariff else "No tariff applied.",
+        remark=_remark(session, replaces),
+        replaces=replaces,
+        correction=correction,
     )
     cdr.cdr_token = session.cdr_token
     cdr.touch(now)
@@ -66,9 +83,16 @@ def issue_cdr(session: Session, settlement: Settlement, now: datetime) -> Cdr:
     cdr.full_clean(
         exclude={"tariffs", "price_lines"}, validate_unique=False, validate_constraints=False
     )
-    cdr.save()
-    cdr_issued.send(sender=Cdr, cdr_id=cdr.pk, now=now)
     return cdr
+
+
+def _remark(session: Session, replaces: Cdr | None) -> str:
+    """Return what partners read beside the numbers: OCPI has no field for what a CDR replaces."""
+    remarks = [
+        f"Replaces CDR {replaces.ocpi_id}." if replaces else "",
+        "" if session.frozen_tariff else "No tariff applied.",
+    ]
+    return " ".join(filter(None, remarks))
 
 
 def _instant(session: Session) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from sessions_app.models import (
     Session,
     SessionStatus,
 )
-from sessions_app.operations.cdrs import issue_cdr
+from sessions_app.operations.holds import examine, issue_or_hold
 from sessions_app.operations.sessions import (
     add_readings,
     append_periods,
@@ -361,7 +361,8 @@ def _end(
     session_changed.send(sender=Session, session_id=session.pk, now=now)
     if not session.total_cost_before_taxes:
         return session, None
-    return session, issue_cdr(session, settlement, now)
+    found = examine(session, settlement, stopped_at=reservation.ended_at)
+    return session, issue_or_hold(session, settlement, found, now)
 
 
 def _expire_overdue(location: Location, now: datetime) -> None:

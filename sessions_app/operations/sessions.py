@@ -2,23 +2,21 @@
 
 The tariff and the location are frozen when the session starts. Every meter value re-prices the
 session (`settlement`); the CDR (`cdrs`) is made of the same result, in the transaction that
-completes the session, so that no completed session is without its CDR.
+completes the session, or held for staff (`holds`): no completed session is without the one or the
+other.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from cpo_platform.common.clock import truncate
-from cpo_platform.common.json import format_datetime
 from cpo_platform.common.shapes import CdrToken, ChargingPreferences, plain
-from locations.canonical import coordinate_text
-from locations.models import Connector, Location
+from locations.models import Connector
 from sessions_app.metering import Reading
 from sessions_app.models import (
     AuthMethod,
@@ -28,7 +26,8 @@ from sessions_app.models import (
     Session,
     SessionStatus,
 )
-from sessions_app.operations.cdrs import issue_cdr
+from sessions_app.operations.freezing import frozen_location, frozen_tariff
+from sessions_app.operations.holds import examine, issue_or_hold
 from sessions_app.operations.preferences import (
     default_preferences,
     tariff_types,
@@ -37,7 +36,6 @@ from sessions_app.operations.settlement import dimensions_json, reprice
 from sessions_app.own_tariffs import for_token
 from sessions_app.signals import session_changed
 from tariffs.models import ORDINARY_TYPES, Tariff, best_of
-from tariffs.operations import shape_of as tariff_shape_of
 from tariffs.pricing.results import ChargingPeriod as PricedPeriod
 
 
@@ -148,6 +146,8 @@ def stop_session(
 ) -> tuple[Session, Cdr | None]:
     """Complete a session and issue its CDR; one that never became active is INVALID instead.
 
+    There is no CDR either where its numbers cannot be right: it is held for staff.
+
     Raises:
         SessionNotOngoing: the session has ended before.
 
@@ -166,8 +166,10 @@ def stop_session(
         session.end_date_time = max(truncate(ended_at), session.start_date_time)
         settlement = reprice(session, until=session.end_date_time)
         append_periods(session, settlement.periods)
+        found = examine(session, settlement, stopped_at=truncate(ended_at))
+        session.price_details["findings"] = [finding.to_json() for finding in found]
         _save(session, now)
-        cdr = issue_cdr(session, settlement, now)
+        cdr = issue_or_hold(session, settlement, found, now)
     return session, cdr
 
 
@@ -183,9 +185,9 @@ def locked(session_id: int) -> Session:
 def freeze(session: Session, connector: Connector, tariff: Tariff | None) -> None:
     """Set what a session is priced and billed by: this tariff, this place, as they are now."""
     session.tariff = tariff
-    session.frozen_tariff = _frozen_tariff(tariff)
+    session.frozen_tariff = frozen_tariff(tariff)
     session.currency = tariff.currency if tariff else settings.DEFAULT_CURRENCY
-    session.frozen_location = _frozen_location(session.location, connector)
+    session.frozen_location = frozen_location(session.location, connector)
 
 
 def save_alone(session: Session) -> None:
@@ -267,45 +269,6 @@ def _whole_tariffs(connector: Connector) -> list[Tariff]:
         moments = {tariff.pk: tariff.last_updated for tariff in rows}
         if moments == dict(tariffs.values_list("pk", "last_updated")):
             return rows
-
-
-def _frozen_tariff(tariff: Tariff | None) -> dict[str, Any] | None:
-    if tariff is None:
-        return None
-    return tariff_shape_of(tariff).model_dump(mode="json", exclude_none=True) | {
-        "last_updated": format_datetime(tariff.last_updated)
-    }
-
-
-def _frozen_location(location: Location, connector: Connector) -> dict[str, Any]:
-    """Return what a CDR says of the place (OCPI 2.2.1, CdrLocation), and its time zone."""
-    evse = connector.evse
-    frozen = {
-        "id": location.ocpi_id,
-        "name": location.name,
-        "address": location.address,
-        "city": location.city,
-        "postal_code": location.postal_code,
-        "state": location.state,
-        "country": location.country,
-        "coordinates": {
-            "latitude": coordinate_text(location.latitude),
-            "longitude": coordinate_text(location.longitude),
-        },
-        "evse_uid": evse.uid,
-        # Required in a CDR although optional on an EVSE: the uid names it as well.
-        "evse_id": evse.evse_id or evse.uid,
-        "connector_id": connector.ocpi_id,
-        "connector_standard": connector.standard,
-        "connector_format": connector.format,
-        "connector_power_type": connector.power_type,
-        # For OCPI 2.1.1, whose sessions and CDRs hold a Location instead.
-        "parking_type": location.parking_type,
-        "connector_max_voltage": connector.max_voltage,
-        "connector_max_amperage": connector.max_amperage,
-        "time_zone": location.time_zone,
-    }
-    return {name: value for name, value in frozen.items() if value != ""}
 
 
 def append_periods(session: Session, closed: Sequence[PricedPeriod]) -> bool:

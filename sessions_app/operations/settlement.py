@@ -17,6 +17,7 @@ from typing import Any
 
 from cpo_platform.common.json import format_datetime
 from cpo_platform.common.money import OCPI_PLACES, Price, round_money, to_decimal, trimmed
+from sessions_app.corrections import Correction, spread, usable
 from sessions_app.metering import LevelBounds, Reading, metered_use
 from sessions_app.models import Reservation, ReservationStatus, Session
 from tariffs.pricing.charging_periods import total_volume
@@ -56,17 +57,40 @@ class Settlement:
     remarks: tuple[str, ...]
 
 
-def reprice(session: Session, *, until: datetime) -> Settlement:
+def reprice(
+    session: Session, *, until: datetime, correction: Correction | None = None
+) -> Settlement:
     """Set the session's energy and cost to what its readings say up to `until`.
 
     A step of an operation, which holds the session's lock and saves it. The session was fetched
     with its reservation, where it has one.
+
+    Raises:
+        ImpossibleCorrection: a correction puts energy where there is no time for it.
+
     """
+    correction = correction or Correction()
     reservation: Reservation | None = getattr(session, "reservation", None)
     reserved = _reserved(reservation, until)
     if reservation is not None and reservation.status != ReservationStatus.USED:
         return _set_price(session, _settle(session, reserved), flags=())
-    readings = [
+    readings = usable(readings_of(session), correction)
+    use = metered_use(
+        readings=readings,
+        start=session.start_date_time,
+        end=until,
+        bounds=_level_bounds(session.frozen_tariff),
+    )
+    segments = use.segments
+    if correction.energy is not None:
+        power_kw = session.connector.power_kw if session.connector else None
+        segments = spread(segments, correction.energy, power_kw=power_kw)
+    return _set_price(session, _settle(session, (*reserved, *segments)), use.flags)
+
+
+def readings_of(session: Session) -> list[Reading]:
+    """Return what the meter showed, in order of time."""
+    return [
         Reading(
             at=row.at,
             kwh=row.kwh,
@@ -76,13 +100,6 @@ def reprice(session: Session, *, until: datetime) -> Settlement:
         )
         for row in session.meter_readings.order_by("at")
     ]
-    use = metered_use(
-        readings=readings,
-        start=session.start_date_time,
-        end=until,
-        bounds=_level_bounds(session.frozen_tariff),
-    )
-    return _set_price(session, _settle(session, (*reserved, *use.segments)), use.flags)
 
 
 def _level_bounds(tariff: dict[str, Any] | None) -> LevelBounds:

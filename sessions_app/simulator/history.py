@@ -41,9 +41,10 @@ def play_session(
     now: datetime,
     auth_method: str = AuthMethod.WHITELIST,
     authorization_reference: str = "",
-) -> Cdr:
+) -> Cdr | None:
     """Play a session that is over by `now`, with meter readings every few minutes.
 
+    None: its CDR is held for staff, as of a session that costs something and gave no energy.
     Fetch the connector with its EVSE.
 
     Raises:
@@ -79,7 +80,6 @@ def play_session(
         )
         station.meter_kwh = readings[-1].kwh
         station.save(update_fields=["meter_kwh"])
-    assert cdr is not None  # noqa: S101  it was active
     return cdr
 
 

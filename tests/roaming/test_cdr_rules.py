@@ -12,10 +12,12 @@ from cpo_platform.common import clock
 from roaming import draining
 from roaming.models import Delivery, Endpoint, Feed, Partner
 from roaming.operations import feed
+from sessions_app.corrections import Correction
 from sessions_app.metering import Reading
 from sessions_app.models import Cdr
 from sessions_app.operations import sessions
 from sessions_app.operations.credits import credit_cdr
+from sessions_app.operations.rebilling import Rebilling, rebill_cdr
 from tests.factories import ConnectorFactory, SessionFactory, cdr_token
 from tests.roaming.conftest import Registered, make_partner
 from tests.roaming.listening import Listener, listening
@@ -242,3 +244,61 @@ def test_a_credit_is_kept_from_partners_that_know_none(
 
     assert [one.body["id"] for one in listener.heard] == [cdr.ocpi_id]
     assert [item["id"] for item in pulled(partner)] == [cdr.ocpi_id]
+
+
+# --- How one is taken back and billed again
+
+
+def billed_again(cdr: Cdr) -> Rebilling:
+    return rebill_cdr(
+        cdr_id=cdr.pk, correction=Correction(energy=Decimal(5)), by="anna", now=clock.now()
+    )
+
+
+@in_versions(*CREDITING)
+@pytest.mark.rule("CDR-01", "CDR-05", "CDR-06")
+def test_the_credit_goes_out_before_the_cdr_that_takes_its_place(
+    partner: Registered, listener: Listener
+) -> None:
+    others = [charged() for _number in range(3)]
+    cdr = charged()
+
+    done = billed_again(cdr)
+    again = billed_again(done.replacement)
+    drain(partner)
+
+    # In a row, though they are sent at once, and others in parallel.
+    chain = [cdr, done.credit, done.replacement, again.credit, again.replacement]
+    heard = [one.body["id"] for one in listener.heard]
+    assert [name for name in heard if name in {row.ocpi_id for row in chain}] == [
+        row.ocpi_id for row in chain
+    ]
+    assert len(heard) == len(chain) + len(others)
+    new = next(one.body for one in listener.heard if one.body["id"] == done.replacement.ocpi_id)
+    assert {"credit", "credit_reference_id"}.isdisjoint(new)
+    assert new["session_id"] == cdr.session_ocpi_id
+    assert new["total_energy"] == 5
+
+
+@in_versions("2.1.1")
+@pytest.mark.rule("CDR-01")
+def test_a_partner_that_knows_no_credit_gets_no_second_bill(
+    partner: Registered, listener: Listener
+) -> None:
+    cdr = charged()
+    drain(partner)
+
+    done = billed_again(cdr)
+    drain(partner)
+
+    assert [one.body["id"] for one in listener.heard] == [cdr.ocpi_id]
+    assert [item["id"] for item in pulled(partner)] == [cdr.ocpi_id]
+
+    # In a newer version it may pull all three, which add up to what is due; none is pushed.
+    Partner.objects.filter(pk=partner.partner.pk).update(version="2.2.1")
+    partner.partner.refresh_from_db()
+    drain(partner)
+    assert [item["id"] for item in pulled(partner)] == [
+        row.ocpi_id for row in (cdr, done.credit, done.replacement)
+    ]
+    assert len(listener.heard) == 1

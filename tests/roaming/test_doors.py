@@ -282,6 +282,19 @@ def test_a_credit_cdr_is_for_versions_that_know_it(version: str, number: int) ->
     assert visibility.cdrs_for(partner, now=NOW).count() == number
 
 
+@pytest.mark.parametrize(("version", "number"), [("2.1.1", 1), *((v, 2) for v in LATER)])
+def test_what_replaces_a_bill_is_for_versions_that_can_take_one_back(
+    version: str, number: int
+) -> None:
+    partner = partner_of(version)
+    cdr = billed()
+    other = Cdr.objects.get(pk=cdr.pk)
+    other.pk, other.ocpi_id, other.replaces = None, "REPLACEMENT", cdr
+    other.save()
+
+    assert visibility.cdrs_for(partner, now=NOW).count() == number
+
+
 @pytest.mark.parametrize(("version", "visible"), [("2.1.1", False), *((v, True) for v in LATER)])
 def test_the_bill_of_an_unused_reservation_is_for_versions_that_know_it(
     version: str, *, visible: bool

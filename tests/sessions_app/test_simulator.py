@@ -661,6 +661,7 @@ def test_whole_session_is_played_with_the_clock_of_its_time(connector: Connector
     )
 
     session = Session.objects.get()
+    assert cdr is not None
     assert (session.start_date_time, session.end_date_time) == (NOW, minute(50))
     assert (cdr.total_energy, cdr.total_cost_before_taxes) == (Decimal(11), Decimal("4.4"))
     assert (cdr.total_time, cdr.total_parking_time) == (Decimal("0.8333"), Decimal("0.3333"))

@@ -13,7 +13,10 @@ from django.http import HttpRequest
 
 @dataclass(frozen=True)
 class Panel:
-    """A titled part of a page: facts, a table, or both. `numeric` are columns set to the right."""
+    """A titled part of a page: facts, a table, or both. `numeric` are columns set to the right.
+
+    A long table scrolls, unless it is `whole`. `anchor` names the panel in addresses.
+    """
 
     title: object
     facts: Sequence[tuple[object, object]] = ()
@@ -25,6 +28,8 @@ class Panel:
     code: str = ""
     half: bool = False
     buttons: Sequence["Button"] = ()
+    anchor: str = ""
+    whole: bool = False
 
     @property
     def cells(self) -> list[list[tuple[object, bool]]]:
@@ -80,18 +85,23 @@ def notes_of(module: str, object_id: int) -> list[str]:
 
 
 def status_chips(
-    counts: Mapping[str, int], tones: Mapping[Any, str], chosen: str | None
+    counts: Mapping[str, int],
+    tones: Mapping[Any, str],
+    chosen: str | None,
+    *,
+    field: str = "status",
 ) -> list[dict[str, object]]:
     """Return a chip for every status that some rows have, in the order of `tones`.
 
-    `tones` are the colours of statuses; `chosen` is the status that the list is filtered by.
+    `tones` are the colours of statuses; `chosen` is the status that the list is filtered by, in
+    `field`.
     """
     return [
         {
             "label": status.label,
             "tone": tone,
             "count": counts[status.value],
-            "url": f"?status__exact={status.value}",
+            "url": f"?{field}__exact={status.value}",
             "current": chosen == status.value,
         }
         for status, tone in tones.items()

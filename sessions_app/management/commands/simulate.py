@@ -15,13 +15,15 @@ from cpo_platform.common import clock
 from cpo_platform.common.shapes import parse_datetime
 from locations.models import Connector, Evse
 from locations.operations import EvseRemoved
-from sessions_app.models import Session, SimulatedStation, Token
+from sessions_app.models import Session, SessionStatus, SimulatedStation, Token
 from sessions_app.operations.sessions import EvseOccupied, SessionNotOngoing
 from sessions_app.simulator import SimulatedStations
 from sessions_app.simulator.history import Visit, play_session
 from sessions_app.simulator.stations import Impossible
 from sessions_app.simulator.traffic import keep_busy
 from sessions_app.stations import StationAnswer, StationResult
+
+HELD = "the session ended; its CDR is held for staff, see Held CDRs in the admin."
 
 
 class Command(BaseCommand):
@@ -168,6 +170,9 @@ class Command(BaseCommand):
             visit=Visit(start, minutes, energy, power),
             now=clock.now(),
         )
+        if cdr is None:
+            self.stdout.write(f"EVSE {connector.evse.uid}: {HELD}")
+            return
         self.stdout.write(
             f"EVSE {connector.evse.uid}: CDR {cdr.ocpi_id}, {cdr.total_energy:f} kWh, "
             f"{cdr.total_cost_before_taxes:f} {cdr.currency} before taxes."
@@ -188,6 +193,8 @@ def _require(answer: StationAnswer) -> None:
 
 def _outcome(session: Session) -> str:
     cdr = session.cdrs.first()
+    if cdr is None and session.status == SessionStatus.COMPLETED:
+        return HELD
     if cdr is None:
         return "the session never became active and will not be billed."
     return (

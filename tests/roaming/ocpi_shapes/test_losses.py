@@ -186,6 +186,14 @@ def test_a_credit_is_said_to_be_withheld_from_2_1_1() -> None:
     assert said(cdr) == {("2.1.1", "credit")}
 
 
+def test_what_replaces_a_bill_is_said_to_be_withheld_from_2_1_1() -> None:
+    cdr = bill(charge(location=LocationFactory(evses=[evse("E1")])))
+    cdr.replaces = cdr
+
+    assert said(cdr) == {("2.1.1", "replaces")}
+    assert "correction statement" in text(cdr, "2.1.1", "replaces")
+
+
 def test_what_came_after_2_1_1_is_named_on_a_bill() -> None:
     cdr = bill(charge(location=LocationFactory(evses=[evse("E1")])))
     cdr.signed_data, cdr.invoice_reference_id = {"encoding_method": "OCMF"}, "INV-1"
