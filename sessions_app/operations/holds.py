@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
+from cpo_platform.common.clock import truncate
 from sessions_app.corrections import Correction, ImpossibleCorrection, usable
 from sessions_app.models import Cdr, CdrHold, ChargingPeriod, HoldState, Reservation, Session
 from sessions_app.models.reservations import ReservationStatus
@@ -188,12 +188,13 @@ def _totals(session: Session) -> tuple[object, ...]:
 
 
 def _save(session: Session, settlement: Settlement, now: datetime) -> None:
+    """Save a session with its periods anew, and tell its partner."""
     session.charging_periods.all().delete()
     ChargingPeriod.objects.bulk_create(
         ChargingPeriod(
             session=session,
             position=position,
-            start_date_time=period.start_date_time,
+            start_date_time=truncate(period.start_date_time),
             dimensions=dimensions_json(period),
             tariff_id=period.tariff_id,
         )
@@ -205,12 +206,6 @@ def _save(session: Session, settlement: Settlement, now: datetime) -> None:
 
 
 def _decide(hold: CdrHold, state: HoldState, *, by: str, note: str, now: datetime) -> None:
-    values: dict[str, Any] = {
-        "state": state,
-        "decided_at": now,
-        "decided_by": by,
-        "note": note,
-    }
-    for name, value in values.items():
-        setattr(hold, name, value)
-    hold.save(update_fields=list(values))
+    hold.state, hold.decided_at = state, now
+    hold.decided_by, hold.note = by, note
+    hold.save()
