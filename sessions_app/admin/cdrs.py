@@ -59,12 +59,19 @@ class CdrAdmin(RecordAdmin):
 
     def panels(self, request: HttpRequest, obj: Cdr) -> list[Panel]:
         zone = str(obj.session.frozen_location.get("time_zone", "")) if obj.session else ""
+        tariff = obj.tariffs[0] if obj.tariffs else None
         return [
             self._facts(obj, zone),
             self._place(obj),
             costs_panel(obj.costs, obj.currency),
-            tariff_panel(obj.tariffs[0] if obj.tariffs else None),
-            lines_panel(obj.price_lines, obj.currency, [obj.remark] if obj.remark else []),
+            tariff_panel(tariff),
+            lines_panel(
+                obj.price_lines,
+                obj.currency,
+                [obj.remark] if obj.remark else [],
+                tariff=tariff,
+                zone=zone,
+            ),
             periods_panel(
                 (
                     (

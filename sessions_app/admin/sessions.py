@@ -62,7 +62,13 @@ class SessionAdmin(RecordAdmin):
             self._place(obj),
             costs_panel(details.get("costs", {}), obj.currency),
             tariff_panel(obj.frozen_tariff),
-            lines_panel(details.get("lines", []), obj.currency, details.get("remarks", [])),
+            lines_panel(
+                details.get("lines", []),
+                obj.currency,
+                details.get("remarks", []),
+                tariff=obj.frozen_tariff,
+                zone=zone,
+            ),
             periods_panel(
                 (
                     (period.start_date_time, period.dimensions, period.tariff_id)
