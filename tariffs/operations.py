@@ -113,7 +113,8 @@ def put_tariff(
     is running keeps the tariff as it was when the session started. Staff supersedes what is in use
     (`supersede_tariff`); this is for imports, and for what nobody pays by yet.
 
-    Where a tariff that supersedes another begins at another moment now, the other ends there.
+    Where a tariff that supersedes another begins at another moment now, the other ends there; one
+    that was superseded ends where its successor begins, whatever `tariff` says.
 
     Raises:
         UnknownParty: the owner is not one of our parties.
@@ -145,11 +146,11 @@ def _put_tariff(
                 country_code=tariff.country_code, party_id=tariff.party_id, ocpi_id=tariff.id
             )
             outcome = Outcome.CREATED
-        elif (
-            row.deleted_at is None and public in {None, row.public} and _same(shape_of(row), tariff)
-        ):
-            return row, Outcome.UNCHANGED
         else:
+            tariff = _with_seams(row, tariff)
+            same = row.deleted_at is None and public in {None, row.public}
+            if same and _same(shape_of(row), tariff):
+                return row, Outcome.UNCHANGED
             outcome = Outcome.CHANGED
         values = _columns(tariff) | {"deleted_at": None}
         if public is not None:
@@ -164,6 +165,23 @@ def _put_tariff(
             _end(row.supersedes_id, row.start_date_time, now)
         tariff_changed.send(sender=Tariff, tariff_id=row.pk, now=now, turned=turned)
     return row, outcome
+
+
+def _with_seams(row: Tariff, tariff: TariffShape) -> TariffShape:
+    """Return the tariff with what superseding has set: where another ends, or takes over.
+
+    An import knows nothing of that, and must make neither a gap nor an overlap.
+    """
+    if row.deleted_at is not None:
+        # What it superseded has gone on without it since.
+        row.supersedes = None
+        return tariff
+    seams: dict[str, datetime | None] = {}
+    if row.supersedes_id is not None and tariff.start_date_time is None:
+        seams["start_date_time"] = row.start_date_time
+    if tariff.end_date_time != row.end_date_time and row.successor() is not None:
+        seams["end_date_time"] = row.end_date_time
+    return tariff.model_copy(update=seams)
 
 
 def _end(tariff_id: int, at: datetime | None, now: datetime) -> None:

@@ -25,6 +25,12 @@ DIMENSIONS = (
     TariffDimensionType.PARKING_TIME,
     TariffDimensionType.FLAT,
 )
+PARTS = {
+    "price": _("price"),
+    "vat": _("VAT %"),
+    "step": _("step"),
+    "grace": _("free minutes"),
+}
 LIMITS = ("kwh", "power", "current", "duration")
 
 
@@ -81,6 +87,30 @@ def amount_field(label: Any, **kwargs: Any) -> forms.DecimalField:
     )
 
 
+def _price_fields(dimension: TariffDimensionType) -> dict[str, forms.Field]:
+    fields: dict[str, forms.Field] = {
+        "price": amount_field(dimension.label, min_value=None),
+        "vat": forms.DecimalField(
+            required=False,
+            min_value=0,
+            max_digits=7,
+            decimal_places=4,
+            label=_("VAT %"),
+            widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+        ),
+        "step": forms.IntegerField(
+            required=False,
+            min_value=0,
+            max_value=2_147_483_647,
+            label=_("step"),
+            widget=UnfoldAdminIntegerFieldWidget(attrs={"placeholder": "1"}),
+        ),
+    }
+    if dimension is TariffDimensionType.PARKING_TIME:
+        fields["grace"] = DurationField(label=_("free minutes"))
+    return fields
+
+
 class ElementForm(forms.Form):
     """One tariff element: up to four prices, and when they apply."""
 
@@ -128,40 +158,24 @@ class ElementForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for dimension in DIMENSIONS:
-            key = dimension.value
-            self.fields[f"{key}_price"] = amount_field(dimension.label, min_value=None)
-            self.fields[f"{key}_vat"] = forms.DecimalField(
-                required=False,
-                min_value=0,
-                max_digits=7,
-                decimal_places=4,
-                label=_("VAT %"),
-                widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
-            )
-            self.fields[f"{key}_step"] = forms.IntegerField(
-                required=False,
-                min_value=0,
-                max_value=2_147_483_647,
-                label=_("step"),
-                widget=UnfoldAdminIntegerFieldWidget(attrs={"placeholder": "1"}),
-            )
-            for part, title in (("price", _("price")), ("vat", _("VAT %")), ("step", _("step"))):
-                self.fields[f"{key}_{part}"].widget.attrs["aria-label"] = (
-                    f"{dimension.label}: {title}"
-                )
+            for part, field in _price_fields(dimension).items():
+                field.widget.attrs["aria-label"] = f"{dimension.label}: {PARTS[part]}"
+                self.fields[f"{dimension.value}_{part}"] = field
 
     @property
-    def price_rows(self) -> list[tuple[str, Any, Any, Any, str]]:
+    def price_rows(self) -> list[dict[str, Any]]:
         """Return the four rows of prices: label, the fields, the unit of the step."""
         units = {"ENERGY": "Wh", "FLAT": ""}
         return [
-            (
-                str(dimension.label),
-                self[f"{dimension.value}_price"],
-                self[f"{dimension.value}_vat"],
-                self[f"{dimension.value}_step"],
-                units.get(dimension.value, pgettext("unit of time", "seconds")),
-            )
+            {
+                "label": dimension.label,
+                "unit": units.get(dimension.value, pgettext("unit of time", "seconds")),
+                **{
+                    part: self[name]
+                    for part in PARTS
+                    if (name := f"{dimension.value}_{part}") in self.fields
+                },
+            }
             for dimension in DIMENSIONS
         ]
 
@@ -197,6 +211,7 @@ class ElementForm(forms.Form):
                 "price": data[f"{dimension.value}_price"],
                 "vat": data[f"{dimension.value}_vat"],
                 "step_size": 1 if (step := data[f"{dimension.value}_step"]) is None else step,
+                "grace_period": data.get(f"{dimension.value}_grace") or None,
             }
             for dimension in DIMENSIONS
             if data[f"{dimension.value}_price"] is not None
@@ -218,6 +233,8 @@ def element_values(element: TariffElementShape) -> dict[str, Any]:
             f"{component.type}_vat": None if component.vat is None else number(component.vat),
             f"{component.type}_step": component.step_size,
         }
+        if component.grace_period:
+            values[f"{component.type}_grace"] = component.grace_period
     if element.restrictions:
         values |= {
             name: number(value) if isinstance(value, Decimal) else value
