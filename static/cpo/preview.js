@@ -9,18 +9,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const inputs = panel.querySelector(".cpo-preview-inputs");
   const zone = panel.querySelector("[name='preview-time_zone']");
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (zone && !zone.value && [...zone.list.options].some((option) => option.value === here)) zone.value = here;
+  if (zone && zone.value === zone.defaultValue && [...zone.list.options].some((option) => option.value === here)) zone.value = here;
 
   let waiting, running;
   const later = () => {
     clearTimeout(waiting);
     waiting = setTimeout(show, 350);
-  };
-
-  const asked = () => {
-    const data = new FormData(form);
-    inputs.querySelectorAll("[name]").forEach((input) => data.set(input.name, input.value));
-    return data;
   };
 
   const show = async () => {
@@ -29,7 +23,7 @@ document.addEventListener("DOMContentLoaded", () => {
     try {
       const answer = await fetch(panel.dataset.preview, {
         method: "POST",
-        body: asked(),
+        body: new FormData(form),
         headers: { "X-Preview": "fragment" },
         credentials: "same-origin",
         signal: running.signal,
@@ -51,6 +45,7 @@ document.addEventListener("DOMContentLoaded", () => {
     panel.classList.toggle("cpo-old", !good);
     if (!good) {
       mistakes.replaceChildren(...page.body.childNodes);
+      mistakes.querySelectorAll(".cpo-before").forEach((note) => { note.hidden = !picture.childElementCount; });
       return;
     }
     // What was unfolded stays so.
@@ -73,11 +68,16 @@ document.addEventListener("DOMContentLoaded", () => {
     field.dispatchEvent(new Event("input", { bubbles: true }));
     button.textContent = button.dataset.done;
   });
-  inputs.addEventListener("input", later);
+  // Questions are no changes of the form.
+  ["input", "change"].forEach((kind) => inputs.addEventListener(kind, (event) => {
+    event.stopPropagation();
+    later();
+  }));
   // Enter asks anew; the form is saved by its own buttons.
   inputs.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
   form.addEventListener("input", later);
   form.addEventListener("change", later);
   form.addEventListener("elements-changed", later);
-  show();
+  // An empty form is no mistake.
+  if ([...form.querySelectorAll("input[name$='_price']")].some((input) => input.value)) show();
 });

@@ -13,7 +13,15 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import OperationAdmin, Panel, link, link_to, minute, pill
+from cpo_platform.common.admin import (
+    OperationAdmin,
+    Panel,
+    change_url,
+    link,
+    link_to,
+    minute,
+    pill,
+)
 from tariffs import operations
 from tariffs.admin import preview
 from tariffs.admin.forms import TariffForm
@@ -74,7 +82,7 @@ class TariffAdmin(OperationAdmin):
                 "classes": ("collapse",),
             },
         ),
-        (_("Validity"), {"fields": (("start_date_time", "end_date_time"),)}),
+        (_("Validity"), {"fields": ("start_date_time", "end_date_time")}),
         (_("For drivers"), {"fields": ("texts", "tariff_alt_url")}),
         (
             _("Energy mix"),
@@ -118,6 +126,14 @@ class TariffAdmin(OperationAdmin):
                 )
                 % {"id": obj.ocpi_id, "moment": f"{obj.start_date_time:%Y-%m-%d %H:%M}"},
             )
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        response: HttpResponse = super().response_change(request, obj)
+        edited = request.resolver_match and request.resolver_match.kwargs.get("object_id")
+        if "_continue" in request.POST and edited != str(obj.pk):
+            # What was edited is the new version by now.
+            return HttpResponseRedirect(change_url(obj))
+        return response
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         deleted = obj is not None and obj.deleted_at is not None
@@ -293,7 +309,11 @@ class TariffAdmin(OperationAdmin):
         data = request.POST.copy()
         # Somebody else's change meanwhile is a matter of saving.
         data["seen"] = ""
-        form_class = self.get_form(request, obj, change=obj is not None)
+        if not data.get("ocpi_id"):
+            # A name is needed to save a tariff, not to look at it.
+            data["ocpi_id"] = "NEW"
+        # As for a new one: Django leaves out the fields that a person may only look at.
+        form_class = self.get_form(request, obj, change=False)
         form: TariffForm = form_class(data, instance=obj)
         form.asks = False
         return form

@@ -15,14 +15,14 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import money
+from cpo_platform.common.admin import money, number
 from cpo_platform.common.money import Price, currency_places, round_money
 from cpo_platform.common.shapes import ShapeError, parse
 from tariffs.admin.forms import TariffForm
 from tariffs.admin.preview_form import Inputs
 from tariffs.admin.sentences import element_sentence
 from tariffs.admin.week import Chart, charts
-from tariffs.pricing.calendar import typical_week
+from tariffs.pricing.calendar import Reference, typical_week
 from tariffs.pricing.driver_text import driver_texts
 from tariffs.pricing.engine import price_session
 from tariffs.pricing.explain import StoredLine, remark_text, told_again
@@ -42,10 +42,11 @@ NAMES: dict[str, str | Promise] = {
     "not_used": _("Reserved for 30 min, and nobody came"),
     OWN: _("Your own session"),
 }
-LANGUAGES: dict[Language, str | Promise] = {
-    Language.ENGLISH: _("English"),
-    Language.GERMAN: _("German"),
-    Language.JAPANESE: _("Japanese"),
+# As their speakers call them.
+LANGUAGES = {
+    Language.ENGLISH: "English",
+    Language.GERMAN: "Deutsch",
+    Language.JAPANESE: "日本語",
 }
 
 
@@ -77,9 +78,10 @@ class Preview:
     charts: Sequence[Chart]
     always: Sequence[str]
     costs: Sequence[Cost]
-    texts: Sequence[tuple[str, object, str]]
+    texts: Sequence[tuple[str, str, str]]
     findings: Sequence[str]
     week: date
+    state: str
 
 
 def findings(tariff: TariffShape) -> list[str]:  # noqa: ARG001  there is no linter yet
@@ -107,7 +109,19 @@ def preview(shape: TariffShape, inputs: Inputs) -> Preview:
         ],
         findings=findings(shape),
         week=week[0].date,
+        state=_state(inputs.reference),
     )
+
+
+def _state(reference: Reference) -> str:
+    """Say which session the prices of the week are for."""
+    parts = [
+        number(reference.power, "kW"),
+        number(reference.current, "A"),
+        gettext("%(kwh)s kWh so far") % {"kwh": number(reference.kwh)},
+        gettext("%(minutes)s min after the start") % {"minutes": reference.minutes},
+    ]
+    return ", ".join(parts)
 
 
 def _cost(tariff: Tariff, sample: Sample, inputs: Inputs) -> Cost:
@@ -165,13 +179,11 @@ def sentences(form: TariffForm) -> list[tuple[str, str]]:
 
 
 def _said(part: Any, currency: str) -> str:
-    if not part.is_valid() or part.cleaned_data.get("DELETE"):
-        return ""
-    document = part.document()
-    if not document["price_components"]:
+    # One that nobody has touched yet is right, and has no values.
+    if not part.is_valid() or not part.has_changed() or part.cleaned_data.get("DELETE"):
         return ""
     try:
-        return element_sentence(parse(TariffElementShape, document), currency)
+        return element_sentence(parse(TariffElementShape, part.document()), currency)
     except ShapeError:
         return ""
 

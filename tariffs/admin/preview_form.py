@@ -101,6 +101,7 @@ class PreviewForm(forms.Form):
         self.now = now
         reference = Reference()
         initial = {
+            "time_zone": NOWHERE,
             "start": next_monday_evening(now, ZoneInfo(NOWHERE)).strftime("%Y-%m-%dT%H:%M"),
             "power": reference.power,
             "current": reference.current,

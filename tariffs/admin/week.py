@@ -7,15 +7,16 @@ from decimal import Decimal
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext
 
-from cpo_platform.common.admin import money, number
+from cpo_platform.common.admin import money
 from tariffs.models import TariffDimensionType as Labels
 from tariffs.pricing.calendar import Band, Day
 from tariffs.pricing.types import Tariff, TariffDimensionType
 
 # The drawing, in units of its own: 24 hours are as wide as they are here, and scale with the page.
 LEFT, HOURS_WIDE, TOP, ROW, BAR = 44, 720, 18, 26, 22
-WIDTH = LEFT + HOURS_WIDE + 4
-LETTER = 6.6
+WIDTH = LEFT + HOURS_WIDE + 12
+# As wide as a digit is in the larger of the two sizes that the style sheet has.
+LETTER = 8
 # There are this many colours from cheap to dear; more prices than that share some.
 TONES = 6
 
@@ -133,9 +134,9 @@ def _chart(tariff: Tariff, week: Sequence[Day], kind: TariffDimensionType) -> Ch
 
 
 def _tone(place: int, total: int) -> str:
-    if total == 1:
-        return "2"
-    return str(round(place * (TONES - 1) / (total - 1)))
+    # Few prices keep away from the ends: a price is not alarming for being the dearer of two.
+    low, high = {1: (2, 2), 2: (1, 3), 3: (1, 4)}.get(total, (0, TONES - 1))
+    return str(low + round(place * (high - low) / max(total - 1, 1)))
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def _price(band: Band, kind: TariffDimensionType) -> Decimal | None:
 
 def _bar(span: _Span, tones: dict[Decimal, str], currency: str, unit: str) -> Bar:
     x, width = _x(span.start), _x(span.end) - _x(span.start)
-    text = number(span.price) if span.price is not None else "0"
+    text = money(span.price, currency).removesuffix(f" {currency}") if span.price else "0"
     fits = width >= len(text) * LETTER + 4
     return Bar(
         x=x,
