@@ -5,20 +5,24 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.utils.dates import WEEKDAYS_ABBR
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from cpo_platform.common.admin import money
 from tariffs.models import TariffDimensionType as Labels
 from tariffs.pricing.calendar import Band, Day
+from tariffs.pricing.explain import restriction_text
+from tariffs.pricing.phrases import language_of
 from tariffs.pricing.types import Tariff, TariffDimensionType
 
 # The drawing, in units of its own: 24 hours are as wide as they are here, and scale with the page.
-LEFT, HOURS_WIDE, TOP, ROW, BAR = 44, 720, 18, 26, 22
+LEFT, HOURS_WIDE, TOP, ROW, BAR = 44, 720, 20, 26, 22
 WIDTH = LEFT + HOURS_WIDE + 12
 # As wide as a digit is in the larger of the two sizes that the style sheet has.
-LETTER = 8
+LETTER = 9.5
 # There are this many colours from cheap to dear; more prices than that share some.
 TONES = 6
+
+MOST_ELSEWHERE = 12
 
 DRAWN = (
     TariffDimensionType.ENERGY,
@@ -53,12 +57,15 @@ class Row:
     @property
     def base(self) -> int:
         """Return where the text stands."""
-        return self.y + 15
+        return self.y + 16
 
 
 @dataclass(frozen=True)
 class Chart:
-    """The picture of one dimension, and the same as a table: days, times, price."""
+    """The picture of one dimension, and the same as a table: days, times, price.
+
+    `elsewhere` are the prices that do not hold in this week, or for a session in this state.
+    """
 
     key: str
     title: str
@@ -66,10 +73,12 @@ class Chart:
     rows: Sequence[Row]
     legend: Sequence[tuple[str, str]]
     table: Sequence[tuple[str, str, str]]
+    elsewhere: Sequence[str]
 
     width = WIDTH
     left = LEFT
     height = TOP + 7 * ROW
+    bar = BAR
 
     @property
     def hours(self) -> list[tuple[float, str]]:
@@ -130,7 +139,20 @@ def _chart(tariff: Tariff, week: Sequence[Day], kind: TariffDimensionType) -> Ch
         ],
         legend=legend,
         table=_table(tariff, week, kind),
+        elsewhere=list(_elsewhere(tariff, week, kind))[:MOST_ELSEWHERE],
     )
+
+
+def _elsewhere(tariff: Tariff, week: Sequence[Day], kind: TariffDimensionType) -> Iterator[str]:
+    shown = {band.active[kind].element for day in week for band in day.bands if kind in band.active}
+    language, unit = language_of(get_language()), _unit(kind)
+    for place, element in enumerate(tariff.elements):
+        if place in shown or element.restrictions.reservation is not None:
+            continue
+        for component in element.price_components:
+            if component.type is kind:
+                price = _price_text(component.price, tariff.currency, unit)
+                yield f"{price} · {restriction_text(element.restrictions, language)}"
 
 
 def _tone(place: int, total: int) -> str:

@@ -108,7 +108,9 @@ def test_the_week_is_that_of_the_state_that_was_asked_for(admin_client: Client) 
     fields = new_form(admin_client, **{"elements-0-min_power": "50", "preview-power": "60"})
     assert "Mon 00:00–24:00: 0.59 EUR/kWh" in texts_of(look(admin_client, fields))
     fields["preview-power"] = ["11"]
-    assert "Mon 00:00–24:00: nothing is charged" in texts_of(look(admin_client, fields))
+    texts = texts_of(look(admin_client, fields))
+    assert "Mon 00:00–24:00: nothing is charged" in texts
+    assert "Not in this picture: 0.59 EUR/kWh · from 50 kW" in texts
 
 
 @pytest.mark.parametrize(
