@@ -28,7 +28,8 @@ document.addEventListener("DOMContentLoaded", () => {
         credentials: "same-origin",
         signal: running.signal,
       });
-      if (!answer.ok && answer.status !== 422) throw new Error(String(answer.status));
+      // A redirect leads to the sign-in: whoever was away too long keeps the form.
+      if (answer.redirected || (!answer.ok && answer.status !== 422)) throw new Error(String(answer.status));
       take(await answer.text(), answer.ok);
     } catch (error) {
       if (error.name !== "AbortError") panel.classList.add("cpo-old");

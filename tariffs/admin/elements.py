@@ -31,14 +31,17 @@ PARTS = {
     "step": _("step"),
     "grace": _("free minutes"),
 }
+# Seconds: a week, as the shape has it.
+LONGEST_GRACE = 604_800
 LIMITS = ("kwh", "power", "current", "duration")
 
 
 class DurationField(forms.CharField):
     """Seconds, written as minutes (`90`) or as minutes and seconds (`1:30`)."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, longest: int | None = None, **kwargs: Any) -> None:
         super().__init__(required=False, widget=UnfoldAdminTextInputWidget, **kwargs)
+        self.longest = longest
 
     def prepare_value(self, value: Any) -> Any:
         if not isinstance(value, int):
@@ -53,7 +56,12 @@ class DurationField(forms.CharField):
         minutes, colon, seconds = text.partition(":")
         if not minutes.isdecimal() or (colon and not (seconds.isdecimal() and int(seconds) < 60)):
             raise ValidationError(_("Write minutes, such as 90, or minutes and seconds: 1:30."))
-        return int(minutes) * 60 + (int(seconds) if colon else 0)
+        total = int(minutes) * 60 + (int(seconds) if colon else 0)
+        if self.longest is not None and total > self.longest:
+            raise ValidationError(
+                _("At most %(minutes)s minutes."), params={"minutes": self.longest // 60}
+            )
+        return total
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return str(self.prepare_value(initial) or "") != str(data or "").strip()
@@ -107,7 +115,7 @@ def _price_fields(dimension: TariffDimensionType) -> dict[str, forms.Field]:
         ),
     }
     if dimension is TariffDimensionType.PARKING_TIME:
-        fields["grace"] = DurationField(label=_("free minutes"))
+        fields["grace"] = DurationField(label=_("free minutes"), longest=LONGEST_GRACE)
     return fields
 
 

@@ -154,6 +154,9 @@ class TariffForm(PartsForm):
             self.data if self.is_bound else None, prefix="elements", initial=self._elements()
         )
 
+        if not self.is_bound:
+            # They are the answer to a question that only saving asks.
+            del self.fields["change_at"], self.fields["successor_id"]
         self._fix_seams()
 
     def _fix_seams(self) -> None:

@@ -253,6 +253,17 @@ class TariffAdmin(OperationAdmin):
     def updated(self, row: Tariff) -> str:
         return minute(row.last_updated)
 
+    def view_panels(self, obj: Tariff) -> list[Panel]:
+        shape = operations.shape_of(obj)
+        elements = [
+            (
+                gettext("element %(number)s") % {"number": place},
+                element_sentence(element, shape.currency),
+            )
+            for place, element in enumerate(shape.elements, start=1)
+        ]
+        return [Panel(title=_("Elements"), facts=elements), *_versions(obj.pk)]
+
     def get_urls(self) -> list[Any]:
         own = path(
             "preview/", self.admin_site.admin_view(self.preview_view), name="tariffs_tariff_preview"

@@ -22,6 +22,8 @@ from tariffs.pricing.samples import Sample, Supply, next_monday_evening
 
 # Longer ones say nothing more, and a tariff may cut each day four hundred times.
 LONGEST_MINUTES = 1440
+# Years in which time zones, and a week on both sides of a moment, are sure to work.
+YEARS = range(2000, 2200)
 NOWHERE = "UTC"
 
 
@@ -121,6 +123,12 @@ class PreviewForm(forms.Form):
     @property
     def own_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name.startswith("own_")]
+
+    def clean_start(self) -> datetime | None:
+        start: datetime | None = self.cleaned_data["start"]
+        if start is not None and start.year not in YEARS:
+            raise ValidationError(_("Choose a moment between 2000 and 2199."))
+        return start
 
     def clean_time_zone(self) -> str:
         name = str(self.cleaned_data["time_zone"]).strip()

@@ -121,6 +121,7 @@ def test_the_week_is_that_of_the_state_that_was_asked_for(admin_client: Client) 
         ("elements-0-end_time", "25:00", ["element 1, until time", "id_elements-0-end_time"]),
         ("elements-0-ENERGY_price", "", ["element 1"]),
         ("elements-0-max_kwh", "-1", ["element 1, until kWh"]),
+        ("elements-0-PARKING_TIME_grace", "10081", ["free minutes", "At most 10080 minutes."]),
         ("elements-TOTAL_FORMS", "a", ["ManagementForm data is missing"]),
         ("elements-TOTAL_FORMS", "5000", ["at most 200 forms"]),
     ],
@@ -142,6 +143,8 @@ def test_a_wrong_form_names_the_field_and_shows_no_picture(
     [
         ("preview-time_zone", "Europe/Nowhere", "There is no such time zone"),
         ("preview-start", "yesterday", "Enter a valid date/time"),
+        ("preview-start", "9999-12-31T23:00", "between 2000 and 2199"),
+        ("preview-start", "0001-01-01T00:00", "between 2000 and 2199"),
         ("preview-own_charging", "1441", "less than or equal to 1440"),
         ("preview-own_energy", "5", "Energy takes time"),
         ("preview-power", "1e9", "less than or equal to 100000"),

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from cpo_platform.common import clock
@@ -201,3 +202,18 @@ def test_free_minutes_of_parking_are_written_in_minutes(admin_client: Client) ->
     before = Tariff.objects.get().last_updated
     assert send_form(admin_client, page(tariff), FORM).status_code == 302
     assert Tariff.objects.get().last_updated == before
+
+
+def test_staff_that_may_only_look_sees_prices_and_versions_and_no_question(
+    client: Client, admin_client: Client, used: Tariff
+) -> None:
+    answer = {**DEARER, "successor_id": "T1-2", "change_at": "2100-01-01T00:00"}
+    send_form(admin_client, page(used), FORM, **answer)
+    user = User.objects.create_user("viewer", password="x", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_tariff"))
+    client.force_login(user)
+    text = client.get(page(used)).content.decode()
+    assert "0.50 EUR per kWh (VAT 19 %) · always" in text
+    assert "Versions" in text
+    assert "T1-2" in text
+    assert "New prices from" not in text
