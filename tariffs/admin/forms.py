@@ -153,7 +153,6 @@ class TariffForm(PartsForm):
         self.elements: ElementFormSet = ELEMENT_FORMSET(
             self.data if self.is_bound else None, prefix="elements", initial=self._elements()
         )
-
         if not self.is_bound:
             # They are the answer to a question that only saving asks.
             del self.fields["change_at"], self.fields["successor_id"]
@@ -212,6 +211,8 @@ class TariffForm(PartsForm):
             )
         elif not self.cleaned_data["successor_id"]:
             self.add_error("successor_id", _("The new version needs an id."))
+        elif "public" in self.changed_data:
+            self.add_error("public", _("A new version is for the same partners: save this apart."))
 
     def successor(self) -> TariffShape:
         """Return what takes over from this tariff.

@@ -91,10 +91,11 @@ def test_a_change_in_the_future_is_told_with_both_versions(
         ({"successor_id": "t1"}, "successor_id"),
         ({"successor_id": "x" * 37}, "successor_id"),
         ({"type": "AD_HOC_PAYMENT"}, "type"),
+        ({"public": None}, "public"),
     ],
 )
 def test_a_wrong_answer_is_asked_again_and_nothing_is_saved(
-    admin_client: Client, used: Tariff, answer: dict[str, str], field: str
+    admin_client: Client, used: Tariff, answer: dict[str, str | None], field: str
 ) -> None:
     given = {**DEARER, "successor_id": "T1-2", "change_at": "", **answer}
     response = send_form(admin_client, page(used), FORM, **given)
