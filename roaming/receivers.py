@@ -10,14 +10,14 @@ from locations.signals import (
     location_changed,
     locations_changed,
 )
-from roaming.operations import charging_profiles, commands, feed
+from roaming.operations import access, charging_profiles, commands, feed
 from sessions_app.signals import (
     cdr_issued,
     charging_profile_changed,
     reservation_canceled,
     session_changed,
 )
-from tariffs.signals import tariff_changed
+from tariffs.signals import tariff_changed, tariff_superseded
 
 
 def connect() -> None:
@@ -27,6 +27,7 @@ def connect() -> None:
     locations_changed.connect(_locations_changed, dispatch_uid="roaming")
     group_changed.connect(_group_changed, dispatch_uid="roaming")
     tariff_changed.connect(_tariff_changed, dispatch_uid="roaming")
+    tariff_superseded.connect(_tariff_superseded, dispatch_uid="roaming")
     session_changed.connect(_session_changed, dispatch_uid="roaming")
     cdr_issued.connect(_cdr_issued, dispatch_uid="roaming")
     charging_profile_changed.connect(_charging_profile_changed, dispatch_uid="roaming")
@@ -54,6 +55,10 @@ def _tariff_changed(*, tariff_id: int, now: datetime, turned: bool, **_kwargs: A
     feed.announce(module="tariffs", object_id=tariff_id)
     if turned and location_operations.touch_connectors_of(tariff_id=tariff_id, now=now):
         feed.announce(module="tariffs", object_id=tariff_id)
+
+
+def _tariff_superseded(*, tariff_id: int, successor_id: int, **_kwargs: Any) -> None:
+    access.give_successor(tariff_id=tariff_id, successor_id=successor_id)
 
 
 def _session_changed(*, session_id: int, **_kwargs: Any) -> None:

@@ -165,6 +165,15 @@ class Tariff(OcpiObject):
     start_date_time = models.DateTimeField(_("valid from"), null=True, blank=True)
     end_date_time = models.DateTimeField(_("valid until"), null=True, blank=True)
     energy_mix = ShapeField(_("energy mix"), shape=EnergyMix, null=True, blank=True)
+    supersedes = models.ForeignKey(
+        "self",
+        verbose_name=_("supersedes"),
+        on_delete=models.PROTECT,
+        related_name="successors",
+        null=True,
+        blank=True,
+        editable=False,
+    )
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
 
     objects = TariffQuerySet.as_manager()
@@ -196,6 +205,12 @@ class Tariff(OcpiObject):
                 & (Q(max_price_after_taxes__isnull=True) | Q(max_price_before_taxes__isnull=False)),
                 violation_error_message=_("A price limit after taxes needs one before taxes."),
             ),
+            models.UniqueConstraint(
+                fields=["supersedes"],
+                condition=Q(deleted_at__isnull=True),
+                name="tariff_superseded_once",
+                violation_error_message=_("This tariff has a successor already."),
+            ),
         ]
         indexes = [
             # OCPI pull: GET tariffs?date_from=...
@@ -206,6 +221,10 @@ class Tariff(OcpiObject):
         """Tell what the condition `valid_at` asks, of a row that is here."""
         starts, ends = self.start_date_time, self.end_date_time
         return (starts is None or starts <= now) and (ends is None or now < ends)
+
+    def successor(self) -> "Tariff | None":
+        """Return the tariff that holds from where this one ends, if it was superseded."""
+        return Tariff.objects.in_use().filter(supersedes=self.pk).first()
 
 
 def best_of(tariffs: Iterable[Tariff], *, types: Sequence[str], now: datetime) -> Tariff | None:

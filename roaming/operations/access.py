@@ -75,6 +75,20 @@ def set_access(*, partner_id: int, access: Access, now: datetime) -> bool:
     return True
 
 
+def give_successor(*, tariff_id: int, successor_id: int) -> None:
+    """Give the partners that a tariff was given to its successor, too.
+
+    Nothing is announced: the successor is, as a tariff that was created, to all who may see it.
+    """
+    through = Partner.tariffs.through
+    with transaction.atomic():
+        partner_ids = Partner.objects.filter(tariffs=tariff_id).values_list("pk", flat=True)
+        through.objects.bulk_create(
+            (through(partner_id=pk, tariff_id=successor_id) for pk in partner_ids),
+            ignore_conflicts=True,
+        )
+
+
 _Seen = dict[str, frozenset[int]]
 
 

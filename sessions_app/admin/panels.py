@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.admin import NONE, Panel, link, moment, money, number
@@ -14,6 +15,10 @@ from cpo_platform.common.shapes import ShapeError, parse, parse_datetime
 from sessions_app.models import Cdr
 from tariffs.admin import element_sentence
 from tariffs.models import Tariff
+from tariffs.pricing.explain import StoredLine, remark_text, told_again
+from tariffs.pricing.phrases import Language, language_of
+from tariffs.pricing.types import InvalidTariff, LineKind, TariffDimensionType
+from tariffs.pricing.types import Tariff as PricingTariff
 from tariffs.shapes import TariffShape
 
 AT_THE_START = _("Tariff when the session started")
@@ -72,8 +77,20 @@ def _tax_text(tax: Mapping[str, str], currency: str) -> str:
     return f"{tax['name']}{rate}: {money(tax['amount'], currency)}"
 
 
-def lines_panel(lines: Sequence[Mapping[str, Any]], currency: str, remarks: Sequence[str]) -> Panel:
-    """Return every part of the price with the numbers it was computed from."""
+def lines_panel(
+    lines: Sequence[Mapping[str, Any]],
+    currency: str,
+    remarks: Sequence[str],
+    *,
+    tariff: Mapping[str, Any] | None,
+    zone: str,
+) -> Panel:
+    """Return every part of the price with the numbers it was computed from.
+
+    `tariff` is the one that was frozen, and `zone` that of the location.
+    """
+    language = language_of(get_language())
+    texts = _line_texts(lines, tariff, zone, language)
     return Panel(
         title=_("Price, line by line"),
         columns=(
@@ -83,7 +100,7 @@ def lines_panel(lines: Sequence[Mapping[str, Any]], currency: str, remarks: Sequ
         numeric=frozenset({1, 2, 3, 4, 5, 6}),
         rows=[
             (
-                line["text"],
+                text,
                 number(line["volume"], line["unit"]) if line["dimension"] else NONE,
                 number(line["billed_volume"], line["unit"]) if line["dimension"] else NONE,
                 money(line["unit_price"], currency),
@@ -91,10 +108,43 @@ def lines_panel(lines: Sequence[Mapping[str, Any]], currency: str, remarks: Sequ
                 money(line["before_taxes"], currency),
                 money(line["after_taxes"], currency),
             )
-            for line in lines
+            for text, line in zip(texts, lines, strict=True)
         ],
         empty=_("Nothing is charged."),
-        facts=[(_("remark"), remark) for remark in remarks],
+        facts=[(_("remark"), gettext(remark_text(remark, language))) for remark in remarks],
+    )
+
+
+def _line_texts(
+    lines: Sequence[Mapping[str, Any]],
+    document: Mapping[str, Any] | None,
+    zone: str,
+    language: Language,
+) -> list[str]:
+    """Return the sentences of lines in a language; what is stored where they cannot be told again.
+
+    English is stored. Lines of earlier releases do not say which element they come from.
+    """
+    stored = [str(line["text"]) for line in lines]
+    if language is Language.ENGLISH or document is None:
+        return stored
+    try:
+        tariff, local = PricingTariff.from_json(document), ZoneInfo(zone or "UTC")
+        told = [told_again(_stored_line(line), tariff, local, language) for line in lines]
+    except (InvalidTariff, KeyError, ValueError):
+        return stored
+    return [again or text for again, text in zip(told, stored, strict=True)]
+
+
+def _stored_line(line: Mapping[str, Any]) -> StoredLine:
+    return StoredLine(
+        kind=LineKind(line["kind"]),
+        start=datetime.fromisoformat(line["start"]),
+        end=datetime.fromisoformat(line["end"]),
+        dimension=TariffDimensionType(line["dimension"]) if line["dimension"] else None,
+        element=line["element"],
+        volume=Decimal(line["volume"]),
+        billed_volume=Decimal(line["billed_volume"]),
     )
 
 
@@ -126,10 +176,17 @@ def _dimension_text(dimension: Mapping[str, str]) -> str:
 
 def document_panels(cdr: Cdr, zone: str) -> list[Panel]:
     """Return what a CDR, issued or not, says of the price and how it came about."""
+    tariff = cdr.tariffs[0] if cdr.tariffs else None
     return [
         costs_panel(cdr.costs, cdr.currency),
-        tariff_panel(cdr.tariffs[0] if cdr.tariffs else None, _tariff_title(cdr)),
-        lines_panel(cdr.price_lines, cdr.currency, [cdr.remark] if cdr.remark else []),
+        tariff_panel(tariff, _tariff_title(cdr)),
+        lines_panel(
+            cdr.price_lines,
+            cdr.currency,
+            [cdr.remark] if cdr.remark else [],
+            tariff=tariff,
+            zone=zone,
+        ),
         periods_panel(
             (
                 (

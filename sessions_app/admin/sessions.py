@@ -19,6 +19,7 @@ from cpo_platform.common.admin import (
     moment,
     money,
     number,
+    register_panel,
     status_chips,
     unbroken,
 )
@@ -32,6 +33,7 @@ from sessions_app.models.sessions import ONGOING
 from tariffs.admin import PartyFilter
 
 READINGS_SHOWN = 50
+RUNNING_SHOWN = 20
 
 
 @admin.register(Session)
@@ -63,7 +65,13 @@ class SessionAdmin(RecordAdmin):
             self._place(obj),
             costs_panel(details.get("costs", {}), obj.currency),
             tariff_panel(obj.frozen_tariff),
-            lines_panel(details.get("lines", []), obj.currency, details.get("remarks", [])),
+            lines_panel(
+                details.get("lines", []),
+                obj.currency,
+                details.get("remarks", []),
+                tariff=obj.frozen_tariff,
+                zone=zone,
+            ),
             *self._doubts(obj),
             periods_panel(
                 (
@@ -204,3 +212,33 @@ def _readings_panel(obj: Session, zone: str) -> Panel:
         ],
         empty=_("The station has not sent any meter values yet."),
     )
+
+
+def running_by(_request: HttpRequest, tariff_id: int) -> Panel:
+    """Return, on a tariff's page, the sessions that keep it as it was when they started."""
+    rows = list(
+        Session.objects.unfinished()
+        .filter(tariff=tariff_id)
+        .select_related("location", "evse")
+        .order_by("-start_date_time")[: RUNNING_SHOWN + 1]
+    )
+    more = len(rows) > RUNNING_SHOWN
+    return Panel(
+        title=_("Sessions that run by it"),
+        note=_("The last %(count)s, newest first.") % {"count": RUNNING_SHOWN} if more else "",
+        columns=(_("started (UTC)"), _("status"), _("EVSE"), _("cost before taxes")),
+        numeric=frozenset({3}),
+        rows=[
+            (
+                link(row, minute(row.start_date_time)),
+                session_pill(row.status),
+                link(row.evse),
+                money(row.total_cost_before_taxes, row.currency),
+            )
+            for row in rows[:RUNNING_SHOWN]
+        ],
+        empty=_("None now. A session keeps the prices that it started with."),
+    )
+
+
+register_panel("tariffs", running_by)

@@ -453,7 +453,16 @@ def _common_tariff(
 def _assign(session: Session, connector: Connector, now: datetime) -> None:
     """Set the connector that is used; a tariff that was agreed to before stays as it was then."""
     tariff = tariff_for(connector, session.cdr_token, now)
-    agreed = session.frozen_tariff if tariff and tariff.pk == session.tariff_id else None
+    agreed, frozen = _agreed(session, tariff), session.frozen_tariff
     session.evse, session.connector = connector.evse, connector
-    freeze(session, connector, tariff)
-    session.frozen_tariff = agreed or session.frozen_tariff
+    freeze(session, connector, agreed or tariff)
+    session.frozen_tariff = frozen if agreed else session.frozen_tariff
+
+
+def _agreed(session: Session, tariff: Tariff | None) -> Tariff | None:
+    """Return the tariff that was agreed to, if this is that, or took over from it since."""
+    while tariff is not None and tariff.pk != session.tariff_id:
+        begun = tariff.start_date_time
+        since = begun is not None and begun > session.start_date_time
+        tariff = tariff.supersedes if since else None
+    return tariff

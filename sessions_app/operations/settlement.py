@@ -258,6 +258,9 @@ def price_json(price: Price) -> dict[str, Any]:
 def _line_json(line: PriceLine) -> dict[str, Any]:
     price = line.price.rounded()
     return {
+        "kind": line.kind.value,
+        "phase": line.phase.value,
+        "element": line.element,
         "text": line.text,
         "remark": line.remark,
         "dimension": line.dimension.value if line.dimension else "",

@@ -25,14 +25,23 @@ DIMENSIONS = (
     TariffDimensionType.PARKING_TIME,
     TariffDimensionType.FLAT,
 )
+PARTS = {
+    "price": _("price"),
+    "vat": _("VAT %"),
+    "step": _("step"),
+    "grace": _("free minutes"),
+}
+# Seconds: a week, as the shape has it.
+LONGEST_GRACE = 604_800
 LIMITS = ("kwh", "power", "current", "duration")
 
 
 class DurationField(forms.CharField):
     """Seconds, written as minutes (`90`) or as minutes and seconds (`1:30`)."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, longest: int | None = None, **kwargs: Any) -> None:
         super().__init__(required=False, widget=UnfoldAdminTextInputWidget, **kwargs)
+        self.longest = longest
 
     def prepare_value(self, value: Any) -> Any:
         if not isinstance(value, int):
@@ -47,7 +56,12 @@ class DurationField(forms.CharField):
         minutes, colon, seconds = text.partition(":")
         if not minutes.isdecimal() or (colon and not (seconds.isdecimal() and int(seconds) < 60)):
             raise ValidationError(_("Write minutes, such as 90, or minutes and seconds: 1:30."))
-        return int(minutes) * 60 + (int(seconds) if colon else 0)
+        total = int(minutes) * 60 + (int(seconds) if colon else 0)
+        if self.longest is not None and total > self.longest:
+            raise ValidationError(
+                _("At most %(minutes)s minutes."), params={"minutes": self.longest // 60}
+            )
+        return total
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return str(self.prepare_value(initial) or "") != str(data or "").strip()
@@ -79,6 +93,30 @@ def amount_field(label: Any, **kwargs: Any) -> forms.DecimalField:
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
         **kwargs,
     )
+
+
+def _price_fields(dimension: TariffDimensionType) -> dict[str, forms.Field]:
+    fields: dict[str, forms.Field] = {
+        "price": amount_field(dimension.label, min_value=None),
+        "vat": forms.DecimalField(
+            required=False,
+            min_value=0,
+            max_digits=7,
+            decimal_places=4,
+            label=_("VAT %"),
+            widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+        ),
+        "step": forms.IntegerField(
+            required=False,
+            min_value=0,
+            max_value=2_147_483_647,
+            label=_("step"),
+            widget=UnfoldAdminIntegerFieldWidget(attrs={"placeholder": "1"}),
+        ),
+    }
+    if dimension is TariffDimensionType.PARKING_TIME:
+        fields["grace"] = DurationField(label=_("free minutes"), longest=LONGEST_GRACE)
+    return fields
 
 
 class ElementForm(forms.Form):
@@ -128,40 +166,24 @@ class ElementForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for dimension in DIMENSIONS:
-            key = dimension.value
-            self.fields[f"{key}_price"] = amount_field(dimension.label, min_value=None)
-            self.fields[f"{key}_vat"] = forms.DecimalField(
-                required=False,
-                min_value=0,
-                max_digits=7,
-                decimal_places=4,
-                label=_("VAT %"),
-                widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
-            )
-            self.fields[f"{key}_step"] = forms.IntegerField(
-                required=False,
-                min_value=0,
-                max_value=2_147_483_647,
-                label=_("step"),
-                widget=UnfoldAdminIntegerFieldWidget(attrs={"placeholder": "1"}),
-            )
-            for part, title in (("price", _("price")), ("vat", _("VAT %")), ("step", _("step"))):
-                self.fields[f"{key}_{part}"].widget.attrs["aria-label"] = (
-                    f"{dimension.label}: {title}"
-                )
+            for part, field in _price_fields(dimension).items():
+                field.widget.attrs["aria-label"] = f"{dimension.label}: {PARTS[part]}"
+                self.fields[f"{dimension.value}_{part}"] = field
 
     @property
-    def price_rows(self) -> list[tuple[str, Any, Any, Any, str]]:
+    def price_rows(self) -> list[dict[str, Any]]:
         """Return the four rows of prices: label, the fields, the unit of the step."""
         units = {"ENERGY": "Wh", "FLAT": ""}
         return [
-            (
-                str(dimension.label),
-                self[f"{dimension.value}_price"],
-                self[f"{dimension.value}_vat"],
-                self[f"{dimension.value}_step"],
-                units.get(dimension.value, pgettext("unit of time", "seconds")),
-            )
+            {
+                "label": dimension.label,
+                "unit": units.get(dimension.value, pgettext("unit of time", "seconds")),
+                **{
+                    part: self[name]
+                    for part in PARTS
+                    if (name := f"{dimension.value}_{part}") in self.fields
+                },
+            }
             for dimension in DIMENSIONS
         ]
 
@@ -197,6 +219,7 @@ class ElementForm(forms.Form):
                 "price": data[f"{dimension.value}_price"],
                 "vat": data[f"{dimension.value}_vat"],
                 "step_size": 1 if (step := data[f"{dimension.value}_step"]) is None else step,
+                "grace_period": data.get(f"{dimension.value}_grace") or None,
             }
             for dimension in DIMENSIONS
             if data[f"{dimension.value}_price"] is not None
@@ -218,6 +241,8 @@ def element_values(element: TariffElementShape) -> dict[str, Any]:
             f"{component.type}_vat": None if component.vat is None else number(component.vat),
             f"{component.type}_step": component.step_size,
         }
+        if component.grace_period:
+            values[f"{component.type}_grace"] = component.grace_period
     if element.restrictions:
         values |= {
             name: number(value) if isinstance(value, Decimal) else value

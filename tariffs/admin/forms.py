@@ -7,6 +7,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget  # type: ignore[import-untyped]
 
+from cpo_platform.common import clock
 from cpo_platform.common.admin import (
     PartsForm,
     green_field,
@@ -60,8 +61,9 @@ class TariffForm(PartsForm):
     texts = texts_field(
         label=_("text for drivers"),
         help_text=_(
-            "One line per language, such as “en: 0.59 EUR per kWh”. Drivers read it beside the "
-            "prices."
+            "One line per language, such as “en: Free parking at night”. Apps read the prices "
+            "from the elements: OCPI wants nothing here but what is to be said beside them. The "
+            "preview writes a text from the prices, for apps that show this alone."
         ),
     )
     min_price_before_taxes = _price_limit(
@@ -72,6 +74,12 @@ class TariffForm(PartsForm):
         _("maximum price before taxes"), _("A session costs at most this.")
     )
     max_price_after_taxes = _price_limit(_("after taxes"))
+    change_at = forms.DateTimeField(
+        label=_("new prices from (UTC)"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+    )
+    successor_id = text_field(label=_("id of the new version"), max_length=36)
     green = green_field()
     supplier_name = text_field(label=_("supplier"), max_length=64)
     energy_product_name = text_field(label=_("energy product"), max_length=64)
@@ -97,7 +105,31 @@ class TariffForm(PartsForm):
     parts_are_missing = _("A tariff needs at least one element.")
     refusals = {
         operations.UnknownParty: ("party", _("This party does not exist any more.")),
+        operations.AlreadySuperseded: (
+            None,
+            _("This tariff has a new version already: change that one."),
+        ),
+        operations.NotValidThen: (
+            "change_at",
+            _("Choose a moment from now on, while this tariff is valid."),
+        ),
+        operations.TariffExists: ("successor_id", _("There is, or was, a tariff with this id.")),
+        operations.OtherType: (
+            "type",
+            _(
+                "A new version is for the same sessions. For others make another tariff, and "
+                "choose it at the connectors."
+            ),
+        ),
+        operations.SuccessorRefused: (
+            "change_at",
+            _("A connector has another tariff of this type that begins before this one ends."),
+        ),
     }
+    # The preview looks at the prices whether or not they need a new version.
+    asks = True
+    must_answer = False
+    superseded = False
 
     class Meta:
         model = Tariff
@@ -121,6 +153,77 @@ class TariffForm(PartsForm):
         self.elements: ElementFormSet = ELEMENT_FORMSET(
             self.data if self.is_bound else None, prefix="elements", initial=self._elements()
         )
+        if not self.is_bound:
+            # They are the answer to a question that only saving asks.
+            del self.fields["change_at"], self.fields["successor_id"]
+        self._fix_seams()
+
+    def _fix_seams(self) -> None:
+        """Keep the moments at which versions of a tariff take over from each other."""
+        row = self.instance
+        if row.pk is None or "start_date_time" not in self.fields:
+            return
+        begun = row.start_date_time is None or row.start_date_time <= clock.now()
+        if row.supersedes_id is not None:
+            self.fields["start_date_time"].required = True
+            self.fields["start_date_time"].disabled = begun
+        if row.end_date_time is not None and row.successor() is not None:
+            self.fields["end_date_time"].disabled = True
+
+    @property
+    def supersedes(self) -> bool:
+        """Tell whether saving makes a new version: other prices of a tariff that is in use."""
+        row = self.instance
+        if row.pk is None or self.shape is None or not row.is_valid_at(clock.now()):
+            return False
+        if not operations.is_other_price(operations.shape_of(row), self.shape):
+            return False
+        return bool(row.connectors.exists())
+
+    @property
+    def asks_for_moment(self) -> bool:
+        """Tell whether the page asks from when on new prices hold."""
+        return self.is_bound and ("successor_id" in self.data or self.must_answer)
+
+    @property
+    def successor_field(self) -> str:
+        """Return the field for the id of a new version, with a proposal in it."""
+        bound = self["successor_id"]
+        return str(bound.as_widget(attrs={"value": operations.proposed_id(self.instance)}))
+
+    def clean(self) -> Any:
+        super().clean()
+        self.must_answer = False
+        if self.asks and not self.errors and self.supersedes:
+            self._answer()
+        return self.cleaned_data
+
+    def _answer(self) -> None:
+        """Take the answer on when new prices hold, or ask for it."""
+        if "successor_id" not in self.data:
+            self.must_answer = True
+            self.add_error(
+                None,
+                _(
+                    "Connectors use this tariff, and you have changed prices: say below from when "
+                    "on the new prices hold."
+                ),
+            )
+        elif not self.cleaned_data["successor_id"]:
+            self.add_error("successor_id", _("The new version needs an id."))
+        elif "public" in self.changed_data:
+            self.add_error("public", _("A new version is for the same partners: save this apart."))
+
+    def successor(self) -> TariffShape:
+        """Return what takes over from this tariff.
+
+        Raises:
+            ShapeError: its id is none.
+
+        """
+        document = self.shape.model_dump() | {"id": self.cleaned_data["successor_id"]}
+        # That of the old one: the successor has its own.
+        return parse(TariffShape, document | {"start_date_time": None})
 
     def _elements(self) -> list[dict[str, Any]]:
         if self.instance.pk is None:

@@ -6,16 +6,27 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import path, reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import OperationAdmin, link_to, minute, pill
+from cpo_platform.common.admin import (
+    OperationAdmin,
+    Panel,
+    change_url,
+    link,
+    link_to,
+    minute,
+    pill,
+)
 from tariffs import operations
+from tariffs.admin import preview
 from tariffs.admin.forms import TariffForm
 from tariffs.admin.parties import PartyFilter, needs_party, party_choices
+from tariffs.admin.preview_form import PreviewForm, zones
 from tariffs.admin.sentences import element_sentence
 from tariffs.models import Tariff, TariffType
 
@@ -53,8 +64,13 @@ class TariffAdmin(OperationAdmin):
     ordering = ("country_code", "party_id", "ocpi_id")
     empty_text = _("Create a tariff, then choose it at the connectors it is for.")
     fieldsets = (
-        (None, {"fields": (("party", "ocpi_id"), ("currency", "type"), "public")}),
-        (_("For drivers"), {"fields": ("texts", "tariff_alt_url")}),
+        (
+            None,
+            {
+                "fields": (("party", "ocpi_id"), ("currency", "tax_included"), ("type", "public")),
+                "classes": ("then-elements",),
+            },
+        ),
         (
             _("Limits"),
             {
@@ -63,13 +79,11 @@ class TariffAdmin(OperationAdmin):
                     ("max_price_before_taxes", "max_price_after_taxes"),
                     "preauthorize_amount",
                 ),
-                "classes": ("collapse", "then-elements"),
+                "classes": ("collapse",),
             },
         ),
-        (
-            _("Tax and validity"),
-            {"fields": ("tax_included", "start_date_time", "end_date_time")},
-        ),
+        (_("Validity"), {"fields": ("start_date_time", "end_date_time")}),
+        (_("For drivers"), {"fields": ("texts", "tariff_alt_url")}),
         (
             _("Energy mix"),
             {
@@ -88,10 +102,38 @@ class TariffAdmin(OperationAdmin):
         return tariffs.with_elements().annotate(connector_total=Count("connectors", distinct=True))
 
     def put(self, form: TariffForm, now: datetime) -> Tariff:
+        if form.supersedes:
+            form.superseded = True
+            return operations.supersede_tariff(
+                tariff_id=form.instance.pk,
+                successor=form.successor(),
+                at=form.cleaned_data["change_at"] or now,
+                now=now,
+            )
         tariff, _outcome = operations.put_tariff(
             tariff=form.shape, now=now, public=form.cleaned_data["public"]
         )
         return tariff
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        super().save_model(request, obj, form, change)
+        if form.superseded:
+            messages.info(
+                request,
+                gettext(
+                    "%(id)s takes over from %(moment)s (UTC) on. Sessions that started before keep "
+                    "their price."
+                )
+                % {"id": obj.ocpi_id, "moment": f"{obj.start_date_time:%Y-%m-%d %H:%M}"},
+            )
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        response: HttpResponse = super().response_change(request, obj)
+        edited = request.resolver_match and request.resolver_match.kwargs.get("object_id")
+        if "_continue" in request.POST and edited != str(obj.pk):
+            # What was edited is the new version by now.
+            return HttpResponseRedirect(change_url(obj))
+        return response
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         deleted = obj is not None and obj.deleted_at is not None
@@ -199,14 +241,7 @@ class TariffAdmin(OperationAdmin):
 
     @admin.display(description=_("validity"))
     def validity(self, row: Tariff) -> Any:
-        if row.deleted_at:
-            return pill(_("Deleted"), "grey")
-        now = clock.now()
-        if row.start_date_time and row.start_date_time > now:
-            return pill(_("Later"), "blue")
-        if row.end_date_time and row.end_date_time <= now:
-            return pill(_("Ended"), "grey")
-        return pill(_("Valid"), "green")
+        return _validity_pill(row)
 
     @admin.display(description=_("connectors"), ordering="connector_total")
     def use(self, row: Any) -> str:
@@ -218,13 +253,138 @@ class TariffAdmin(OperationAdmin):
     def updated(self, row: Tariff) -> str:
         return minute(row.last_updated)
 
+    def view_panels(self, obj: Tariff) -> list[Panel]:
+        shape = operations.shape_of(obj)
+        elements = [
+            (
+                gettext("element %(number)s") % {"number": place},
+                element_sentence(element, shape.currency),
+            )
+            for place, element in enumerate(shape.elements, start=1)
+        ]
+        return [Panel(title=_("Elements"), facts=elements), *_versions(obj.pk)]
+
+    def get_urls(self) -> list[Any]:
+        own = path(
+            "preview/", self.admin_site.admin_view(self.preview_view), name="tariffs_tariff_preview"
+        )
+        return [own, *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what the tariff in a form means; save nothing.
+
+        A fragment for the page that is being edited, a page of its own for a browser without
+        scripts. Status 422: the form is wrong, and the answer says where.
+        """
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        obj = self._previewed(request)
+        form = self._preview_form(request, obj)
+        asked = PreviewForm(request.POST, now=clock.now())
+        asked.is_valid()
+        context: dict[str, Any] = {"sentences": [], "asked": asked, "own_page": True}
+        # First the form as a whole: what the shape refuses is shown at its fields.
+        if form.is_valid():
+            context["preview"] = preview.preview(form.shape, asked.inputs())
+        else:
+            context["mistakes"] = list(preview.mistakes(form))
+        context["sentences"] = preview.sentences(form)
+        status = 200 if "preview" in context else 422
+        if request.headers.get("X-Preview") != "fragment":
+            return self.page(
+                request,
+                "admin/tariffs/tariff/preview_page.html",
+                title=gettext("What this tariff means"),
+                obj=obj,
+                status=status,
+                **context,
+            )
+        html = render_to_string("admin/tariffs/tariff/preview.html", context, request)
+        return HttpResponse(html, status=status)
+
+    def _previewed(self, request: HttpRequest) -> Tariff | None:
+        """Return the tariff that is edited, if it exists already.
+
+        Raises:
+            PermissionDenied: the person may not see it, or may make none.
+
+        """
+        object_id = request.GET.get("tariff", "")
+        obj = self.get_object(request, object_id) if object_id else None
+        allowed = self.has_view_or_change_permission(request, obj)
+        if not (allowed or (obj is None and self.has_add_permission(request))):
+            raise PermissionDenied
+        return obj
+
+    def _preview_form(self, request: HttpRequest, obj: Tariff | None) -> TariffForm:
+        data = request.POST.copy()
+        # Somebody else's change meanwhile is a matter of saving.
+        data["seen"] = ""
+        if not data.get("ocpi_id"):
+            # A name is needed to save a tariff, not to look at it.
+            data["ocpi_id"] = "NEW"
+        # As for a new one: Django leaves out the fields that a person may only look at.
+        form_class = self.get_form(request, obj, change=False)
+        form: TariffForm = form_class(data, instance=obj)
+        form.asks = False
+        return form
+
     def form_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         context = super().form_context(request, object_id)
+        url = reverse("admin:tariffs_tariff_preview")
+        context["preview_form"] = PreviewForm(None, now=clock.now())
+        context["zones"] = zones()
+        context["preview_url"] = url
         if object_id and str(object_id).isdigit():
             total = Tariff.connectors.through.objects.filter(tariff_id=int(object_id)).count()
-            url = reverse("admin:locations_evse_changelist") + f"?tariff={object_id}"
-            context["used_by"] = {"total": total, "url": url}
+            url_of_users = reverse("admin:locations_evse_changelist") + f"?tariff={object_id}"
+            context["used_by"] = {"total": total, "url": url_of_users}
+            context["preview_url"] = f"{url}?tariff={object_id}"
+            context["panels_above"] = _versions(int(object_id))
         return context
+
+
+def _versions(tariff_id: int) -> list[Panel]:
+    """Return the tariff that was superseded, this one, and the one that takes over, if any."""
+    row = Tariff.objects.select_related("supersedes").filter(pk=tariff_id).first()
+    if row is None:
+        return []
+    chain = [row.supersedes, row, row.successor()]
+    rows = [version for version in chain if version is not None]
+    if len(rows) == 1:
+        return []
+    names = {-1: gettext("before"), 0: gettext("this one"), 1: gettext("next")}
+    return [
+        Panel(
+            title=_("Versions"),
+            note=_(
+                "Prices of a tariff in use are not rewritten: a new version takes over at a moment."
+            ),
+            columns=("", _("tariff"), _("valid from (UTC)"), _("valid until (UTC)"), _("validity")),
+            rows=[
+                (
+                    names[place - 1],
+                    link(version, version.ocpi_id) if version.pk != row.pk else version.ocpi_id,
+                    minute(version.start_date_time),
+                    minute(version.end_date_time),
+                    _validity_pill(version),
+                )
+                for place, version in enumerate(chain)
+                if version is not None
+            ],
+        )
+    ]
+
+
+def _validity_pill(row: Tariff) -> object:
+    if row.deleted_at:
+        return pill(_("Deleted"), "grey")
+    now = clock.now()
+    if row.start_date_time and row.start_date_time > now:
+        return pill(_("Later"), "blue")
+    if row.end_date_time and row.end_date_time <= now:
+        return pill(_("Ended"), "grey")
+    return pill(_("Valid"), "green")
 
 
 def _connectors_url(tariff: Tariff) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import time
-from decimal import Decimal
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext
@@ -10,30 +9,31 @@ from django.utils.translation import gettext
 from cpo_platform.common.admin import money, number
 from tariffs.admin.elements import DurationField
 from tariffs.models import DayOfWeek, ReservationRestrictionType
-from tariffs.shapes import TariffElementShape, TariffRestrictionsShape
+from tariffs.shapes import PriceComponentShape, TariffElementShape, TariffRestrictionsShape
 
 
 def element_sentence(element: TariffElementShape, currency: str) -> str:
     """Say in one sentence what an element costs and when."""
-    prices = ", ".join(
-        _price_text(component.type, component.price, component.vat, currency)
-        for component in element.price_components
-    )
+    prices = ", ".join(_price_text(component, currency) for component in element.price_components)
     when = ", ".join(_conditions(element.restrictions)) if element.restrictions else ""
     always = gettext("always")
     return f"{prices} · {when or always}"
 
 
-def _price_text(kind: str, price: Decimal, vat: Decimal | None, currency: str) -> str:
-    amount = money(price, currency)
+def _price_text(component: PriceComponentShape, currency: str) -> str:
+    amount, vat = money(component.price, currency), component.vat
     text = {
         "ENERGY": gettext("%(amount)s per kWh"),
         "TIME": gettext("%(amount)s per hour of charging"),
         "PARKING_TIME": gettext("%(amount)s per hour of parking"),
         "FLAT": gettext("%(amount)s once"),
-    }[kind] % {"amount": amount}
+    }[component.type] % {"amount": amount}
     tax = gettext("VAT")
-    return text if vat is None else f"{text} ({tax} {number(vat)} %)"
+    notes = [] if vat is None else [f"{tax} {number(vat)} %"]
+    if component.grace_period:
+        minutes = _minutes(component.grace_period)
+        notes.append(gettext("the first %(bound)s min free") % {"bound": minutes})
+    return f"{text} ({', '.join(notes)})" if notes else text
 
 
 def _conditions(restrictions: TariffRestrictionsShape) -> Iterator[str]:

@@ -23,7 +23,6 @@ from tariffs.pricing.exact import (
 from tariffs.pricing.periods import Piece, cut, energy_places, marks_of
 from tariffs.pricing.results import (
     CdrDimensionType,
-    LineKind,
     PricedSession,
     PriceLine,
 )
@@ -31,6 +30,7 @@ from tariffs.pricing.steps import Choice, Use, apply_step_sizes, measure
 from tariffs.pricing.taxes import EXACT_PLACES
 from tariffs.pricing.types import (
     InvalidTariff,
+    LineKind,
     Phase,
     Segment,
     Tariff,

@@ -1,19 +1,25 @@
-"""Say in plain words how a price came about.
+"""Say in plain words how a price came about, in the languages of `tariffs.pricing.phrases`.
 
-All texts of the pricing engine are here, in English; translation will start from this module.
+The engine writes English. A line that was stored is told in another language by `told_again`, from
+its numbers and the tariff that it was priced by.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from cpo_platform.common.money import currency_places, round_money, to_decimal, trimmed
+from cpo_platform.common.money import to_decimal
+from tariffs.pricing.phrases import PHRASES, TO, Language, Phrases, duration, money, number
 from tariffs.pricing.steps import STEPS_PER_UNIT, Stretch
 from tariffs.pricing.types import (
     DayOfWeek,
+    LineKind,
+    PriceComponent,
     PriceLimit,
-    ReservationRestrictionType,
+    Tariff,
     TariffDimensionType,
     TariffRestrictions,
 )
@@ -26,96 +32,129 @@ UNITS = {
 }
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-TO = "\N{EN DASH}"
 
-ALWAYS = "always"
-MIN_PRICE = "Minimum price of {limit}: the total is raised to it"
-MAX_PRICE = "Maximum price of {limit}: the total is lowered to it"
-TAX_TO_BE_ADDED = "Taxes will be added at rates that are not known here."
-TAX_RATE_UNKNOWN = (
-    "The prices include taxes at a rate that is not known here: "
-    "the amounts before taxes are shown with taxes."
-)
+_ENGLISH = PHRASES[Language.ENGLISH]
+ALWAYS = _ENGLISH.always
+MIN_PRICE = _ENGLISH.min_price
+MAX_PRICE = _ENGLISH.max_price
+TAX_TO_BE_ADDED = _ENGLISH.tax_to_be_added
+TAX_RATE_UNKNOWN = _ENGLISH.tax_rate_unknown
 
-_RESERVATIONS = {
-    ReservationRestrictionType.RESERVATION: "while reserved",
-    ReservationRestrictionType.RESERVATION_EXPIRES: "reservation not used",
-}
+
+@dataclass(frozen=True, slots=True)
+class StoredLine:
+    """Hold what is kept of a line: volumes in kWh or hours, rounded to OCPI's four places."""
+
+    kind: LineKind
+    start: datetime
+    end: datetime
+    dimension: TariffDimensionType | None
+    element: int | None
+    volume: Decimal
+    billed_volume: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """Hold the use of one component; volumes are in Wh, seconds, or 1 for FLAT."""
+
+    component: PriceComponent
+    element: int
+    start: datetime
+    end: datetime
+    used: Fraction
+    billed: Fraction
 
 
 def line_text(
-    stretch: Stretch, restrictions: TariffRestrictions, currency: str, zone: ZoneInfo
+    stretch: Stretch,
+    restrictions: TariffRestrictions,
+    currency: str,
+    zone: ZoneInfo,
+    language: Language = Language.ENGLISH,
 ) -> str:
     """Return a sentence with all numbers needed to compute the amount of a line again."""
-    component = stretch.active.component
-    price = money(component.price, currency)
-    unit = UNITS[component.type]
-    if component.type is TariffDimensionType.FLAT:
-        amount = f"{component.type} {price}"
-    else:
-        volume = number(to_decimal(stretch.billed / STEPS_PER_UNIT[component.type], 4))
-        amount = f"{component.type} {volume} {unit} {TIMES} {price}/{unit}"
-    conditions = restriction_text(restrictions)
-    element = f"element {stretch.active.element + 1}"
-    if conditions != ALWAYS:
-        element += f" ({conditions})"
-    text = f"{time_range(stretch.start, stretch.end, zone)} · {amount}, {element}"
-    remark = step_remark(stretch)
-    return f"{text}; {remark}" if remark else text
+    return _use_text(_use_of(stretch), restrictions, currency, zone, language)
 
 
-def grace_text(
-    stretch: Stretch, restrictions: TariffRestrictions, currency: str, zone: ZoneInfo
-) -> str:
-    """Say that parking was free for a while, and how it is charged after that."""
-    component = stretch.active.component
-    free = (
-        f"{time_range(stretch.start, stretch.end, zone)} · {component.type} "
-        f"{duration(stretch.used)} free: the first {duration(component.grace_period)} cost nothing"
+def told_again(line: StoredLine, tariff: Tariff, zone: ZoneInfo, language: Language) -> str | None:
+    """Return the sentence of a stored line; None when this tariff cannot have made it."""
+    if line.kind in {LineKind.MIN_PRICE, LineKind.MAX_PRICE}:
+        limit = tariff.min_price if line.kind is LineKind.MIN_PRICE else tariff.max_price
+        words = PHRASES[language]
+        template = words.min_price if line.kind is LineKind.MIN_PRICE else words.max_price
+        return limit_text(template, limit, tariff.currency, language) if limit else None
+    if line.dimension is None or line.element is None or line.element >= len(tariff.elements):
+        return None
+    element = tariff.elements[line.element]
+    component = _component(element.price_components, line.dimension)
+    if component is None:
+        return None
+    use = _Use(
+        component=component,
+        element=line.element,
+        start=line.start,
+        end=line.end,
+        used=_steps(line.volume, line.dimension),
+        billed=_steps(line.billed_volume, line.dimension),
     )
-    conditions = restriction_text(restrictions)
-    where = f" ({conditions})" if conditions != ALWAYS else ""
-    after = f"then {money(component.price, currency)}/{UNITS[component.type]}"
-    return f"{free}, {after}, element {stretch.active.element + 1}{where}"
+    return _use_text(use, element.restrictions, tariff.currency, zone, language)
 
 
-def limit_text(template: str, limit: PriceLimit, currency: str) -> str:
+def limit_text(
+    template: str, limit: PriceLimit, currency: str, language: Language = Language.ENGLISH
+) -> str:
     """Return a sentence for the line of a price limit: MIN_PRICE or MAX_PRICE filled in."""
-    text = f"{money(limit.before_taxes, currency)} before taxes"
+    words = PHRASES[language]
+    text = words.before_taxes.format(amount=money(limit.before_taxes, currency, language))
     if limit.after_taxes is not None:
-        text += f", {money(limit.after_taxes, currency)} after taxes"
+        after = words.after_taxes.format(amount=money(limit.after_taxes, currency, language))
+        text = f"{text}{words.comma}{after}"
     return template.format(limit=text)
 
 
-def step_remark(stretch: Stretch) -> str:
+def step_remark(stretch: Stretch, language: Language = Language.ENGLISH) -> str:
     """Say what the step size added to a use, or nothing when it added nothing."""
-    if stretch.billed == stretch.used:
-        return ""
-    dimension = stretch.dimension
-    if dimension is TariffDimensionType.ENERGY:
-        used, billed = (
-            f"{number(to_decimal(volume / 1000, 4))} kWh"
-            for volume in (stretch.used, stretch.billed)
-        )
-        step = f"{stretch.active.component.step_size} Wh"
-    else:
-        used, billed = (duration(volume) for volume in (stretch.used, stretch.billed))
-        step = duration(stretch.active.component.step_size)
-    return f"{used} used, {billed} billed: all {dimension} together is billed in steps of {step}"
+    return _step_remark(_use_of(stretch), language)
 
 
-def restriction_text(restrictions: TariffRestrictions) -> str:
+def remark_text(remark: str, language: Language) -> str:
+    """Return a remark of the engine, which writes English, in another language if we have it."""
+    words = PHRASES[language]
+    known = {TAX_TO_BE_ADDED: words.tax_to_be_added, TAX_RATE_UNKNOWN: words.tax_rate_unknown}
+    return known.get(remark, remark)
+
+
+def restriction_text(
+    restrictions: TariffRestrictions, language: Language = Language.ENGLISH
+) -> str:
     """Say when an element applies."""
+    words = PHRASES[language]
     parts = [
-        _RESERVATIONS[restrictions.reservation] if restrictions.reservation else "",
-        _when(restrictions),
-        _dates(restrictions.start_date, restrictions.end_date),
-        _bounds(restrictions.min_kwh, restrictions.max_kwh, "kWh"),
-        _bounds(restrictions.min_power, restrictions.max_power, "kW"),
-        _bounds(restrictions.min_current, restrictions.max_current, "A"),
-        _durations(restrictions.min_duration, restrictions.max_duration),
+        words.reservations[restrictions.reservation] if restrictions.reservation else "",
+        when_text(restrictions, language),
+        _dates(restrictions.start_date, restrictions.end_date, words),
+        *use_conditions(restrictions, language),
     ]
-    return ", ".join(part for part in parts if part) or ALWAYS
+    return words.comma.join(part for part in parts if part) or words.always
+
+
+def when_text(restrictions: TariffRestrictions, language: Language) -> str:
+    """Return the weekdays and the time of day of an element; nothing where it names neither."""
+    words = PHRASES[language]
+    parts = [_days(restrictions.day_of_week, words)]
+    if restrictions.start_time is not None or restrictions.end_time is not None:
+        start, end = restrictions.start_time or time(0), restrictions.end_time or time(0)
+        parts.append(f"{start:%H:%M}{TO}{'24:00' if end == time(0) else f'{end:%H:%M}'}")
+    return " ".join(part for part in parts if part)
+
+
+def use_conditions(restrictions: TariffRestrictions, language: Language) -> Iterable[str]:
+    """Return what an element asks of energy, power, current and duration, "" where nothing."""
+    yield _bounds(restrictions.min_kwh, restrictions.max_kwh, "kWh", language)
+    yield _bounds(restrictions.min_power, restrictions.max_power, "kW", language)
+    yield _bounds(restrictions.min_current, restrictions.max_current, "A", language)
+    yield _durations(restrictions.min_duration, restrictions.max_duration, language)
 
 
 def time_range(start: datetime, end: datetime, zone: ZoneInfo) -> str:
@@ -128,65 +167,110 @@ def time_range(start: datetime, end: datetime, zone: ZoneInfo) -> str:
     return f"{local_start:%H:%M}{TO}{local_end:%H:%M}"
 
 
-def money(amount: Decimal, currency: str) -> str:
-    """Return an amount with its currency and at least the places of that currency."""
-    places = currency_places(currency)
-    shown = round_money(amount, places)
-    return f"{shown if shown == amount else number(amount)} {currency}"
+def _use_of(stretch: Stretch) -> _Use:
+    active = stretch.active
+    return _Use(
+        component=active.component,
+        element=active.element,
+        start=stretch.start,
+        end=stretch.end,
+        used=stretch.used,
+        billed=stretch.billed,
+    )
 
 
-def number(value: Decimal) -> str:
-    """Return a number without trailing zeros."""
-    return f"{trimmed(value):f}"
+def _component(
+    components: Iterable[PriceComponent], dimension: TariffDimensionType
+) -> PriceComponent | None:
+    return next((item for item in components if item.type is dimension), None)
 
 
-def duration(seconds: Fraction | int) -> str:
-    """Return seconds as hours, minutes and seconds."""
-    total = to_decimal(Fraction(seconds), 3)
-    hours, rest = divmod(total, 3600)
-    minutes, rest = divmod(rest, 60)
-    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
-    return " ".join(f"{number(value)} {unit}" for value, unit in parts if value) or "0 s"
+def _steps(volume: Decimal, dimension: TariffDimensionType) -> Fraction:
+    # Four places of an hour are 0.36 s: whole seconds come back exactly.
+    steps = Fraction(volume) * STEPS_PER_UNIT[dimension]
+    return steps if dimension is TariffDimensionType.ENERGY else Fraction(round(steps))
 
 
-def _when(restrictions: TariffRestrictions) -> str:
-    parts = [_days(restrictions.day_of_week)]
-    if restrictions.start_time is not None or restrictions.end_time is not None:
-        start, end = restrictions.start_time or time(0), restrictions.end_time or time(0)
-        parts.append(f"{start:%H:%M}{TO}{'24:00' if end == time(0) else f'{end:%H:%M}'}")
-    return " ".join(part for part in parts if part)
+def _use_text(
+    use: _Use,
+    restrictions: TariffRestrictions,
+    currency: str,
+    zone: ZoneInfo,
+    language: Language,
+) -> str:
+    words = PHRASES[language]
+    kind = use.component.type
+    name = words.dimensions[kind]
+    price = money(use.component.price, currency, language)
+    unit = {"h": words.per_hour}.get(UNITS[kind], UNITS[kind])
+    if kind is TariffDimensionType.FLAT:
+        amount = f"{name} {price}"
+    else:
+        volume = number(to_decimal(use.billed / STEPS_PER_UNIT[kind], 4), language)
+        amount = f"{name} {volume} {unit} {TIMES} {price}/{unit}"
+    element = words.element.format(number=use.element + 1)
+    conditions = restriction_text(restrictions, language)
+    if conditions != words.always:
+        element = words.conditions.format(element=element, conditions=conditions)
+    text = f"{time_range(use.start, use.end, zone)} · {amount}{words.comma}{element}"
+    remark = _step_remark(use, language)
+    return f"{text}; {remark}" if remark else text
 
 
-def _days(days: frozenset[DayOfWeek]) -> str:
+def _step_remark(use: _Use, language: Language) -> str:
+    if use.billed == use.used:
+        return ""
+    words = PHRASES[language]
+    component = use.component
+    if component.type is TariffDimensionType.ENERGY:
+        used, billed = (
+            f"{number(to_decimal(volume / 1000, 4), language)} kWh"
+            for volume in (use.used, use.billed)
+        )
+        step = f"{component.step_size} Wh"
+    else:
+        used, billed = (duration(volume, language) for volume in (use.used, use.billed))
+        step = duration(component.step_size, language)
+    if use.billed < use.used:
+        grace = duration(component.grace_period, language)
+        return words.grace.format(used=used, billed=billed, grace=grace)
+    dimension = words.dimensions[component.type]
+    return words.steps.format(used=used, billed=billed, dimension=dimension, step=step)
+
+
+def _days(days: frozenset[DayOfWeek], words: Phrases) -> str:
     week = list(DayOfWeek)
-    chosen = [day for day in week if day in days]
-    names = [day.value[:3].capitalize() for day in chosen]
-    places = [week.index(day) for day in chosen]
+    places = [week.index(day) for day in week if day in days]
+    names = [words.days[place] for place in places]
     is_range = len(places) > 2 and places[-1] - places[0] == len(places) - 1
-    return f"{names[0]}{TO}{names[-1]}" if is_range else ", ".join(names)
+    return f"{names[0]}{TO}{names[-1]}" if is_range else words.comma.join(names)
 
 
-def _dates(start: date | None, end: date | None) -> str:
+def _dates(start: date | None, end: date | None, words: Phrases) -> str:
     parts = []
     if start is not None:
-        parts.append(f"from {start}")
+        parts.append(words.from_date.format(value=start))
     if end is not None:
-        parts.append(f"before {end}")
+        parts.append(words.before_date.format(value=end))
     return " ".join(parts)
 
 
-def _bounds(minimum: Decimal | None, maximum: Decimal | None, unit: str) -> str:
+def _bounds(minimum: Decimal | None, maximum: Decimal | None, unit: str, language: Language) -> str:
+    words = PHRASES[language]
     parts = []
     if minimum is not None:
-        parts.append(f"from {number(minimum)} {unit}")
+        parts.append(words.from_bound.format(value=f"{number(minimum, language)} {unit}"))
     if maximum is not None:
-        parts.append(f"below {number(maximum)} {unit}")
+        parts.append(words.below_bound.format(value=f"{number(maximum, language)} {unit}"))
     return " ".join(parts)
 
 
-def _durations(minimum: int | None, maximum: int | None) -> str:
+def _durations(minimum: int | None, maximum: int | None, language: Language) -> str:
+    words = PHRASES[language]
+    start = "" if minimum is None else duration(minimum, language)
+    end = "" if maximum is None else duration(maximum, language)
     if minimum is not None and maximum is not None:
-        return f"after {duration(minimum)} until {duration(maximum)}"
+        return words.after_until.format(start=start, end=end)
     if minimum is not None:
-        return f"after {duration(minimum)}"
-    return "" if maximum is None else f"first {duration(maximum)}"
+        return words.after.format(start=start)
+    return "" if maximum is None else words.first.format(end=end)

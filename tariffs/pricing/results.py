@@ -13,7 +13,7 @@ from cpo_platform.common.money import Price, add_prices
 from tariffs.pricing import explain
 from tariffs.pricing.restrictions import ActiveComponent
 from tariffs.pricing.steps import STEPS_PER_UNIT, Stretch
-from tariffs.pricing.types import Phase, Tariff, TariffDimensionType
+from tariffs.pricing.types import LineKind, Phase, Tariff, TariffDimensionType
 
 
 class CdrDimensionType(StrEnum):
@@ -27,15 +27,6 @@ class CdrDimensionType(StrEnum):
     PARKING_TIME = "PARKING_TIME"
     RESERVATION_TIME = "RESERVATION_TIME"
     TIME = "TIME"
-
-
-class LineKind(StrEnum):
-    """Say where the amount of a line comes from."""
-
-    COMPONENT = "COMPONENT"
-    GRACE = "GRACE"
-    MIN_PRICE = "MIN_PRICE"
-    MAX_PRICE = "MAX_PRICE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +96,12 @@ class PriceLine:
             template = explain.MIN_PRICE if is_minimum else explain.MAX_PRICE
             return explain.limit_text(template, limit, self.tariff.currency)
         restrictions = self.tariff.elements[self.element].restrictions
-        tell = explain.grace_text if self.kind is LineKind.GRACE else explain.line_text
-        return tell(self._stretch(), restrictions, self.tariff.currency, self.zone)
+        return explain.line_text(self._stretch(), restrictions, self.tariff.currency, self.zone)
 
     @property
     def remark(self) -> str:
-        """Say what the step size added to the use, or nothing when it added nothing."""
-        return explain.step_remark(self._stretch()) if self.kind is LineKind.COMPONENT else ""
+        """Say why more was billed than used, or less; nothing where it is the same."""
+        return "" if self.element is None else explain.step_remark(self._stretch())
 
     def _stretch(self) -> Stretch:
         assert self.element is not None  # noqa: S101  a limit is no stretch

@@ -91,6 +91,15 @@ class Phase(StrEnum):
         return self is not Phase.SESSION
 
 
+class LineKind(StrEnum):
+    """Say where the amount of a line comes from."""
+
+    COMPONENT = "COMPONENT"
+    GRACE = "GRACE"
+    MIN_PRICE = "MIN_PRICE"
+    MAX_PRICE = "MAX_PRICE"
+
+
 @dataclass(frozen=True, slots=True)
 class PriceLimit:
     """Bound the total of a session, before and after taxes independently."""

@@ -1,5 +1,6 @@
 """The admin pages of sessions, CDRs and tokens show everything and change nothing."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -180,3 +181,30 @@ def test_lists_take_the_same_queries_for_any_size(
     admin_client.get(url)  # fills the caches that live longer than a request
     with django_assert_num_queries(queries):
         assert admin_client.get(url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "12:00–13:00 · ENERGY 11 kWh × 0.50 EUR/kWh, element 1"),
+        ("ja", "12:00–13:00 · 電力量 11 kWh × 0.50 EUR/kWh、要素1"),
+    ],
+)
+def test_prices_are_explained_in_the_language_of_staff(
+    admin_client: Client, session: Session, language: str, text: str
+) -> None:
+    for url in (f"{SESSIONS}{session.pk}/change/", f"{CDRS}{Cdr.objects.get().pk}/change/"):
+        page = admin_client.get(url, headers={"accept-language": language}).content.decode()
+        assert text in page
+
+
+def test_lines_of_an_earlier_release_are_shown_as_they_were_stored(
+    admin_client: Client, session: Session
+) -> None:
+    for line in session.price_details["lines"]:
+        del line["kind"], line["phase"], line["element"]
+    session.touch(NOW + timedelta(days=1))
+    session.save(update_fields=["price_details", "last_updated"])
+    url = f"{SESSIONS}{session.pk}/change/"
+    page = admin_client.get(url, headers={"accept-language": "ja"}).content.decode()
+    assert "12:00–13:00 · ENERGY 11 kWh × 0.50 EUR/kWh, element 1" in page

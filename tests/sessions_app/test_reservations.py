@@ -38,6 +38,7 @@ from sessions_app.stations import (
     StationAnswer,
     StationResult,
 )
+from tariffs import operations as tariff_operations
 from tariffs.models import Tariff
 from tests.concurrency import just_before
 from tests.factories import (
@@ -388,6 +389,28 @@ def test_the_last_authorisation_counts(auth_method: str, reference: str, kept: s
     assert (session.auth_method, session.authorization_reference) == (auth_method, kept)
     assert cdr is not None
     assert (cdr.auth_method, cdr.authorization_reference) == (auth_method, kept)
+
+
+def test_a_tariff_that_was_agreed_to_outlives_being_superseded() -> None:
+    location = site("E1", "E2")
+    reservation = make(location, None)
+    agreed = reservation.session.tariff
+    assert agreed is not None
+    for number in (2, 3):
+        old = Tariff.objects.order_by("-pk").first()
+        assert old is not None
+        tariff_operations.supersede_tariff(
+            tariff_id=old.pk,
+            successor=tariff_operations.shape_of(old).model_copy(update={"id": f"V{number}"}),
+            at=minute(number),
+            now=minute(number),
+        )
+
+    session = use(reservation, connector_of(location, "E2"), at=5)
+
+    assert session.tariff == agreed
+    assert session.frozen_tariff is not None
+    assert session.frozen_tariff["id"] == agreed.ocpi_id
 
 
 @pytest.mark.rule("SES-13")

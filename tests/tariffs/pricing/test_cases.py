@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tariffs.pricing.engine import price_session
-from tariffs.pricing.results import CdrDimensionType, LineKind, PricedSession
-from tariffs.pricing.types import Tariff, TariffDimensionType
+from tariffs.pricing.results import CdrDimensionType, PricedSession
+from tariffs.pricing.types import LineKind, Tariff, TariffDimensionType
 from tests.tariffs.pricing.builders import segment_from_json
 
 CASES = sorted(path for path in (Path(__file__).parent / "cases").iterdir() if path.is_dir())

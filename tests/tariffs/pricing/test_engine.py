@@ -8,9 +8,9 @@ import pytest
 from cpo_platform.common.money import Price
 from tariffs.pricing.engine import price_session
 from tariffs.pricing.explain import restriction_text
-from tariffs.pricing.results import LineKind
 from tariffs.pricing.types import (
     DayOfWeek,
+    LineKind,
     Phase,
     PriceLimit,
     ReservationRestrictionType,

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from cpo_platform.common.money import Price, add_prices, to_decimals
 from tariffs.pricing.engine import price_session
 from tariffs.pricing.exact import moment_of, scaled
-from tariffs.pricing.results import CdrDimensionType, LineKind, PricedSession
+from tariffs.pricing.results import CdrDimensionType, PricedSession
 from tariffs.pricing.types import (
     DayOfWeek,
+    LineKind,
     Phase,
     PriceComponent,
     PriceLimit,
