@@ -105,8 +105,6 @@ USE_I18N = True
 USE_TZ = True
 # A web address typed without a scheme is https, as it will be from Django 6.0 on.
 FORMS_URLFIELD_ASSUME_HTTPS = True
-# A tariff of 200 elements, the most that there may be, is a form of about 5,000 fields.
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 8_000
 
 # Logging
 

@@ -1,5 +1,10 @@
 // Rows of a form that can be added, copied, and moved where they have an order number.
 document.addEventListener("DOMContentLoaded", () => {
+  // A form may have 1000 fields, and most of those of an element are empty: they are left out.
+  document.getElementById("tariff_form")?.addEventListener("formdata", (event) => {
+    const empty = [...event.formData].filter(([name, value]) => value === "" && /^elements-\d+-/.test(name));
+    empty.forEach(([name]) => event.formData.delete(name));
+  });
   document.querySelectorAll("[data-add]").forEach((add) => {
     const box = add.closest("fieldset");
     const list = box.querySelector("[data-elements]");
