@@ -4,7 +4,7 @@ Everything is computed from the form as it stands, by the same form class that s
 saved. The number of queries is that of the form, and the pictures are bounded by the form's limits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -22,6 +22,7 @@ from tariffs.admin.forms import TariffForm
 from tariffs.admin.preview_form import Inputs
 from tariffs.admin.sentences import element_sentence
 from tariffs.admin.week import Chart, charts
+from tariffs.pricing import told
 from tariffs.pricing.calendar import Reference, typical_week
 from tariffs.pricing.driver_text import driver_texts
 from tariffs.pricing.engine import price_session
@@ -59,6 +60,7 @@ class Cost:
     gross: str
     lines: Sequence[tuple[str, str]]
     remarks: Sequence[str]
+    elsewhere: Sequence[str]
     is_own: bool = False
 
 
@@ -125,11 +127,8 @@ def _state(reference: Reference) -> str:
 
 
 def _cost(tariff: Tariff, sample: Sample, inputs: Inputs) -> Cost:
-    priced = price_session(
-        tariff=tariff,
-        segments=segments(sample, start=inputs.start),
-        time_zone=inputs.zone.key,
-    )
+    use, zone = segments(sample, start=inputs.start), inputs.zone.key
+    priced = price_session(tariff=tariff, segments=use, time_zone=zone)
     language = language_of(get_language())
     return Cost(
         name=NAMES[sample.key],
@@ -140,8 +139,30 @@ def _cost(tariff: Tariff, sample: Sample, inputs: Inputs) -> Cost:
             for line in priced.lines
         ],
         remarks=[gettext(remark_text(remark, language)) for remark in priced.remarks],
+        elsewhere=list(_elsewhere(told.readings(tariff, use, zone), tariff.currency)),
         is_own=sample.key == OWN,
     )
+
+
+def _elsewhere(readings: Iterable[told.Reading], currency: str) -> Iterator[str]:
+    """Yield where a partner that prices the session by the tariff it was told gets another amount.
+
+    In ten-thousandths every version may differ; what a driver could pay is what counts.
+    """
+    least = Decimal(1).scaleb(-currency_places(currency))
+    for reading in readings:
+        if reading.told is None:
+            yield gettext("OCPI %(version)s is told no tariff for it.") % {
+                "version": reading.version
+            }
+        elif reading.difference is not None and abs(reading.difference) >= least:
+            yield gettext(
+                "A partner in OCPI %(version)s that prices it by the tariff it was told gets "
+                "%(amount)s before tax."
+            ) % {
+                "version": reading.version,
+                "amount": _total(reading.told.before_taxes, currency),
+            }
 
 
 def _line_text(line: PriceLine, tariff: Tariff, zone: ZoneInfo, language: Language) -> str:

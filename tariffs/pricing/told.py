@@ -114,11 +114,12 @@ def _split(element: TariffElement, *, is_last: bool) -> Iterator[TariffElement]:
     Where a later element would charge for parking instead, an element without a price comes before.
     """
     parking = next((c for c in element.price_components if c.type is _PARKING), None)
+    # Of two prices for parking in one element the second never holds.
+    others = tuple(c for c in element.price_components if c.type is not _PARKING)
     if parking is None or not parking.grace_period:
-        yield element
+        yield replace(element, price_components=(*others, parking)) if parking else element
         return
     when, grace = element.restrictions, parking.grace_period
-    others = tuple(c for c in element.price_components if c is not parking)
     if others:
         yield replace(element, price_components=others)
     if not is_last and (when.min_duration or 0) < grace:

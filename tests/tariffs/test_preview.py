@@ -88,6 +88,23 @@ def test_prices_are_explained_in_the_language_of_staff(admin_client: Client) -> 
     assert "18:00–21:00 · 電力量 20 kWh × 0.59 EUR/kWh、要素1" in texts
 
 
+def test_what_partners_make_of_a_session_is_told_where_it_differs(admin_client: Client) -> None:
+    make_party()
+    parking = {"elements-0-PARKING_TIME_price": "6", "elements-0-PARKING_TIME_vat": "20"}
+    free = {"elements-0-PARKING_TIME_grace": "30"}
+
+    same = texts_of(look(admin_client, new_form(admin_client, **parking)))
+    other = texts_of(look(admin_client, new_form(admin_client, **parking, **free)))
+
+    assert "partners differ" not in same
+    # Overnight: 30 kWh, then six hours of which half an hour is free; told as free at the start.
+    place = other.index("Overnight: 30 kWh AC in 3 h, then 6 h parked")
+    assert other[place + 1] == "partners differ"
+    told = "A partner in OCPI 2.3.0 that prices it by the tariff it was told gets 53.70 EUR"
+    assert any(text.startswith(told) for text in other[place:])
+    assert "50.70 EUR" in other[place:]
+
+
 def test_a_session_of_ones_own_is_priced_beside_the_typical_ones(admin_client: Client) -> None:
     make_party()
     own = {
