@@ -82,15 +82,15 @@ def lines_panel(
     currency: str,
     remarks: Sequence[str],
     *,
-    tariff: Mapping[str, Any] | None,
+    tariffs: Sequence[Mapping[str, Any]],
     zone: str,
 ) -> Panel:
     """Return every part of the price with the numbers it was computed from.
 
-    `tariff` is the one that was frozen, and `zone` that of the location.
+    `tariffs` are those that were frozen, and `zone` is that of the location.
     """
     language = language_of(get_language())
-    texts = _line_texts(lines, tariff, zone, language)
+    texts = _line_texts(lines, tariffs, zone, language)
     return Panel(
         title=_("Price, line by line"),
         columns=(
@@ -117,7 +117,7 @@ def lines_panel(
 
 def _line_texts(
     lines: Sequence[Mapping[str, Any]],
-    document: Mapping[str, Any] | None,
+    documents: Sequence[Mapping[str, Any]],
     zone: str,
     language: Language,
 ) -> list[str]:
@@ -126,11 +126,15 @@ def _line_texts(
     English is stored. Lines of earlier releases do not say which element they come from.
     """
     stored = [str(line["text"]) for line in lines]
-    if language is Language.ENGLISH or document is None:
+    if language is Language.ENGLISH or not documents:
         return stored
     try:
-        tariff, local = PricingTariff.from_json(document), ZoneInfo(zone or "UTC")
-        told = [told_again(_stored_line(line), tariff, local, language) for line in lines]
+        tariffs = {item["id"]: PricingTariff.from_json(item) for item in documents}
+        first, local = documents[0]["id"], ZoneInfo(zone or "UTC")
+        told = [
+            told_again(_stored_line(line), tariffs[line.get("tariff_id", first)], local, language)
+            for line in lines
+        ]
     except (InvalidTariff, KeyError, ValueError):
         return stored
     return [again or text for again, text in zip(told, stored, strict=True)]
@@ -184,7 +188,7 @@ def document_panels(cdr: Cdr, zone: str) -> list[Panel]:
             cdr.price_lines,
             cdr.currency,
             [cdr.remark] if cdr.remark else [],
-            tariff=tariff,
+            tariffs=cdr.tariffs,
             zone=zone,
         ),
         periods_panel(

@@ -69,7 +69,7 @@ class SessionAdmin(RecordAdmin):
                 details.get("lines", []),
                 obj.currency,
                 details.get("remarks", []),
-                tariff=obj.frozen_tariff,
+                tariffs=obj.tariffs,
                 zone=zone,
             ),
             *self._doubts(obj),

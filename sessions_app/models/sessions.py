@@ -1,5 +1,7 @@
 """Sessions, their meter readings and their charging periods."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -54,7 +56,9 @@ class Session(OcpiObject, CdrTokenColumns):
     """One use of an EVSE (OCPI Session), owned by the location's party.
 
     The location and the tariff are frozen when it starts: what happens to them afterwards does not
-    change its price or its CDR. Money and time are settled by `sessions_app.operations.settlement`.
+    change its price or its CDR; only another charging preference may (`tariff_switches`: `at`, and
+    the `tariff` as it was then). Money and time are settled by
+    `sessions_app.operations.settlement`.
     """
 
     start_date_time = models.DateTimeField(_("started"))
@@ -108,6 +112,12 @@ class Session(OcpiObject, CdrTokenColumns):
         blank=True,
     )
     frozen_tariff = models.JSONField(_("tariff at the start"), null=True, blank=True)
+    tariff_switches = models.JSONField(
+        _("tariffs since then"),
+        default=list,
+        blank=True,
+        help_text=_("From which moment on the session is priced by which other tariff."),
+    )
     frozen_location = models.JSONField(_("location at the start"), default=dict)
     charging_preferences = ShapeField(
         _("charging preferences"), shape=ChargingPreferences, null=True, blank=True
@@ -117,6 +127,13 @@ class Session(OcpiObject, CdrTokenColumns):
     )
 
     objects = SessionQuerySet.as_manager()
+
+    @property
+    def tariffs(self) -> list[dict[str, Any]]:
+        """Return every tariff that the session is priced by (canonical), each once, in order."""
+        switched = [switch["tariff"] for switch in self.tariff_switches]
+        first = [self.frozen_tariff] if self.frozen_tariff else []
+        return list({tariff["id"]: tariff for tariff in [*first, *switched]}.values())
 
     class Meta:
         verbose_name = _("session")
@@ -202,6 +219,12 @@ class MeterReading(models.Model):
         _("current, all phases (A)"), max_digits=10, decimal_places=4, null=True, blank=True
     )
     requesting_power = models.BooleanField(_("vehicle asks for power"), default=True)
+    stamped_at = models.DateTimeField(
+        _("as the station's clock had it"),
+        null=True,
+        blank=True,
+        help_text=_("Where that was ahead of ours: the reading counts as of its arrival."),
+    )
 
     class Meta:
         verbose_name = _("meter reading")

@@ -56,7 +56,7 @@ def draft_cdr(
         cdr_location=location,
         meter_id=session.meter_id,
         currency=session.currency,
-        tariffs=[session.frozen_tariff] if session.frozen_tariff else [],
+        tariffs=session.tariffs,
         charging_periods=[
             {
                 "start_date_time": format_datetime(truncate(period.start_date_time)),
@@ -90,7 +90,7 @@ def _remark(session: Session, replaces: Cdr | None) -> str:
     """Return what partners read beside the numbers: OCPI has no field for what a CDR replaces."""
     remarks = [
         f"Replaces CDR {replaces.ocpi_id}." if replaces else "",
-        "" if session.frozen_tariff else "No tariff applied.",
+        "" if session.tariffs else "No tariff applied.",
     ]
     return " ".join(filter(None, remarks))
 

@@ -34,8 +34,8 @@ def corrected(session: Session, correction: Correction, now: datetime) -> Settle
     session.start_date_time, session.end_date_time = start, end
     if correction.tariff_id is not None:
         _set_tariff(session, correction.tariff_id)
-    if correction.without_parking and session.frozen_tariff is not None:
-        session.frozen_tariff = without_parking(session.frozen_tariff)
+    if correction.without_parking:
+        _leave_out_parking(session)
     return reprice(session, until=end, correction=correction)
 
 
@@ -76,3 +76,13 @@ def _set_tariff(session: Session, tariff_id: int) -> None:
         raise ImpossibleCorrection("tariff", f"must be in {session.currency}")
     session.tariff, session.currency = tariff, tariff.currency
     session.frozen_tariff = frozen_tariff(tariff)
+    # It is meant for the whole of the session.
+    session.tariff_switches = []
+
+
+def _leave_out_parking(session: Session) -> None:
+    if session.frozen_tariff is not None:
+        session.frozen_tariff = without_parking(session.frozen_tariff)
+    session.tariff_switches = [
+        switch | {"tariff": without_parking(switch["tariff"])} for switch in session.tariff_switches
+    ]

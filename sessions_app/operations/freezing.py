@@ -1,11 +1,15 @@
 """What a session keeps of its tariff and its place: copies, so that no later change reaches it."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from cpo_platform.common.json import format_datetime
+from cpo_platform.common.shapes import CdrToken
 from locations.canonical import coordinate_text
 from locations.models import Connector, Location
-from tariffs.models import Tariff
+from sessions_app.own_tariffs import for_token
+from tariffs.models import ORDINARY_TYPES, Tariff, best_of
 from tariffs.operations import shape_of as tariff_shape_of
 
 
@@ -47,3 +51,31 @@ def frozen_location(location: Location, connector: Connector) -> dict[str, Any]:
         "time_zone": location.time_zone,
     }
     return {name: value for name, value in frozen.items() if value != ""}
+
+
+def tariff_for(
+    connector: Connector,
+    token: CdrToken,
+    now: datetime,
+    types: Sequence[str] = ORDINARY_TYPES,
+) -> Tariff | None:
+    """Return the connector's tariff for a session that a token starts now, if it has one.
+
+    Of the first of the types that it has: REGULAR goes before untyped, since it is the more
+    specific (OCPI 2.2.1, mod_tariffs, TariffType).
+    """
+    return best_of(for_token(_whole_tariffs(connector), token), types=types, now=now)
+
+
+def _whole_tariffs(connector: Connector) -> list[Tariff]:
+    """Return the connector's tariffs, each of them as it was at one moment.
+
+    A tariff is three queries, and one that is changed between them would be read half old and half
+    new: the prices of today as including the tax of yesterday. A change moves `last_updated`.
+    """
+    tariffs = connector.tariffs.in_use()
+    while True:
+        rows = list(tariffs.with_elements())
+        moments = {tariff.pk: tariff.last_updated for tariff in rows}
+        if moments == dict(tariffs.values_list("pk", "last_updated")):
+            return rows

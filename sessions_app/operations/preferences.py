@@ -7,12 +7,16 @@ A profile type is supported at a connector that sells it: with a tariff of type 
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from django.db import transaction
 
+from cpo_platform.common.clock import truncate
+from cpo_platform.common.json import format_datetime
 from cpo_platform.common.shapes import CdrToken, ChargingPreferences, plain
 from locations.models import Capability, Connector, Evse
 from sessions_app.models import Session, SessionStatus, Token
+from sessions_app.operations.freezing import frozen_tariff, tariff_for
 from sessions_app.own_tariffs import for_token
 from tariffs.models import ORDINARY_TYPES, valid_at
 
@@ -20,6 +24,8 @@ REGULAR = "REGULAR"
 # Charging later, when it is cheap or green, takes the time until the driver leaves, and knowing
 # how much may be left for then.
 DEFERRING = frozenset(["CHEAP", "GREEN"])
+# A partner that changes its mind all the time must not fill a session with tariffs.
+MOST_SWITCHES = 20
 
 
 class PreferencesResult(StrEnum):
@@ -41,7 +47,8 @@ def set_charging_preferences(
 ) -> PreferencesResult:
     """Keep what the driver wants of an active session, where the EVSE can try to do it.
 
-    The price stays the one that was agreed when the session started (docs/adr/0009).
+    Where the connector sells that at another tariff, the session is priced by it from now on
+    (OCPI 2.2.1, mod_sessions, Set Charging Preferences; docs/adr/0009).
 
     Raises:
         NotCapable: the EVSE lacks CHARGING_PREFERENCES_CAPABLE.
@@ -62,10 +69,40 @@ def set_charging_preferences(
         wanted = plain(ChargingPreferences, preferences)
         if session.charging_preferences != wanted:
             session.charging_preferences = wanted
-            # Partners do not read it in the session: there is nothing to announce.
+            _switch_tariff(session, connector, preferences, now)
+            # Partners read neither in the session: it is announced with the next meter values.
             session.touch(now)
-            session.save(update_fields=["charging_preferences", "last_updated"])
+            session.save(update_fields=["charging_preferences", "tariff_switches", "last_updated"])
     return PreferencesResult.ACCEPTED
+
+
+def _switch_tariff(
+    session: Session, connector: Connector, preferences: ChargingPreferences, now: datetime
+) -> None:
+    """Price the rest of the session by the tariff of a preference, if that is another one."""
+    switches = session.tariff_switches
+    held = switches[-1]["tariff"] if switches else session.frozen_tariff
+    chosen = _chosen(session, connector, preferences, now)
+    if chosen is None or (held is not None and held["id"] == chosen["id"]):
+        return
+    at = format_datetime(max(truncate(now), session.start_date_time))
+    kept = [switch for switch in switches if switch["at"] != at]
+    session.tariff_switches = [*kept, {"at": at, "tariff": chosen}]
+
+
+def _chosen(
+    session: Session, connector: Connector, preferences: ChargingPreferences, now: datetime
+) -> dict[str, Any] | None:
+    """Return the tariff of a preference; one that the session had before is as it was then."""
+    agreed: dict[str, Any] | None = session.frozen_tariff
+    types = tariff_types(preferences)
+    if agreed is not None and types == ORDINARY_TYPES and agreed.get("type", "") in types:
+        return agreed
+    tariff = tariff_for(connector, session.cdr_token, now, types)
+    if tariff is None or tariff.currency != session.currency:
+        return None
+    had = {document["id"]: document for document in session.tariffs}
+    return had.get(tariff.ocpi_id) or frozen_tariff(tariff)
 
 
 def default_preferences(
@@ -124,6 +161,8 @@ def _refusal(
         return PreferencesResult.NOT_POSSIBLE
     if not supports(connector, wanted.profile_type, now, session.cdr_token):
         return PreferencesResult.PROFILE_TYPE_NOT_SUPPORTED
+    if len(session.tariff_switches) >= MOST_SWITCHES:
+        return PreferencesResult.NOT_POSSIBLE
     if wanted.profile_type in DEFERRING and wanted.departure_time is None:
         return PreferencesResult.DEPARTURE_REQUIRED
     if wanted.profile_type in DEFERRING and wanted.energy_need is None:

@@ -28,6 +28,7 @@ from sessions_app.models import (
     Session,
     SessionStatus,
 )
+from sessions_app.operations.freezing import tariff_for
 from sessions_app.operations.holds import examine, issue_or_hold
 from sessions_app.operations.sessions import (
     add_readings,
@@ -35,7 +36,6 @@ from sessions_app.operations.sessions import (
     freeze,
     locked,
     save_alone,
-    tariff_for,
 )
 from sessions_app.operations.settlement import reprice
 from sessions_app.signals import reservation_canceled, session_changed
@@ -159,7 +159,7 @@ def use_reservation(
         session.meter_start = meter_start
         reservation.status, reservation.ended_at = ReservationStatus.USED, moment
         reservation.evse, reservation.connector = connector.evse, connector
-        add_readings(session, [Reading(at=moment, kwh=meter_start)])
+        add_readings(session, [Reading(at=moment, kwh=meter_start)], moment)
         settlement = reprice(session, until=moment)
         if reservation.reserved_at < moment:
             append_periods(session, settlement.periods)

@@ -7,7 +7,8 @@ other.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -26,17 +27,19 @@ from sessions_app.models import (
     Session,
     SessionStatus,
 )
-from sessions_app.operations.freezing import frozen_location, frozen_tariff
+from sessions_app.operations.freezing import frozen_location, frozen_tariff, tariff_for
 from sessions_app.operations.holds import examine, issue_or_hold
 from sessions_app.operations.preferences import (
     default_preferences,
     tariff_types,
 )
 from sessions_app.operations.settlement import dimensions_json, reprice
-from sessions_app.own_tariffs import for_token
 from sessions_app.signals import session_changed
-from tariffs.models import ORDINARY_TYPES, Tariff, best_of
+from tariffs.models import Tariff
 from tariffs.pricing.results import ChargingPeriod as PricedPeriod
+
+# How far a station's clock may be ahead of ours before we take its readings as of their arrival.
+MAX_CLOCK_LEAD = timedelta(minutes=2)
 
 
 class EvseOccupied(ValueError):
@@ -104,7 +107,7 @@ def activate_session(*, session_id: int, now: datetime) -> Session:
             raise SessionNotOngoing(f"session {session.ocpi_id} is {session.status}, not PENDING")
         session.status = SessionStatus.ACTIVE
         session.start_date_time = truncate(now)
-        add_readings(session, [Reading(at=now, kwh=session.meter_start)])
+        add_readings(session, [Reading(at=now, kwh=session.meter_start)], now)
         reprice(session, until=session.start_date_time)
         _save(session, now)
     return session
@@ -125,7 +128,7 @@ def record_meter_values(*, session_id: int, readings: Sequence[Reading], now: da
         session = locked(session_id)
         if session.status != SessionStatus.ACTIVE:
             raise SessionNotOngoing(f"session {session.ocpi_id} is {session.status}, not ACTIVE")
-        if not add_readings(session, readings):
+        if not add_readings(session, readings, now):
             return session
         before = _visible(session)
         newest = session.meter_readings.order_by("-at").values_list("at", flat=True)[0]
@@ -161,7 +164,7 @@ def stop_session(
             return session, None
         if session.status != SessionStatus.ACTIVE:
             raise SessionNotOngoing(f"session {session.ocpi_id} is {session.status}")
-        add_readings(session, readings)
+        add_readings(session, readings, now)
         session.status = SessionStatus.COMPLETED
         session.end_date_time = max(truncate(ended_at), session.start_date_time)
         settlement = reprice(session, until=session.end_date_time)
@@ -222,10 +225,19 @@ def _save(session: Session, now: datetime) -> None:
     session_changed.send(sender=Session, session_id=session.pk, now=now)
 
 
-def add_readings(session: Session, readings: Sequence[Reading]) -> bool:
-    """Store the readings of moments that we have none of; return whether there were any."""
-    # The first of two of one moment counts; the session's lock keeps others from adding more.
-    by_moment = {truncate(reading.at): reading for reading in reversed(readings)}
+def add_readings(session: Session, readings: Sequence[Reading], now: datetime) -> bool:
+    """Store the readings of moments that we have none of; return whether there were any.
+
+    One from the future comes of a clock that is ahead: it counts as of now.
+    """
+    # The first of two of one moment counts; the session's lock keeps others from adding more. Of
+    # several from the future that is the one with the highest register.
+    ahead = sorted(
+        (_as_of(now, reading) for reading in readings if reading.at > now + MAX_CLOCK_LEAD),
+        key=lambda reading: -reading.kwh,
+    )
+    believed = [reading for reading in readings if reading.at <= now + MAX_CLOCK_LEAD]
+    by_moment = {truncate(reading.at): reading for reading in reversed([*believed, *ahead])}
     known = set(session.meter_readings.filter(at__in=list(by_moment)).values_list("at", flat=True))
     rows = [
         MeterReading(
@@ -235,6 +247,7 @@ def add_readings(session: Session, readings: Sequence[Reading]) -> bool:
             power=reading.power_kw,
             current=reading.current_a,
             requesting_power=reading.requesting_power,
+            stamped_at=reading.stamped_at,
         )
         for at, reading in by_moment.items()
         if at not in known
@@ -243,32 +256,8 @@ def add_readings(session: Session, readings: Sequence[Reading]) -> bool:
     return bool(rows)
 
 
-def tariff_for(
-    connector: Connector,
-    token: CdrToken,
-    now: datetime,
-    types: Sequence[str] = ORDINARY_TYPES,
-) -> Tariff | None:
-    """Return the connector's tariff for a session that a token starts now, if it has one.
-
-    Of the first of the types that it has: REGULAR goes before untyped, since it is the more
-    specific (OCPI 2.2.1, mod_tariffs, TariffType).
-    """
-    return best_of(for_token(_whole_tariffs(connector), token), types=types, now=now)
-
-
-def _whole_tariffs(connector: Connector) -> list[Tariff]:
-    """Return the connector's tariffs, each of them as it was at one moment.
-
-    A tariff is three queries, and one that is changed between them would be read half old and half
-    new: the prices of today as including the tax of yesterday. A change moves `last_updated`.
-    """
-    tariffs = connector.tariffs.in_use()
-    while True:
-        rows = list(tariffs.with_elements())
-        moments = {tariff.pk: tariff.last_updated for tariff in rows}
-        if moments == dict(tariffs.values_list("pk", "last_updated")):
-            return rows
+def _as_of(moment: datetime, reading: Reading) -> Reading:
+    return replace(reading, at=moment, stamped_at=reading.at)
 
 
 def append_periods(session: Session, closed: Sequence[PricedPeriod]) -> bool:

@@ -21,7 +21,7 @@ from sessions_app.corrections import Correction, spread, usable
 from sessions_app.metering import LevelBounds, Reading, metered_use
 from sessions_app.models import Reservation, ReservationStatus, Session
 from tariffs.pricing.charging_periods import total_volume
-from tariffs.pricing.engine import price_session
+from tariffs.pricing.engine import TariffSwitch, price_session
 from tariffs.pricing.results import CdrDimension, CdrDimensionType, PriceLine
 from tariffs.pricing.results import ChargingPeriod as PricedPeriod
 from tariffs.pricing.types import Phase, Segment
@@ -79,7 +79,7 @@ def reprice(
         readings=readings,
         start=session.start_date_time,
         end=until,
-        bounds=_level_bounds(session.frozen_tariff),
+        bounds=_level_bounds(session.tariffs),
     )
     segments = use.segments
     if correction.energy is not None:
@@ -97,15 +97,16 @@ def readings_of(session: Session) -> list[Reading]:
             power_kw=row.power,
             current_a=row.current,
             requesting_power=row.requesting_power,
+            stamped_at=row.stamped_at,
         )
         for row in session.meter_readings.order_by("at")
     ]
 
 
-def _level_bounds(tariff: dict[str, Any] | None) -> LevelBounds:
+def _level_bounds(tariffs: Sequence[dict[str, Any]]) -> LevelBounds:
     """Return the powers and currents at which the price changes."""
     restrictions = [
-        element.get("restrictions") or {} for element in (tariff or {}).get("elements", ())
+        element.get("restrictions") or {} for tariff in tariffs for element in tariff["elements"]
     ]
 
     def numbers(name: str) -> tuple[Decimal, ...]:
@@ -148,12 +149,19 @@ def _set_price(session: Session, settlement: Settlement, flags: Sequence[str]) -
 
 
 def _settle(session: Session, segments: Sequence[Segment]) -> Settlement:
-    if session.frozen_tariff is None:
+    if not session.tariffs:
         return _settle_without_tariff(segments)
+    first = session.frozen_tariff
     priced = price_session(
-        tariff=PricingTariff.from_json(session.frozen_tariff),
+        tariff=PricingTariff.from_json(first) if first else None,
         segments=segments,
         time_zone=session.frozen_location["time_zone"],
+        switches=[
+            TariffSwitch(
+                datetime.fromisoformat(switch["at"]), PricingTariff.from_json(switch["tariff"])
+            )
+            for switch in session.tariff_switches
+        ],
     )
     periods = _rounded(priced.charging_periods)
     parking_hours = total_volume(periods, CdrDimensionType.PARKING_TIME)
@@ -260,6 +268,7 @@ def _line_json(line: PriceLine) -> dict[str, Any]:
     return {
         "kind": line.kind.value,
         "phase": line.phase.value,
+        "tariff_id": line.tariff.id,
         "element": line.element,
         "text": line.text,
         "remark": line.remark,

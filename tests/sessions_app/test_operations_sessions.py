@@ -422,6 +422,33 @@ def test_late_reading_that_makes_a_new_period_repeats_none() -> None:
     ]
 
 
+def test_readings_of_a_clock_ahead_count_as_of_their_arrival() -> None:
+    session = SessionFactory()
+
+    record(session, reading(60, "1001"), reading(61, "1002"), at=10)
+    record(session, reading(12, "1003"), at=11)
+    cdr = issued(session, 20, reading(20, "1004"))
+
+    assert list(MeterReading.objects.order_by("at").values_list("at", "kwh", "stamped_at")) == [
+        (minute(0), Decimal(1000), None),
+        (minute(10), Decimal(1002), minute(61)),
+        # Two minutes are no reason to doubt a clock.
+        (minute(12), Decimal(1003), None),
+        (minute(20), Decimal(1004), None),
+    ]
+    assert cdr.total_energy == 4
+    assert session_remarks(session) == [
+        "The station's clock was ahead: the reading that it stamped 2026-06-01 09:01:00 UTC "
+        "is taken as of 2026-06-01 08:10:00 UTC."
+    ]
+
+
+def session_remarks(session: Session) -> list[str]:
+    session.refresh_from_db()
+    remarks: list[str] = session.price_details["remarks"]
+    return remarks
+
+
 @pytest.mark.rule("CDR-15", "SES-16")
 def test_volumes_of_the_periods_add_up_to_the_totals() -> None:
     prices = [

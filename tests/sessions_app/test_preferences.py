@@ -11,6 +11,7 @@ from sessions_app.metering import Reading
 from sessions_app.models import Cdr, Session
 from sessions_app.operations import sessions
 from sessions_app.operations.preferences import (
+    MOST_SWITCHES,
     NotCapable,
     PreferencesResult,
     default_preferences,
@@ -124,10 +125,8 @@ def test_a_token_of_another_emsp_with_the_same_uid_does_not_decide(connector: Co
     assert default_preferences(connector, cdr_token("CARD"), NOW) is None
 
 
-@pytest.mark.rule("SES-19")
-def test_a_wish_during_the_session_is_kept_and_the_agreed_price_stays(
-    connector: Connector,
-) -> None:
+@pytest.mark.rule("SES-19", "CDR-09", "CDR-10")
+def test_a_wish_during_the_session_switches_its_tariff(connector: Connector) -> None:
     session = SessionFactory(connector=connector)
 
     answer = set_charging_preferences(
@@ -137,8 +136,54 @@ def test_a_wish_during_the_session_is_kept_and_the_agreed_price_stays(
 
     assert answer is PreferencesResult.ACCEPTED
     assert Session.objects.get().charging_preferences is not None
-    assert cdr.total_cost_before_taxes == 4
-    assert [tariff["id"] for tariff in cdr.tariffs] == ["T-REGULAR"]
+    # 5 kWh at 0.40 and 5 kWh at 0.70.
+    assert cdr.total_cost_before_taxes == Decimal("5.5")
+    assert [tariff["id"] for tariff in cdr.tariffs] == ["T-REGULAR", "T-FAST"]
+    assert [(p["start_date_time"], p["tariff_id"]) for p in cdr.charging_periods] == [
+        ("2026-06-01T08:00:00Z", "T-REGULAR"),
+        ("2026-06-01T08:30:00Z", "T-FAST"),
+    ]
+    assert [line["tariff_id"] for line in cdr.price_lines] == ["T-REGULAR", "T-FAST"]
+
+
+@pytest.mark.rule("SES-19")
+def test_whoever_goes_back_pays_the_price_that_was_agreed_to(connector: Connector) -> None:
+    session = SessionFactory(connector=connector)
+    TariffFactory(
+        id="T-REGULAR",
+        type="REGULAR",
+        elements=[{"price_components": [price("ENERGY", "9", vat=None)]}],
+        now=NOW + timedelta(minutes=1),
+    )
+    regular = ChargingPreferences(profile_type="REGULAR")
+    for minutes, wish in ((15, FAST), (45, regular)):
+        set_charging_preferences(
+            session_id=session.pk, preferences=wish, now=NOW + timedelta(minutes=minutes)
+        )
+
+    cdr = charge(session, kwh="10", until=NOW + timedelta(hours=1))
+
+    # Half of the hour at each; two tariffs, although there are three periods.
+    assert cdr.total_cost_before_taxes == Decimal("5.5")
+    assert len(cdr.charging_periods) == 3
+    assert [tariff["id"] for tariff in cdr.tariffs] == ["T-REGULAR", "T-FAST"]
+
+
+def test_a_mind_that_changes_all_the_time_is_told_no(connector: Connector) -> None:
+    session = SessionFactory(connector=connector)
+    regular = ChargingPreferences(profile_type="REGULAR")
+
+    answers = [
+        set_charging_preferences(
+            session_id=session.pk,
+            preferences=FAST if minutes % 2 else regular,
+            now=NOW + timedelta(minutes=minutes),
+        )
+        for minutes in range(1, MOST_SWITCHES + 3)
+    ]
+
+    assert answers[-1] is PreferencesResult.NOT_POSSIBLE
+    assert len(Session.objects.get().tariff_switches) == MOST_SWITCHES
 
 
 def test_the_same_wish_twice_changes_nothing(connector: Connector) -> None:

@@ -10,6 +10,7 @@ from cpo_platform.common.shapes import ShapeError, parse
 from locations.models import Connector, Location
 from roaming import visibility
 from roaming.models import Change
+from sessions_app.operations import freezing
 from sessions_app.operations import sessions as session_operations
 from tariffs import operations
 from tariffs.models import Tariff, best_of
@@ -109,7 +110,7 @@ def test_a_running_session_keeps_its_price_and_the_next_has_the_new_one(old: Tar
     assert running.tariff_id == old.pk
     assert running.total_cost_before_taxes == Decimal("5.5")
     connector = Connector.objects.get(tariffs=new)
-    chosen = session_operations.tariff_for(connector, running.cdr_token, LATER)
+    chosen = freezing.tariff_for(connector, running.cdr_token, LATER)
     assert chosen == new
 
 
