@@ -120,7 +120,7 @@ def _step(priced: Priced, stage: Stage) -> Iterator[Finding]:
         yield replace(found, example=_step_example(priced, stage, step * 60))
 
 
-def _step_example(priced: Priced, stage: Stage, step: int) -> Example:
+def _step_example(priced: Priced, stage: Stage, step: int) -> Example | None:
     parked = 61 if priced.dimension is PARKING_TIME else 0
     segments = stage.usual(minutes=61, kwh="10.1", parked=parked)
     meant = _changed(stage.tariff, priced, lambda one: replace(one, step_size=step))
@@ -260,7 +260,7 @@ def _limits(tariff: Tariff, stage: Stage) -> Iterator[Finding]:
             continue
         change = Said("NO_LIMIT")
         example = stage.shown(segments, otherwise=free, change=change)
-        paid = example.otherwise.before_taxes if example.otherwise else Decimal(0)
+        paid = example.otherwise.before_taxes if example and example.otherwise else Decimal(0)
         odd = (
             limit.before_taxes > paid
             if rule is Rule.MIN_PRICE_HIGH

@@ -23,6 +23,8 @@ from tariffs.pricing.linting.space import (
 )
 from tariffs.pricing.types import Phase, Segment, Tariff, TariffDimensionType
 
+# How many elements the engine may look at for the examples of one tariff.
+EFFORT = 2000
 # What a session of our examples is like where nothing asks for something else.
 START = time(10)
 POWER_KW = Decimal(11)
@@ -31,13 +33,17 @@ HOUR = 3600
 FOUR_PLACES = Decimal("0.0001")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stage:
-    """Where the examples of a tariff play: its time zone, and a day not before which."""
+    """Where the examples of a tariff play: its time zone, and a day not before which.
+
+    Pricing them takes time: when `effort` is used up, findings come without.
+    """
 
     tariff: Tariff
     zone: ZoneInfo
     today: date
+    effort: int = EFFORT
 
     def shown(
         self,
@@ -45,8 +51,11 @@ class Stage:
         *,
         otherwise: Tariff | None = None,
         change: Said | None = None,
-    ) -> Example:
+    ) -> Example | None:
         """Return the example with its price, and its price by a tariff that is meant otherwise."""
+        self.effort -= len(self.tariff.elements) * (1 if otherwise is None else 2)
+        if self.effort < 0:
+            return None
         return Example(
             segments=segments,
             time_zone=self.zone.key,

@@ -1,7 +1,7 @@
 """What the order of elements does: prices that are never charged, and moments without a price."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tariffs.pricing.linting.examples import Stage
@@ -47,7 +47,7 @@ SEARCHED: dict[Phase, tuple[ReservationRestrictionType | None, ...]] = {
     ),
 }
 # How many boxes a tariff may be cut into: a fraction of a second.
-BUDGET = 120_000
+BUDGET = 60_000
 GAPS_SHOWN = 3
 GAPS_JOINED = 30
 
@@ -78,28 +78,34 @@ class Order:
         self.stage = stage
         self.space = Space(tariff)
         self.budget = Budget(BUDGET)
+        self.gave_up = False
 
     def findings(self) -> list[Finding]:
         """Return what is wrong with the order; a tariff too complex to tell says so."""
-        found: list[Finding] = []
-        try:
-            found.extend(self._all())
-        except OutOfBudget:
-            found.append(Finding(Rule.TOO_COMPLEX, Severity.HINT, field="elements"))
-        return found
-
-    def _all(self) -> Iterator[Finding]:
         verdicts = [
             verdict
             for phase in Phase
             for dimension in DIMENSIONS
             for verdict in self._verdicts(phase, dimension)
         ]
-        yield from _merged(self._never_chosen(verdicts))
         session = [verdict for verdict in verdicts if self._is_of_session(verdict)]
-        yield from _merged(self._partly_hidden(session))
-        yield from self._flats()
-        yield from _merged(self._gaps())
+        found = [
+            *_merged(self._never_chosen(verdicts)),
+            *_merged(self._partly_hidden(session)),
+            *self._flats(),
+            *_merged(self._gaps()),
+        ]
+        if self.gave_up:
+            found.append(Finding(Rule.TOO_COMPLEX, Severity.HINT, field="elements"))
+        return found
+
+    def left(self, box: Box, others: Iterable[Offer]) -> list[Box] | None:
+        """Return what others leave of a box; None if that takes too long to tell."""
+        try:
+            return minus([box], [other.box for other in others], self.budget)
+        except OutOfBudget:
+            self.gave_up = True
+            return None
 
     def _is_of_session(self, verdict: Verdict) -> bool:
         return self.tariff.elements[verdict.offer.element].restrictions.reservation is None
@@ -129,8 +135,10 @@ class Order:
             if whole is not None:
                 yield Verdict(offer, (), (whole,))
             else:
-                left = minus([offer.box], [rival.box for rival in rivals], self.budget)
-                yield Verdict(offer, tuple(left), tuple(rivals))
+                left = self.left(offer.box, rivals)
+                # What is not known counts as chosen: nothing is said of it.
+                chosen = [offer.box] if left is None else left
+                yield Verdict(offer, tuple(chosen), tuple(rivals))
             earlier.append(offer)
 
     def _never_chosen(self, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
@@ -173,7 +181,9 @@ class Order:
         )  # fmt: skip
 
     def _is_unrestricted(self, offer: Offer) -> bool:
-        return self.space.boxes[offer.element] == self.space.full
+        restrictions = self.tariff.elements[offer.element].restrictions
+        is_for_sessions = restrictions.reservation is None
+        return is_for_sessions and self.space.boxes[offer.element] == self.space.full
 
     def _phase_of(self, element: int) -> Phase:
         reservation = self.tariff.elements[element].restrictions.reservation
@@ -234,14 +244,14 @@ class Order:
         offers = self.offers(Phase.SESSION, FLAT)
         starts = self.space.states(Phase.SESSION)
         starts = meet(starts, self.space.starts()) or starts
-        if len(offers) < 2 or minus([starts], [offer.box for offer in offers], self.budget):
+        if len(offers) < 2 or self.left(starts, offers) != []:
             return
         first: list[Offer] = []
         for place, offer in enumerate(offers):
-            box, earlier = meet(offer.box, starts), [other.box for other in offers[:place]]
-            if box and minus([box], earlier, self.budget):
+            box, earlier = meet(offer.box, starts), offers[:place]
+            if box and self.left(box, earlier) != []:
                 first.append(offer)
-            elif minus([offer.box], earlier, self.budget):
+            elif self.left(offer.box, earlier):
                 yield self._never_first(offer, first)
         fees = [offer for offer in first if offer.component.price]
         if len({(offer.component.price, offer.component.vat) for offer in fees}) > 1:
@@ -276,8 +286,10 @@ class Order:
             offers = self.offers(Phase.SESSION, dimension)
             if not any(offer.component.price for offer in offers):
                 continue
-            left = minus([self.space.full], [offer.box for offer in offers], self.budget)
-            left = [box for box in left if self._has_begun(box)]
+            uncovered = self.left(self.space.full, offers)
+            if uncovered is None:
+                continue
+            left = [box for box in uncovered if self._has_begun(box)]
             known = [box for box in map(self._known, left) if box is not None]
             if known:
                 # Where energy is always paid for, fees for hours of the day are just that.
