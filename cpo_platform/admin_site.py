@@ -34,7 +34,13 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("Parties"), "apartment", "tariffs.party"),
         ),
     ),
-    (_("Prices"), ((_("Tariffs"), "sell", "tariffs.tariff"),)),
+    (
+        _("Prices"),
+        (
+            (_("Tariffs"), "sell", "tariffs.tariff"),
+            (_("Tariff check"), "rule", "tariffs.tariff/check"),
+        ),
+    ),
     (
         pgettext_lazy("navigation", "Charging"),
         (
@@ -80,11 +86,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _list_url(model: str) -> str:
-    return reverse(f"admin:{model.replace('.', '_')}_changelist")
+    """Return the address of a model's list, or of a page beside it: `tariffs.tariff/check`."""
+    name, _slash, page = model.partition("/")
+    return reverse(f"admin:{name.replace('.', '_')}_{page or 'changelist'}")
 
 
 def _may_see(request: HttpRequest, model: str) -> bool:
-    app, _dot, name = model.partition(".")
+    app, _dot, name = model.partition("/")[0].partition(".")
     return request.user.has_perm(f"{app}.view_{name}") or request.user.has_perm(
         f"{app}.change_{name}"
     )

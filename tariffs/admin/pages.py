@@ -1,19 +1,21 @@
 """The pages of tariffs."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import OperationAdmin, link_to, minute, pill
+from cpo_platform.common.admin import Button, OperationAdmin, link_to, minute, pill
 from tariffs import operations
+from tariffs.admin.check_page import check_view
 from tariffs.admin.forms import TariffForm
 from tariffs.admin.parties import PartyFilter, needs_party, party_choices
 from tariffs.admin.sentences import element_sentence
@@ -45,6 +47,7 @@ class TariffAdmin(OperationAdmin):
     form = TariffForm
     module = "tariffs"
     change_form_template = "admin/tariffs/tariff/change_form.html"
+    change_list_template = "admin/cpo/change_list.html"
     list_display = ("ocpi_id", "party", "prices", "kind", "validity", "use", "updated")
     list_display_links = ("ocpi_id",)
     list_filter = (UseFilter, PartyFilter, "public", "type", "currency", "tax_included")
@@ -82,6 +85,16 @@ class TariffAdmin(OperationAdmin):
             },
         ),
     )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(partial(check_view, self))
+        return [path("check/", view, name="tariffs_tariff_check"), *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        buttons = [Button(_("Check all tariffs"), reverse("admin:tariffs_tariff_check"))]
+        return super().changelist_view(request, {"buttons": buttons, **(extra_context or {})})
 
     def get_queryset(self, request: HttpRequest) -> Any:
         tariffs: Any = super().get_queryset(request)
