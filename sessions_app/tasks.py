@@ -1,6 +1,7 @@
 """Work in the background of charging."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -9,12 +10,16 @@ from celery import shared_task
 
 from cpo_platform.common import clock
 from cpo_platform.common.locks import advisory_lock
-from sessions_app.models import Reservation
-from sessions_app.operations import reservations
+from sessions_app.models import Replay, Reservation
+from sessions_app.operations import replays, reservations
 from sessions_app.stations import station_control
 
 # Names our lock among PostgreSQL's advisory locks: any number that nobody else uses.
 LOCK = 7_310_245_001
+# The first of two numbers: the other one is the replay's.
+REPLAYS = 731_024_502
+# How long a replay keeps a worker before others have their turn, in seconds.
+TURN = 20.0
 
 logger = logging.getLogger(__name__)
 
@@ -83,3 +88,28 @@ def release_at_station(number: int, now: datetime) -> None:
     evse_id = Reservation.objects.values_list("evse_id", flat=True).get(pk=number)
     if evse_id is not None:
         station_control().cancel_reservation(number=number, evse_id=evse_id, now=now)
+
+
+@shared_task(name="sessions_app.run_replay")
+def run_replay(*, replay_id: int, **_kwargs: Any) -> None:
+    """Work on a replay for a while, and come back if there is more to do.
+
+    Only one worker is on it at a time; one that finds it taken leaves it to the other.
+    """
+    end = time.monotonic() + TURN
+    with advisory_lock(REPLAYS, replay_id) as alone:
+        more = alone
+        try:
+            while more and time.monotonic() < end:
+                more = replays.replay_batch(replay_id=replay_id, now=clock.now())
+        except Replay.DoesNotExist:
+            more = False
+    if more:
+        run_replay.delay(replay_id=replay_id)
+
+
+@shared_task(name="sessions_app.tend_replays")
+def tend_replays(**_kwargs: Any) -> None:
+    """Go on with the replays whose worker is gone."""
+    for replay_id in replays.stalled_replays(now=clock.now()):
+        run_replay.delay(replay_id=replay_id)

@@ -1,4 +1,5 @@
 from sessions_app.models.cdrs import Cdr
+from sessions_app.models.replays import Replay, ReplayResult, ReplayStatus
 from sessions_app.models.reservations import (
     Reservation,
     ReservationQuerySet,
@@ -20,6 +21,9 @@ __all__ = [
     "Cdr",
     "ChargingPeriod",
     "MeterReading",
+    "Replay",
+    "ReplayResult",
+    "ReplayStatus",
     "Reservation",
     "ReservationQuerySet",
     "ReservationStatus",
