@@ -39,6 +39,7 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
         (
             (_("Tariffs"), "sell", "tariffs.tariff"),
             (_("Tariff check"), "rule", "tariffs.tariff/check"),
+            (_("Replays"), "history", "sessions_app.replay"),
         ),
     ),
     (
@@ -74,15 +75,27 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar: what this person may see."""
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"items": [home]}]
+    here = _entry_of(request.path)
     for title, entries in _GROUPS:
         items = [
-            {"title": name, "icon": icon, "link": _list_url(model)}
+            {
+                "title": name,
+                "icon": icon,
+                "link": _list_url(model),
+                "active": _list_url(model) == here,
+            }
             for name, icon, model in entries
             if _may_see(request, model)
         ]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     return groups
+
+
+def _entry_of(path: str) -> str:
+    """Return the address of the entry that a page belongs to: the longest that it begins with."""
+    links = (_list_url(model) for _title, entries in _GROUPS for _name, _icon, model in entries)
+    return max((link for link in links if path.startswith(link)), key=len, default="")
 
 
 def _list_url(model: str) -> str:

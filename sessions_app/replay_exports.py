@@ -12,7 +12,7 @@ from openpyxl import Workbook
 
 from sessions_app.models import Replay, ReplayResult
 
-AT_ONCE = 2000
+AT_ONCE = 200
 # Excel has 1,048,576 rows a sheet.
 ROWS_A_SHEET = 1_000_000
 # What a spreadsheet takes for a formula.

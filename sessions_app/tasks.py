@@ -4,9 +4,12 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from celery import shared_task
+from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from cpo_platform.common import clock
 from cpo_platform.common.locks import advisory_lock
@@ -106,6 +109,19 @@ def run_replay(*, replay_id: int, **_kwargs: Any) -> None:
             more = False
     if more:
         run_replay.delay(replay_id=replay_id)
+
+
+def replay_soon(replay_id: int) -> None:
+    """Have a replay worked on once this transaction has committed; if not, the beat sees to it."""
+    transaction.on_commit(partial(_send_replay, replay_id))
+
+
+def _send_replay(replay_id: int) -> None:
+    try:
+        # One quick try: a broker that is away must not hold up what has been committed.
+        run_replay.apply_async(kwargs={"replay_id": replay_id}, retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("replay %s waits for the beat: %s", replay_id, error)
 
 
 @shared_task(name="sessions_app.tend_replays")

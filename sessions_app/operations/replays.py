@@ -5,6 +5,7 @@ saved together in a short one. Whoever is killed in between has lost one batch o
 else. Left out are credit CDRs and the CDRs that they take back: together they are no revenue.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -224,7 +225,7 @@ class _Batch:
                 continue
             try:
                 results.append(self._reprice(use))
-            except (ValueError, KeyError, ArithmeticError) as error:
+            except (ValueError, KeyError, TypeError, ArithmeticError) as error:
                 # One CDR that cannot be priced must not keep the others.
                 problems.append(f"{use.row['ocpi_id']}: {error}")
         return results, problems
@@ -247,18 +248,18 @@ class _Batch:
 
     def _uses(self) -> Iterator[_Use]:
         credited = self._credited()
-        rows = [row for row in self.rows if row["pk"] not in credited]
-        yield from (_Use(row, problem="was credited") for row in self.rows if row["pk"] in credited)
-        by_session = {row["session_id"]: row for row in rows if row["session_id"] is not None}
+        by_session: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            if row["pk"] in credited:
+                continue
+            if row["session_id"] is None:
+                yield _Use(row, problem="has no session here: its time zone is not known")
+            else:
+                by_session[row["session_id"]].append(row)
         if self.replay.use_readings:
             for session_id, readings in self._readings(by_session):
-                yield _use(by_session.pop(session_id), readings)
-        yield from (_use(row, []) for row in by_session.values())
-        yield from (
-            _Use(row, problem="has no session here, so that its time zone is not known")
-            for row in rows
-            if row["session_id"] is None
-        )
+                yield from (_use(row, readings) for row in by_session.pop(session_id))
+        yield from (_use(row, []) for rows in by_session.values() for row in rows)
 
     def _credited(self) -> set[int]:
         """Return those that a credit CDR took back before the replay began."""
@@ -301,7 +302,7 @@ def _use(row: Row, readings: Iterable[Reading]) -> _Use:
                 end=row["session__end_date_time"] or row["end_date_time"],
             )
             segments = (*reserved, *use.segments)
-    except (ValueError, KeyError, ArithmeticError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         return _Use(row, problem=str(error))
     return _Use(row, segments)
 
