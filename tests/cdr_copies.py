@@ -11,7 +11,9 @@ def copy_cdr(cdr: Cdr, count: int, *, readings: bool = False) -> None:
     """Make `count` copies of a CDR and its session, a minute apart; `readings`: of those, too."""
     assert cdr.session_id is not None
     minutes = "make_interval(mins => copy)"
-    moments = {name: f"{name} + {minutes}" for name in ("start_date_time", "end_date_time")}
+    moments = {
+        name: f"original.{name} + {minutes}" for name in ("start_date_time", "end_date_time")
+    }
     _copy(
         Session,
         cdr.session_id,
