@@ -369,7 +369,7 @@ def _input_panel(replay: Replay) -> Panel:
             (_("period (UTC)"), _period(replay)),
             (_("where"), _where(replay)),
             (_("CDRs"), replay.total),
-            (_("left out"), replay.skipped),
+            (_("CDRs left out"), replay.skipped),
             (_("by meter readings"), gettext("yes") if replay.use_readings else gettext("no")),
             (_("started by"), replay.started_by or NONE),
             (_("started (UTC)"), moment(replay.started_at)),

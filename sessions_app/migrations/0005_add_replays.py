@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ('done', models.PositiveIntegerField(default=0, verbose_name='done')),
                 ('cursor', models.BigIntegerField(default=0, verbose_name='last CDR that was priced')),
                 ('last_cdr', models.BigIntegerField(default=0, verbose_name='last CDR to price')),
-                ('skipped', models.PositiveIntegerField(default=0, verbose_name='left out')),
+                ('skipped', models.PositiveIntegerField(default=0, verbose_name='CDRs left out')),
                 ('problems', models.JSONField(blank=True, default=list, verbose_name='why they were left out')),
                 ('before_taxes', models.DecimalField(decimal_places=4, default=0, max_digits=18, verbose_name='revenue before taxes')),
                 ('new_before_taxes', models.DecimalField(decimal_places=4, default=0, max_digits=18, verbose_name='by this tariff, before taxes')),

@@ -53,7 +53,7 @@ class Replay(models.Model):
     done = models.PositiveIntegerField(_("done"), default=0)
     cursor = models.BigIntegerField(_("last CDR that was priced"), default=0)
     last_cdr = models.BigIntegerField(_("last CDR to price"), default=0)
-    skipped = models.PositiveIntegerField(_("left out"), default=0)
+    skipped = models.PositiveIntegerField(_("CDRs left out"), default=0)
     problems = models.JSONField(_("why they were left out"), default=list, blank=True)
     before_taxes = models.DecimalField(
         _("revenue before taxes"), max_digits=18, decimal_places=4, default=0
