@@ -6,8 +6,8 @@ evenly and power and current to be constant, which the meter readings of a sessi
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,7 @@ from tariffs.pricing.types import InvalidSegment, Phase, Segment
 
 Json = Mapping[str, Any]
 
+_MICROSECOND = timedelta(microseconds=1)
 _FOUR_PLACES = Decimal("0.0001")
 # Differences between two prices of a session, in the currency: the bounds of the histogram.
 _BOUNDS = tuple(map(Decimal, ("0.005", "0.1", "0.5", "1", "2", "5", "10", "20", "50")))
@@ -84,6 +85,35 @@ def _volumes(period: Json) -> dict[str, Decimal]:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def joined(segments: Iterable[Segment]) -> tuple[Segment, ...]:
+    """Return the same use in fewer segments: neighbours in one state, with energy at one rate.
+
+    Nothing is lost, since energy flows evenly within a segment. Meters report a car that is full
+    every minute; pricing it takes as long as there are segments.
+    """
+    found: list[Segment] = []
+    for segment in segments:
+        if found and _goes_on(found[-1], segment):
+            before = found.pop()
+            energy = before.energy + segment.energy
+            found.append(replace(before, end=segment.end, energy=energy))
+        else:
+            found.append(segment)
+    return tuple(found)
+
+
+def _goes_on(one: Segment, other: Segment) -> bool:
+    same = (one.end, one.power, one.current, one.requesting_power, one.phase) == (
+        *(other.start, other.power, other.current, other.requesting_power, other.phase),
+    )
+    # As much energy for the time it takes, compared without dividing.
+    return same and (one.energy * _microseconds(other) == other.energy * _microseconds(one))
+
+
+def _microseconds(segment: Segment) -> int:
+    return (segment.end - segment.start) // _MICROSECOND
 
 
 def reserved_part(segments: Iterable[Segment]) -> tuple[Segment, ...]:

@@ -76,7 +76,7 @@ def in_words(
     tariff: PricingTariff, *, time_zone: str, now: datetime, texts: Iterable[str] = ()
 ) -> list[Remark]:
     """Return what the linter finds, in words."""
-    found = lint(tariff, time_zone=time_zone, now=now, texts_for_drivers=texts)
+    found = lint(tariff, time_zone=time_zone, now=now, texts=texts)
     return [_remark(finding, tariff.currency) for finding in found]
 
 

@@ -25,7 +25,7 @@ from sessions_app.models import (
     ReplayStatus,
     ReservationStatus,
 )
-from sessions_app.replaying import Repriced, Tally, reserved_part, segments_of
+from sessions_app.replaying import Repriced, Tally, joined, reserved_part, segments_of
 from tariffs.models import Tariff
 from tariffs.operations import shape_of
 from tariffs.pricing.engine import price_session
@@ -304,7 +304,7 @@ def _use(row: Row, readings: Iterable[Reading]) -> _Use:
             segments = (*reserved, *use.segments)
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         return _Use(row, problem=str(error))
-    return _Use(row, segments)
+    return _Use(row, joined(segments))
 
 
 def cancel_replay(*, replay_id: int, now: datetime) -> Replay:

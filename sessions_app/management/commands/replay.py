@@ -20,11 +20,14 @@ from sessions_app.tasks import REPLAYS
 from tariffs.models import Tariff
 
 CHUNK = 1 << 16
+# Where there is no terminal, a line for each so many percent.
+STEP = 5
 
 
 class Command(BaseCommand):
     """Start a replay, or go on with one, until it is done."""
 
+    shown = 0
     help = (
         "Price the CDRs of a period by another tariff and say what that changes. Ctrl-C stops it; "
         "--resume goes on. The result is also in the admin: Prices, Replays."
@@ -53,7 +56,7 @@ class Command(BaseCommand):
         with advisory_lock(REPLAYS, replay.pk) as alone:
             if not alone:
                 raise CommandError(f"Somebody else is working on replay {replay.pk}.")
-            self._work(replay.pk, options["batch"])
+            self._work(replay, options["batch"])
         replay.refresh_from_db()
         if replay.status != ReplayStatus.DONE:
             raise CommandError(f"Stopped. Go on with: --resume {replay.pk}")
@@ -87,27 +90,29 @@ class Command(BaseCommand):
         except replays.NotReplayable as error:
             raise CommandError(str(error)) from error
 
-    def _work(self, replay_id: int, size: int) -> None:
-        began = time.monotonic()
+    def _work(self, replay: Replay, size: int) -> None:
+        began, replay_id = time.monotonic(), replay.pk
         more = True
         try:
             while more:
                 more = replays.replay_batch(replay_id=replay_id, now=clock.now(), size=size)
-                self._progress(replay_id, began)
+                self._progress(replay, began)
         except KeyboardInterrupt as error:
             replays.cancel_replay(replay_id=replay_id, now=clock.now())
             raise CommandError(f"Stopped. Go on with: --resume {replay_id}") from error
         finally:
-            self.stderr.write("")
+            if sys.stderr.isatty():
+                self.stderr.write("")
 
-    def _progress(self, replay_id: int, began: float) -> None:
-        row = Replay.objects.only("done", "total").get(pk=replay_id)
-        rate = row.done / max(time.monotonic() - began, 0.001)
+    def _progress(self, replay: Replay, began: float) -> None:
+        row = Replay.objects.only("done", "total").get(pk=replay.pk)
+        rate = (row.done - replay.done) / max(time.monotonic() - began, 0.001)
         text = f"{row.done}/{row.total} CDRs, {row.percent} %, {rate:.0f} a second"
         if sys.stderr.isatty():
             self.stderr.write(f"\r{text}   ", ending="")
             self.stderr.flush()
-        elif row.percent % 10 == 0:
+        elif row.percent // STEP > self.shown:
+            self.shown = row.percent // STEP
             self.stderr.write(text)
 
     def _show(self, replay: Replay) -> None:

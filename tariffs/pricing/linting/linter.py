@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from tariffs.pricing.linting import amounts, conditions, texts
+from tariffs.pricing.linting import amounts, conditions
+from tariffs.pricing.linting import texts as contradictions
 from tariffs.pricing.linting.examples import Stage
 from tariffs.pricing.linting.findings import Finding, in_order
 from tariffs.pricing.linting.order import Order
@@ -16,13 +17,13 @@ def lint(
     *,
     time_zone: str,
     now: datetime,
-    texts_for_drivers: Iterable[str] = (),
+    texts: Iterable[str] = (),
 ) -> tuple[Finding, ...]:
     """Return what is wrong, doubtful or worth knowing about a tariff, the worst first.
 
     Whether a price is ever charged is decided exactly, over all states that a session can be in;
     where that would take too long, a finding says so. Examples are priced by the engine, in the
-    time zone of a location, on a day not before `now`.
+    time zone of a location, on a day not before `now`. `texts` are what drivers read beside it.
 
     Source: OCPI 2.3.0, mod_tariffs (TariffElement, TariffRestrictions, PriceComponent).
 
@@ -39,6 +40,6 @@ def lint(
         *Order(tariff, stage).findings(),
         *conditions.findings(tariff, stage, now),
         *amounts.findings(tariff, stage),
-        *texts.findings(tariff, texts_for_drivers),
+        *contradictions.findings(tariff, texts),
     ]
     return in_order(found)

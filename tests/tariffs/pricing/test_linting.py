@@ -1,5 +1,6 @@
 """The linter finds what is there, and calls nothing unreachable that is not."""
 
+import json
 import random
 import time as clock
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,7 +44,7 @@ def when(**fields: Any) -> TariffRestrictions:
 
 
 def findings(of: Tariff, *, texts: tuple[str, ...] = ()) -> tuple[Finding, ...]:
-    return lint(of, time_zone=BERLIN, now=NOW, texts_for_drivers=texts)
+    return lint(of, time_zone=BERLIN, now=NOW, texts=texts)
 
 
 def rules(of: Tariff, *, texts: tuple[str, ...] = ()) -> list[Rule]:
@@ -447,6 +449,28 @@ def test_prices_of_other_currencies_have_other_sizes() -> None:
 
     assert findings(yen) == ()
     assert findings(unknown) == ()
+
+
+CASES = Path(__file__).parent / "cases"
+# What is worse than a hint in the examples of the specification and in our own cases.
+KNOWN = {
+    "fallback_first_hides_the_rest": {Rule.FALLBACK_FIRST},
+    "fee_behind_a_free_element_is_never_reached": {Rule.UNREACHABLE},
+    "max_price_caps_a_large_session": {Rule.VALIDITY_OVER},
+    "max_price_not_reached": {Rule.VALIDITY_OVER},
+    "no_fallback_costs_nothing": {Rule.GAP},
+    "north_america_taxes_included": {Rule.VAT_UNKNOWN_INCLUDED},
+    "vat_left_out_of_one_component_is_no_vat": {Rule.VAT_MIXED},
+}
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir() if path.is_dir()))
+def test_the_examples_of_the_specification_raise_no_false_alarm(case: str) -> None:
+    document = json.loads((CASES / case / "tariff.json").read_text(), parse_float=Decimal)
+    found = findings(Tariff.from_json(document))
+
+    worse = {one.rule for one in found if one.severity is not Severity.HINT}
+    assert worse == KNOWN.get(case, set())
 
 
 def _random_restrictions(chance: random.Random) -> TariffRestrictions:
