@@ -112,8 +112,15 @@ class ReplayResult(models.Model):
     """What one CDR would have come to; written with the batch it is in."""
 
     replay = models.ForeignKey(Replay, on_delete=models.CASCADE, related_name="results")
-    # No index of its own: CDRs are never deleted, and nobody asks from there.
-    cdr = models.ForeignKey(Cdr, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # Neither a constraint nor an index of its own: the database lets nobody delete a CDR, and
+    # nobody asks from there.
+    cdr = models.ForeignKey(
+        Cdr,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
     before_taxes = models.DecimalField(max_digits=14, decimal_places=4)
     after_taxes = models.DecimalField(max_digits=14, decimal_places=4, null=True)
     new_before_taxes = models.DecimalField(max_digits=14, decimal_places=4)
