@@ -34,7 +34,14 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("Parties"), "apartment", "tariffs.party"),
         ),
     ),
-    (_("Prices"), ((_("Tariffs"), "sell", "tariffs.tariff"),)),
+    (
+        _("Prices"),
+        (
+            (_("Tariffs"), "sell", "tariffs.tariff"),
+            (_("Tariff check"), "rule", "tariffs.tariff/check"),
+            (_("Replays"), "history", "sessions_app.replay"),
+        ),
+    ),
     (
         pgettext_lazy("navigation", "Charging"),
         (
@@ -69,9 +76,15 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar: what this person may see."""
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"items": [home]}]
+    here = _entry_of(request.path)
     for title, entries in _GROUPS:
         items = [
-            {"title": name, "icon": icon, "link": _list_url(model)}
+            {
+                "title": name,
+                "icon": icon,
+                "link": _list_url(model),
+                "active": _list_url(model) == here,
+            }
             for name, icon, model in entries
             if _may_see(request, model)
         ]
@@ -80,12 +93,20 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
+def _entry_of(path: str) -> str:
+    """Return the address of the entry that a page belongs to: the longest that it begins with."""
+    links = (_list_url(model) for _title, entries in _GROUPS for _name, _icon, model in entries)
+    return max((link for link in links if path.startswith(link)), key=len, default="")
+
+
 def _list_url(model: str) -> str:
-    return reverse(f"admin:{model.replace('.', '_')}_changelist")
+    """Return the address of a model's list, or of a page beside it: `tariffs.tariff/check`."""
+    name, _slash, page = model.partition("/")
+    return reverse(f"admin:{name.replace('.', '_')}_{page or 'changelist'}")
 
 
 def _may_see(request: HttpRequest, model: str) -> bool:
-    app, _dot, name = model.partition(".")
+    app, _dot, name = model.partition("/")[0].partition(".")
     return request.user.has_perm(f"{app}.view_{name}") or request.user.has_perm(
         f"{app}.change_{name}"
     )

@@ -241,6 +241,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "tend-replays": {
+        "task": "sessions_app.tend_replays",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "tidy": {"task": "roaming.tidy", "schedule": 3600.0},
     "pull-partners": {"task": "roaming.pull_partners", "schedule": 600.0},
     "renew-registrations": {"task": "roaming.renew_registrations", "schedule": 3600.0},

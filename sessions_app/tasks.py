@@ -1,20 +1,28 @@
 """Work in the background of charging."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from celery import shared_task
+from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from cpo_platform.common import clock
 from cpo_platform.common.locks import advisory_lock
-from sessions_app.models import Reservation
-from sessions_app.operations import reservations
+from sessions_app.models import Replay, Reservation
+from sessions_app.operations import replays, reservations
 from sessions_app.stations import station_control
 
 # Names our lock among PostgreSQL's advisory locks: any number that nobody else uses.
 LOCK = 7_310_245_001
+# The first of two numbers: the other one is the replay's.
+REPLAYS = 731_024_502
+# How long a replay keeps a worker before others have their turn, in seconds.
+TURN = 20.0
 
 logger = logging.getLogger(__name__)
 
@@ -83,3 +91,41 @@ def release_at_station(number: int, now: datetime) -> None:
     evse_id = Reservation.objects.values_list("evse_id", flat=True).get(pk=number)
     if evse_id is not None:
         station_control().cancel_reservation(number=number, evse_id=evse_id, now=now)
+
+
+@shared_task(name="sessions_app.run_replay")
+def run_replay(*, replay_id: int, **_kwargs: Any) -> None:
+    """Work on a replay for a while, and come back if there is more to do.
+
+    Only one worker is on it at a time; one that finds it taken leaves it to the other.
+    """
+    end = time.monotonic() + TURN
+    with advisory_lock(REPLAYS, replay_id) as alone:
+        more = alone
+        try:
+            while more and time.monotonic() < end:
+                more = replays.replay_batch(replay_id=replay_id, now=clock.now())
+        except Replay.DoesNotExist:
+            more = False
+    if more:
+        run_replay.delay(replay_id=replay_id)
+
+
+def replay_soon(replay_id: int) -> None:
+    """Have a replay worked on once this transaction has committed; if not, the beat sees to it."""
+    transaction.on_commit(partial(_send_replay, replay_id))
+
+
+def _send_replay(replay_id: int) -> None:
+    try:
+        # One quick try: a broker that is away must not hold up what has been committed.
+        run_replay.apply_async(kwargs={"replay_id": replay_id}, retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("replay %s waits for the beat: %s", replay_id, error)
+
+
+@shared_task(name="sessions_app.tend_replays")
+def tend_replays(**_kwargs: Any) -> None:
+    """Go on with the replays whose worker is gone."""
+    for replay_id in replays.stalled_replays(now=clock.now()):
+        run_replay.delay(replay_id=replay_id)

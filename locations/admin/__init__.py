@@ -14,6 +14,7 @@ from locations.admin.groups import GroupForm, LocationGroupAdmin
 from locations.admin.location_forms import BUSINESSES, DAYS, LocationForm
 from locations.admin.location_pages import LocationAdmin
 from locations.admin.panels import evses_panel, parking_panel
+from locations.admin.tariff_checks import register as register_tariff_checks
 
 __all__ = [
     "BUSINESSES",
@@ -39,3 +40,5 @@ __all__ = [
     "power_of",
     "status_pill",
 ]
+
+register_tariff_checks()

@@ -11,7 +11,9 @@ from cpo_platform.common.admin import NONE, Panel, address, link, moment, pill, 
 from roaming.admin.credits import register_credit_note
 from roaming.admin.display import OBJECT_PAGES
 from roaming.admin.losses import register_losses
+from roaming.checking import loss_remarks
 from roaming.models import Delivery, Message
+from tariffs.checking import register_check
 
 OBJECT_MESSAGES_SHOWN = 20
 
@@ -112,3 +114,4 @@ def _panel_of(
 _register_panels()
 register_losses()
 register_credit_note()
+register_check(loss_remarks)

@@ -12,6 +12,7 @@ from sessions_app.admin.panels import (
     periods_panel,
     tariff_panel,
 )
+from sessions_app.admin.replays import ReplayAdmin
 from sessions_app.admin.reservations import ReservationAdmin, reservation_pill
 from sessions_app.admin.sessions import READINGS_SHOWN, SessionAdmin
 from sessions_app.admin.tokens import TokenAdmin
@@ -24,6 +25,7 @@ __all__ = [
     "CdrAdmin",
     "CdrHoldAdmin",
     "EndedFilter",
+    "ReplayAdmin",
     "ReservationAdmin",
     "SessionAdmin",
     "StartedFilter",

@@ -1,5 +1,6 @@
 from sessions_app.models.cdrs import Cdr
 from sessions_app.models.holds import CdrHold, CdrHoldQuerySet, HoldState
+from sessions_app.models.replays import Replay, ReplayResult, ReplayStatus
 from sessions_app.models.reservations import (
     Reservation,
     ReservationQuerySet,
@@ -24,6 +25,9 @@ __all__ = [
     "ChargingPeriod",
     "HoldState",
     "MeterReading",
+    "Replay",
+    "ReplayResult",
+    "ReplayStatus",
     "Reservation",
     "ReservationQuerySet",
     "ReservationStatus",

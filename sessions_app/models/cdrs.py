@@ -124,4 +124,8 @@ class Cdr(OcpiObject, CdrTokenColumns):
             ),
             # Admin: newest first.
             models.Index(fields=["-end_date_time"], name="cdr_end"),
+            # Which of these CDRs were credited?
+            models.Index(
+                Lower("credit_reference_id"), name="cdr_credits", condition=Q(credit=True)
+            ),
         ]

@@ -1,5 +1,6 @@
 """The admin pages of parties and tariffs. Everything is saved by `tariffs.operations`."""
 
+from tariffs.admin.check_page import register_network_check
 from tariffs.admin.elements import (
     DIMENSIONS,
     ELEMENT_FORMSET,
@@ -10,6 +11,7 @@ from tariffs.admin.elements import (
     ElementFormSet,
     element_values,
 )
+from tariffs.admin.findings import findings
 from tariffs.admin.forms import TariffForm
 from tariffs.admin.pages import TariffAdmin, UseFilter
 from tariffs.admin.parties import (
@@ -39,6 +41,8 @@ __all__ = [
     "UseFilter",
     "element_sentence",
     "element_values",
+    "findings",
     "needs_party",
     "party_choices",
+    "register_network_check",
 ]

@@ -1,6 +1,7 @@
 """The pages of tariffs."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
 from cpo_platform.common.admin import (
+    Button,
     OperationAdmin,
     Panel,
     change_url,
@@ -24,6 +26,7 @@ from cpo_platform.common.admin import (
 )
 from tariffs import operations
 from tariffs.admin import preview
+from tariffs.admin.check_page import check_view
 from tariffs.admin.forms import TariffForm
 from tariffs.admin.parties import PartyFilter, needs_party, party_choices
 from tariffs.admin.preview_form import PreviewForm, zones
@@ -56,6 +59,7 @@ class TariffAdmin(OperationAdmin):
     form = TariffForm
     module = "tariffs"
     change_form_template = "admin/tariffs/tariff/change_form.html"
+    change_list_template = "admin/cpo/change_list.html"
     list_display = ("ocpi_id", "party", "prices", "kind", "validity", "use", "updated")
     list_display_links = ("ocpi_id",)
     list_filter = (UseFilter, PartyFilter, "public", "type", "currency", "tax_included")
@@ -96,6 +100,20 @@ class TariffAdmin(OperationAdmin):
             },
         ),
     )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("check/", view(partial(check_view, self)), name="tariffs_tariff_check"),
+            path("preview/", view(self.preview_view), name="tariffs_tariff_preview"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        buttons = [Button(_("Check all tariffs"), reverse("admin:tariffs_tariff_check"))]
+        return super().changelist_view(request, {"buttons": buttons, **(extra_context or {})})
 
     def get_queryset(self, request: HttpRequest) -> Any:
         tariffs: Any = super().get_queryset(request)
@@ -263,12 +281,6 @@ class TariffAdmin(OperationAdmin):
             for place, element in enumerate(shape.elements, start=1)
         ]
         return [Panel(title=_("Elements"), facts=elements), *_versions(obj.pk)]
-
-    def get_urls(self) -> list[Any]:
-        own = path(
-            "preview/", self.admin_site.admin_view(self.preview_view), name="tariffs_tariff_preview"
-        )
-        return [own, *super().get_urls()]
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """Show what the tariff in a form means; save nothing.

@@ -15,18 +15,21 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import money, number
+from cpo_platform.common.admin import money, number, pill
 from cpo_platform.common.money import Price, currency_places, round_money
 from cpo_platform.common.shapes import ShapeError, parse
+from tariffs.admin.findings import TONES, findings
 from tariffs.admin.forms import TariffForm
 from tariffs.admin.preview_form import Inputs
 from tariffs.admin.sentences import element_sentence
 from tariffs.admin.week import Chart, charts
+from tariffs.checking import Remark
 from tariffs.pricing import told
 from tariffs.pricing.calendar import Reference, typical_week
 from tariffs.pricing.driver_text import driver_texts
 from tariffs.pricing.engine import price_session
 from tariffs.pricing.explain import StoredLine, remark_text, told_again
+from tariffs.pricing.linting import severity_name
 from tariffs.pricing.phrases import Language, language_of
 from tariffs.pricing.results import PricedSession, PriceLine
 from tariffs.pricing.samples import SAMPLES, Sample, segments
@@ -81,14 +84,9 @@ class Preview:
     always: Sequence[str]
     costs: Sequence[Cost]
     texts: Sequence[tuple[str, str, str]]
-    findings: Sequence[str]
+    findings: Sequence[tuple[object, Remark]]
     week: date
     state: str
-
-
-def findings(tariff: TariffShape) -> list[str]:  # noqa: ARG001  there is no linter yet
-    """Return what somebody should look at again before drivers pay by this tariff."""
-    return []
 
 
 def pricing_tariff(shape: TariffShape) -> Tariff:
@@ -109,7 +107,10 @@ def preview(shape: TariffShape, inputs: Inputs) -> Preview:
             (language.value, LANGUAGES[language], text)
             for language, text in driver_texts(tariff).items()
         ],
-        findings=findings(shape),
+        findings=[
+            (pill(severity_name(remark.severity, gettext), TONES[remark.severity]), remark)
+            for remark in findings(shape, inputs.zone.key)
+        ],
         week=week[0].date,
         state=_state(inputs.reference),
     )

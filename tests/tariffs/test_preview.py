@@ -9,7 +9,6 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from roaming.models import Change
-from tariffs.admin import preview
 from tariffs.models import Tariff
 from tests.admin_data import make_location, make_party, make_tariff
 from tests.admin_pages import Fields, read_form
@@ -200,14 +199,16 @@ def test_without_scripts_the_preview_is_a_page_of_its_own(admin_client: Client) 
     assert "<svg" in page
 
 
-def test_what_the_linter_finds_is_shown(
-    admin_client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_linter_finds_is_shown(admin_client: Client) -> None:
     make_party()
-    fields = new_form(admin_client)
-    assert "Look at this again" not in texts_of(look(admin_client, fields))
-    monkeypatch.setattr(preview, "findings", lambda tariff: [f"{tariff.currency} is odd"])
-    assert "EUR is odd" in texts_of(look(admin_client, fields))
+    assert "Look at this again" not in texts_of(look(admin_client, new_form(admin_client)))
+
+    odd = new_form(admin_client, **{"elements-0-ENERGY_vat": "0.19"})
+
+    texts = texts_of(look(admin_client, odd))
+    place = texts.index("Look at this again")
+    assert texts[place + 1] == "Error"
+    assert "0.19 %" in texts[place + 2]
 
 
 def staff(*permissions: str) -> Client:
