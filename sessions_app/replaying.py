@@ -1,90 +1,17 @@
-"""What a CDR says of a session's use, so that it can be priced again; and what replays add up.
-
-Pure: no database. A CDR has one stretch per ChargingPeriod: within it, energy is taken to flow
-evenly and power and current to be constant, which the meter readings of a session know better.
-"""
+"""The use of a session in as few segments as say it, and what replays add up. No database."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
-from typing import Any
 
 from cpo_platform.common.money import currency_places
-from tariffs.pricing.types import InvalidSegment, Phase, Segment
-
-Json = Mapping[str, Any]
+from tariffs.pricing.types import Segment
 
 _MICROSECOND = timedelta(microseconds=1)
-_FOUR_PLACES = Decimal("0.0001")
 # Differences between two prices of a session, in the currency: the bounds of the histogram.
 _BOUNDS = tuple(map(Decimal, ("0.005", "0.1", "0.5", "1", "2", "5", "10", "20", "50")))
-
-
-def segments_of(periods: Sequence[Json], *, end: datetime, expired: bool) -> tuple[Segment, ...]:
-    """Return the use that charging periods (canonical, OCPI 2.3.0) describe, until `end`.
-
-    `expired`: the reservation in it was never used (`Phase.RESERVATION_EXPIRES`).
-
-    Raises:
-        InvalidSegment: the periods are not in order, or a volume is negative.
-        KeyError, ValueError, ArithmeticError: they are not OCPI's.
-
-    """
-    starts = [_moment(period["start_date_time"]) for period in periods]
-    bounds = pairwise([*starts, max(end, starts[-1])] if starts else [])
-    return tuple(
-        _segment(_volumes(period), start, until, expired=expired)
-        for period, (start, until) in zip(periods, bounds, strict=True)
-    )
-
-
-def _segment(
-    volumes: Mapping[str, Decimal], start: datetime, end: datetime, *, expired: bool
-) -> Segment:
-    if "RESERVATION_TIME" in volumes:
-        phase = Phase.RESERVATION_EXPIRES if expired else Phase.RESERVATION
-        return Segment(start=start, end=end, phase=phase)
-    energy = volumes.get("ENERGY", Decimal(0))
-    if energy < 0:
-        raise InvalidSegment("ENERGY: energy back to the grid is not priced")
-    parking = "PARKING_TIME" in volumes and "TIME" not in volumes
-    return Segment(
-        start=start,
-        end=end,
-        energy=energy,
-        power=_power(volumes, energy, start, end),
-        current=_middle(volumes, "CURRENT"),
-        requesting_power=not parking,
-    )
-
-
-def _power(
-    volumes: Mapping[str, Decimal], energy: Decimal, start: datetime, end: datetime
-) -> Decimal | None:
-    """Return the mean power, within what the period says of its extremes."""
-    seconds = Decimal(str((end - start).total_seconds()))
-    if not seconds:
-        return _middle(volumes, "POWER")
-    mean = (energy * 3600 / seconds).quantize(_FOUR_PLACES)
-    low, high = volumes.get("MIN_POWER", mean), volumes.get("MAX_POWER", mean)
-    return min(max(mean, low), high)
-
-
-def _middle(volumes: Mapping[str, Decimal], what: str) -> Decimal | None:
-    known = [volumes[name] for name in (f"MIN_{what}", f"MAX_{what}") if name in volumes]
-    return sum(known, Decimal(0)) / len(known) if known else None
-
-
-def _volumes(period: Json) -> dict[str, Decimal]:
-    return {str(item["type"]): Decimal(str(item["volume"])) for item in period["dimensions"]}
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def joined(segments: Iterable[Segment]) -> tuple[Segment, ...]:
@@ -108,6 +35,8 @@ def _goes_on(one: Segment, other: Segment) -> bool:
     same = (one.end, one.power, one.current, one.requesting_power, one.phase) == (
         *(other.start, other.power, other.current, other.requesting_power, other.phase),
     )
+    if one.billable is not None or other.billable is not None:
+        return False
     # As much energy for the time it takes, compared without dividing.
     return same and (one.energy * _microseconds(other) == other.energy * _microseconds(one))
 

@@ -1,12 +1,12 @@
 """Power and current between readings: when they cross a bound that a price depends on."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sessions_app.metering.readings import Reading
 
@@ -20,6 +20,12 @@ class LevelBounds:
 
     power: tuple[Decimal, ...] = ()
     current: tuple[Decimal, ...] = ()
+
+    @classmethod
+    def of(cls, tariffs: Iterable[Mapping[str, Any]]) -> "LevelBounds":
+        """Return the bounds of tariffs in their canonical JSON."""
+        elements = [element for tariff in tariffs for element in tariff["elements"]]
+        return cls(power=_bounds(elements, "power"), current=_bounds(elements, "current"))
 
 
 NO_BOUNDS = LevelBounds()
@@ -55,6 +61,12 @@ def states(readings: Sequence[Reading], bounds: LevelBounds) -> list[State]:
             kw, ampere = power.get(moment, kw), current.get(moment, ampere)
             found.append(_state(moment, kw, ampere, reading))
     return found
+
+
+def _bounds(elements: Iterable[Mapping[str, Any]], name: str) -> tuple[Decimal, ...]:
+    restrictions = [element.get("restrictions") or {} for element in elements]
+    values = (item.get(f"{end}_{name}") for item in restrictions for end in ("min", "max"))
+    return tuple(sorted({Decimal(value) for value in values if value is not None}))
 
 
 def _state(at: datetime, power: Decimal | None, current: Decimal | None, reading: Reading) -> State:

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Min, QuerySet
 
-from sessions_app.metering import Reading, metered_use
+from sessions_app.metering import LevelBounds, Reading, metered_use
 from sessions_app.models import (
     Cdr,
     MeterReading,
@@ -25,9 +25,10 @@ from sessions_app.models import (
     ReplayStatus,
     ReservationStatus,
 )
-from sessions_app.replaying import Repriced, Tally, joined, reserved_part, segments_of
+from sessions_app.replaying import Repriced, Tally, joined, reserved_part
 from tariffs.models import Tariff
 from tariffs.operations import shape_of
+from tariffs.pricing.documents import use_of
 from tariffs.pricing.engine import price_session
 from tariffs.pricing.types import Segment
 from tariffs.pricing.types import Tariff as PricingTariff
@@ -42,7 +43,8 @@ STALLED_AFTER = timedelta(seconds=60)
 Row = Mapping[str, Any]
 
 _COLUMNS = (
-    *("pk", "ocpi_id", "end_date_time", "charging_periods", "country_code", "party_id"),
+    *("pk", "ocpi_id", "country_code", "party_id", "correction"),
+    *("start_date_time", "end_date_time", "charging_periods"),
     *("total_cost_before_taxes", "total_cost_after_taxes", "session_id"),
     *("session__start_date_time", "session__end_date_time"),
     *("session__frozen_location__time_zone", "session__reservation__status"),
@@ -248,6 +250,7 @@ class _Batch:
 
     def _uses(self) -> Iterator[_Use]:
         credited = self._credited()
+        bounds = LevelBounds.of([self.replay.candidate])
         by_session: defaultdict[int, list[Row]] = defaultdict(list)
         for row in self.rows:
             if row["pk"] in credited:
@@ -258,8 +261,8 @@ class _Batch:
                 by_session[row["session_id"]].append(row)
         if self.replay.use_readings:
             for session_id, readings in self._readings(by_session):
-                yield from (_use(row, readings) for row in by_session.pop(session_id))
-        yield from (_use(row, []) for rows in by_session.values() for row in rows)
+                yield from (_use(row, readings, bounds) for row in by_session.pop(session_id))
+        yield from (_use(row, [], bounds) for rows in by_session.values() for row in rows)
 
     def _credited(self) -> set[int]:
         """Return those that a credit CDR took back before the replay began."""
@@ -288,18 +291,29 @@ def _identity(row: Row, name: str) -> tuple[str, ...]:
     return tuple(str(row[part]).lower() for part in ("country_code", "party_id", name))
 
 
-def _use(row: Row, readings: Iterable[Reading]) -> _Use:
+def _document(row: Row) -> dict[str, Any]:
+    """Return what a CDR tells of its use."""
+    return {
+        "start_date_time": row["start_date_time"].isoformat(),
+        "end_date_time": row["end_date_time"].isoformat(),
+        "charging_periods": row["charging_periods"],
+    }
+
+
+def _use(row: Row, readings: Iterable[Reading], bounds: LevelBounds) -> _Use:
     expired = row["session__reservation__status"] == ReservationStatus.EXPIRED
     try:
-        segments = segments_of(row["charging_periods"], end=row["end_date_time"], expired=expired)
+        segments = use_of(_document(row), expired=expired)
         reserved = reserved_part(segments)
-        charged = len(segments) > len(reserved)
-        known = list(readings) if charged else []
+        # Of a bill that staff corrected the readings are not what was billed.
+        is_metered = len(segments) > len(reserved) and not row["correction"]
+        known = list(readings) if is_metered else []
         if known:
             use = metered_use(
                 readings=known,
                 start=row["session__start_date_time"],
                 end=row["session__end_date_time"] or row["end_date_time"],
+                bounds=bounds,
             )
             segments = (*reserved, *use.segments)
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:

@@ -79,7 +79,7 @@ def reprice(
         readings=readings,
         start=session.start_date_time,
         end=until,
-        bounds=_level_bounds(session.tariffs),
+        bounds=LevelBounds.of(session.tariffs),
     )
     segments = use.segments
     if correction.energy is not None:
@@ -101,19 +101,6 @@ def readings_of(session: Session) -> list[Reading]:
         )
         for row in session.meter_readings.order_by("at")
     ]
-
-
-def _level_bounds(tariffs: Sequence[dict[str, Any]]) -> LevelBounds:
-    """Return the powers and currents at which the price changes."""
-    restrictions = [
-        element.get("restrictions") or {} for tariff in tariffs for element in tariff["elements"]
-    ]
-
-    def numbers(name: str) -> tuple[Decimal, ...]:
-        values = (item.get(f"{end}_{name}") for item in restrictions for end in ("min", "max"))
-        return tuple(sorted({Decimal(value) for value in values if value is not None}))
-
-    return LevelBounds(power=numbers("power"), current=numbers("current"))
 
 
 def _reserved(reservation: Reservation | None, until: datetime) -> tuple[Segment, ...]:

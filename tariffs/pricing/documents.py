@@ -165,6 +165,21 @@ def session_of(
         InvalidDocument: a field is missing or unreadable.
         InvalidSegment: energy flows back to the grid, or during a reservation.
     """
+    periods = _periods(cdr)
+    starts = [_moment(period, "start_date_time") for period in periods]
+    first, switches = _tariffs_over_time(periods, starts, tariffs, is_whole=is_whole)
+    return ChargedSession(first, switches, use_of(cdr))
+
+
+def use_of(cdr: JsonObject, *, expired: bool | None = None) -> tuple[Segment, ...]:
+    """Read what a CDR tells of the use of its session, as `session_of` does.
+
+    `expired` tells whether the reservation in it was never used; None: as the CDR tells.
+
+    Raises:
+        InvalidDocument: a field is missing or unreadable.
+        InvalidSegment: energy flows back to the grid, or during a reservation.
+    """
     began = _moment(cdr, "start_date_time")
     periods = _periods(cdr)
     starts = [_moment(period, "start_date_time") for period in periods]
@@ -178,7 +193,8 @@ def session_of(
                 "charging_periods: must be in order of time and end with end_date_time"
             )
     volumes = [_volumes(period) for period in periods]
-    expired = all(set(item) <= {_RESERVATION_TIME} for item in volumes)
+    if expired is None:
+        expired = all(set(item) <= {_RESERVATION_TIME} for item in volumes)
     reserved = Phase.RESERVATION_EXPIRES if expired else Phase.RESERVATION
     segments = chain.from_iterable(
         _segments(start, end, item, reserved)
@@ -188,8 +204,7 @@ def session_of(
     if began < starts[0] and _RESERVATION_TIME not in volumes[0]:
         # The session began before anything is told of it: durations count from there.
         lead = [Segment(began, starts[0], billable=timedelta(0))]
-    first, switches = _tariffs_over_time(periods, starts, tariffs, is_whole=is_whole)
-    return ChargedSession(first, switches, (*lead, *segments))
+    return (*lead, *segments)
 
 
 def _tariff_documents(case: JsonObject, cdr: JsonObject) -> list[JsonObject]:

@@ -23,7 +23,7 @@ from sessions_app import replay_exports, tasks
 from sessions_app.models import Cdr, Replay, ReplayResult, ReplayStatus, Session
 from sessions_app.operations import replays
 from sessions_app.operations.credits import credit_cdr
-from sessions_app.replaying import Tally, bounds_of, joined, segments_of
+from sessions_app.replaying import Tally, bounds_of, joined
 from tariffs.models import Tariff
 from tariffs.operations import delete_tariff
 from tariffs.pricing.types import Segment
@@ -524,49 +524,6 @@ def text_of(client: Client, url: str) -> str:
 
 
 class TestSegments:
-    def periods(self, *volumes: dict[str, str]) -> list[dict[str, Any]]:
-        return [
-            {
-                "start_date_time": f"2026-05-04T{10 + hour}:00:00Z",
-                "dimensions": [{"type": kind, "volume": volume} for kind, volume in items.items()],
-            }
-            for hour, items in enumerate(volumes)
-        ]
-
-    def test_every_period_is_a_segment(self) -> None:
-        reserved, charging, parking = segments_of(
-            self.periods(
-                {"RESERVATION_TIME": "1"},
-                {"ENERGY": "11", "TIME": "1", "MIN_CURRENT": "16", "MAX_CURRENT": "32"},
-                {"PARKING_TIME": "0.5"},
-            ),
-            end=NOW + timedelta(hours=2, minutes=30),
-            expired=False,
-        )
-
-        assert reserved.phase.value == "RESERVATION"
-        assert (charging.energy, charging.power) == (Decimal(11), Decimal(11))
-        assert charging.current == 24
-        assert charging.requesting_power
-        assert not parking.requesting_power
-        assert parking.end - parking.start == timedelta(minutes=30)
-
-    def test_an_expired_reservation_is_so_from_its_first_second(self) -> None:
-        (reserved,) = segments_of(
-            self.periods({"RESERVATION_TIME": "1"}), end=NOW + timedelta(hours=1), expired=True
-        )
-
-        assert reserved.phase.value == "RESERVATION_EXPIRES"
-
-    def test_power_is_the_mean_within_its_extremes(self) -> None:
-        (charging,) = segments_of(
-            self.periods({"ENERGY": "5", "TIME": "1", "MIN_POWER": "7", "MAX_POWER": "11"}),
-            end=NOW + timedelta(hours=1),
-            expired=False,
-        )
-
-        assert charging.power == 7
-
     def test_neighbours_with_one_rate_are_one_and_others_are_not(self) -> None:
         minutes = [
             Segment(

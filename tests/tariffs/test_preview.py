@@ -208,7 +208,7 @@ def test_what_the_linter_finds_is_shown(admin_client: Client) -> None:
     texts = texts_of(look(admin_client, odd))
     place = texts.index("Look at this again")
     assert texts[place + 1] == "Error"
-    assert "0.19 %" in texts[place + 2]
+    assert "0.19 percent" in texts[place + 2]
 
 
 def staff(*permissions: str) -> Client:

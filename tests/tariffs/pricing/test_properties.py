@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import assume, given, settings
@@ -251,33 +253,51 @@ def test_frozen_tariff_comes_back_unchanged(tariff: Tariff) -> None:
     assert Tariff.from_json(json.loads(json.dumps(tariff.to_json()))) == tariff
 
 
+def split_at(segments: Sequence[Segment], tenths: int) -> list[Segment]:
+    """Return every segment in two, at the same share of its time and energy."""
+    share = Decimal(tenths) / 10
+    return [
+        replace(segment, start=start, end=end, energy=segment.energy * part)
+        for segment in segments
+        for middle in [segment.start + (segment.end - segment.start) * tenths / 10]
+        for start, end, part in (
+            (segment.start, middle, share),
+            (middle, segment.end, 1 - share),
+        )
+    ]
+
+
 @bounded
-@given(plain_tariffs, sessions(), st.integers(1, 9))
-def test_splitting_a_segment_changes_no_cost(
+@given(tariffs, sessions(), st.integers(1, 9))
+def test_splitting_a_segment_changes_nothing(
     tariff: Tariff, segments: list[Segment], tenths: int
 ) -> None:
-    split: list[Segment] = []
-    for segment in segments:
-        share = Decimal(tenths) / 10
-        middle = segment.start + (segment.end - segment.start) * tenths / 10
-        halves = ((segment.start, middle, share), (middle, segment.end, 1 - share))
-        split.extend(
-            Segment(
-                start,
-                end,
-                segment.energy * part,
-                segment.power,
-                segment.current,
-                segment.requesting_power,
-                segment.phase,
-            )
-            for start, end, part in halves
-        )
-
-    whole, in_parts = priced(tariff, segments), priced(tariff, split)
+    whole, in_parts = priced(tariff, segments), priced(tariff, split_at(segments, tenths))
 
     assert in_parts.total_cost == whole.total_cost
     assert in_parts.charging_periods == whole.charging_periods
+    assert in_parts.lines == whole.lines
+
+
+@bounded
+@given(tariffs, sessions(), st.randoms(use_true_random=False))
+def test_order_matters_only_among_elements_of_one_dimension(
+    tariff: Tariff, segments: list[Segment], dice: Random
+) -> None:
+    # One element per dimension and price: those of one dimension keep their order.
+    single = [
+        TariffElement((component,), element.restrictions)
+        for element in tariff.elements
+        for component in element.price_components
+    ]
+    kinds = [element.price_components[0].type for element in single]
+    by_kind = {kind: [e for e, k in zip(single, kinds, strict=True) if k is kind] for kind in kinds}
+    dice.shuffle(kinds)
+    shuffled = tuple(by_kind[kind].pop(0) for kind in kinds)
+
+    result = priced(replace(tariff, elements=shuffled), segments)
+
+    assert result.total_cost == priced(tariff, segments).total_cost
 
 
 @bounded
