@@ -18,7 +18,7 @@ from sessions_app.operations import sessions
 from tariffs.pricing.documents import price_case
 from tariffs.pricing.types import TariffElement
 from tariffs.shapes import TariffElementShape
-from tests.factories import ConnectorFactory, SessionFactory, TariffFactory, price
+from tests.factories import ConnectorFactory, SessionFactory, TariffFactory, evse, price
 from tests.tariffs.pricing.test_against_naive import Dice
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,11 @@ ZONE = "Europe/Amsterdam"
 
 def driven(elements: list[Json], dice: random.Random, start: datetime, **tariff: Any) -> Cdr:
     """Charge for some minutes, with readings at odd times, then park; return the CDR."""
-    connector = ConnectorFactory(tariff=TariffFactory(elements=elements, **tariff, now=start))
+    # So strong that no CDR is held for the energy that is drawn here.
+    connector = ConnectorFactory(
+        tariff=TariffFactory(elements=elements, **tariff, now=start),
+        evses=[evse("E1", power="DC")],
+    )
     session = SessionFactory(connector=connector, now=start)
     readings, moment, kwh = [], start, Decimal(1000)
     for number in range(dice.randint(2, 12)):
