@@ -44,10 +44,10 @@ def total_volume(periods: Iterable[ChargingPeriod], kind: CdrDimensionType) -> D
 
 def kind_of_time(choice: Choice) -> CdrDimensionType:
     """Return what the time of a piece is told as."""
-    segment = choice.piece.segment
-    if segment.phase.is_reservation:
+    if choice.piece.is_reserved:
         return CdrDimensionType.RESERVATION_TIME
-    return CdrDimensionType.TIME if segment.requesting_power else CdrDimensionType.PARKING_TIME
+    is_charging = choice.piece.segment.requesting_power
+    return CdrDimensionType.TIME if is_charging else CdrDimensionType.PARKING_TIME
 
 
 def _period(

@@ -1,7 +1,7 @@
 """Price a session: the one place where use becomes money. `docs/pricing.md` has the reasoning."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from cpo_platform.common.money import Price, add_prices
 from tariffs.pricing import explain, taxes
-from tariffs.pricing.amounts import Amount, Sum, amounts_of
+from tariffs.pricing.amounts import Bill
 from tariffs.pricing.charging_periods import charging_periods, kind_of_time
 from tariffs.pricing.compiled import CompiledTariff, Moment, compiled
 from tariffs.pricing.exact import (
@@ -83,12 +83,12 @@ def price_session(
     """
     plan = _Plan.of(tariff, switches, time_zone)
     if not segments:
-        return _priced(plan, (), [], [], segments, energy_places=0)
+        return _priced(plan, (), [], segments, energy_places=0)
     places = energy_places(plan.known, segments)
     choices = tuple(_choices(plan, segments, places))
     uses = measure(choices)
     apply_step_sizes(uses, places)
-    return _priced(plan, choices, uses, amounts_of(uses, places), segments, energy_places=places)
+    return _priced(plan, choices, uses, segments, energy_places=places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _choose(
         places,
     )
     # A reservation is priced by TIME components whatever the vehicle does elsewhere.
-    if segment.requesting_power or segment.phase.is_reservation:
+    if segment.requesting_power or piece.is_reserved:
         return Choice(piece, tariff, selection.flat, selection.time, selection.energy, None)
     parking = selection.parking
     if parking is not None and piece.parked_before < tariff.grace_of(parking):
@@ -177,19 +177,12 @@ def _priced(
     plan: _Plan,
     choices: Sequence[Choice],
     uses: Sequence[Use],
-    amounts: Sequence[Amount],
     segments: Sequence[Segment],
     *,
     energy_places: int,
 ) -> PricedSession:
-    parts = {part: Sum() for part in (*TariffDimensionType, Phase.RESERVATION)}
-    for use, amount in zip(uses, amounts, strict=True):
-        part = Phase.RESERVATION if use.phase.is_reservation else use.active.component.type
-        parts[part].add(amount)
-    everything = Sum()
-    for part_sum in parts.values():
-        everything.add_all(part_sum)
-    total = everything.price()
+    bill = Bill(uses, energy_places)
+    total = bill.total()
     limits = list(_limits(plan, total, segments))
     if limits:
         total = limits[-1][1]
@@ -204,31 +197,34 @@ def _priced(
         tariff_id=first.id,
         currency=first.currency,
         total_cost=total,
-        total_fixed_cost=parts[TariffDimensionType.FLAT].price(),
-        total_energy_cost=parts[TariffDimensionType.ENERGY].price(),
-        total_time_cost=parts[TariffDimensionType.TIME].price(),
-        total_parking_cost=parts[TariffDimensionType.PARKING_TIME].price(),
-        total_reservation_cost=parts[Phase.RESERVATION].price(),
+        total_fixed_cost=bill.part(TariffDimensionType.FLAT),
+        total_energy_cost=bill.part(TariffDimensionType.ENERGY),
+        total_time_cost=bill.part(TariffDimensionType.TIME),
+        total_parking_cost=bill.part(TariffDimensionType.PARKING_TIME),
+        total_reservation_cost=bill.part(Phase.RESERVATION),
         total_energy=sum((segment.energy for segment in segments), Decimal(0)),
         total_time=hours[CdrDimensionType.TIME] + parking,
         total_parking_time=parking,
         total_reservation_time=hours[CdrDimensionType.RESERVATION_TIME],
         make_lines=lambda: (
-            *(_line(use, amount, energy_places) for use, amount in zip(uses, amounts, strict=True)),
+            *(
+                _line(use, price, energy_places)
+                for use, price in zip(uses, bill.prices(), strict=True)
+            ),
             *(line for line, _total in limits),
         ),
         make_periods=lambda: charging_periods(choices, energy_places),
-        remarks=_remarks(plan, amounts),
+        remarks=() if bill.is_nothing else _remarks(plan),
     )
 
 
-def _line(use: Use, amount: Amount, energy_places: int) -> PriceLine:
+def _line(use: Use, price: Price, energy_places: int) -> PriceLine:
     component = use.active.component
     return PriceLine(
         kind=LineKind.GRACE if use.is_free else LineKind.COMPONENT,
         start=moment_of(use.start),
         end=moment_of(use.end),
-        price=amount.price(),
+        price=price,
         tariff=use.tariff.tariff,
         zone=use.tariff.zone,
         dimension=component.type,
@@ -289,9 +285,9 @@ def _limits(
         total = new_total
 
 
-def _remarks(plan: _Plan, amounts: Iterable[Amount]) -> tuple[str, ...]:
+def _remarks(plan: _Plan) -> tuple[str, ...]:
     unknown = [tariff for tariff in plan.known if tariff.rates_are_unknown]
-    if not unknown or not any(amount.net for amount in amounts):
+    if not unknown:
         return ()
     if any(tariff.tariff.tax_included is TaxIncluded.YES for tariff in unknown):
         return (explain.TAX_RATE_UNKNOWN,)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cpo_platform.common.money import to_decimal
@@ -125,6 +126,7 @@ def remark_text(remark: str, language: Language) -> str:
     return known.get(remark, remark)
 
 
+@lru_cache(maxsize=1024)
 def restriction_text(
     restrictions: TariffRestrictions, language: Language = Language.ENGLISH
 ) -> str:

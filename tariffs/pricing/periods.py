@@ -33,6 +33,7 @@ class Piece(NamedTuple):
     """
 
     segment: Segment
+    is_reserved: bool
     start: int
     end: int
     time: int
@@ -163,18 +164,15 @@ class _Cutter:
         clock = self._marks.clock
         at, used = start, kwh
         for next_at, next_used in _points(inside, crossed, (start, kwh), (end, kwh + energy)):
+            time = next_at - at
+            if segment.billable is not None:
+                time = _billable(segment, (at, used - kwh), (next_at, next_used - kwh))
+            parked = self._parked + at - start if is_parking else self._parked
+            interval = bisect_right(clock, at) if clock else 0
+            # In the order of its fields: by name it takes half as long again.
             yield Piece(
-                segment=segment,
-                start=at,
-                end=next_at,
-                time=next_at - at
-                if segment.billable is None
-                else _billable(segment, (at, used - kwh), (next_at, next_used - kwh)),
-                energy=next_used - used,
-                kwh_before=used,
-                micros_before=at - began,
-                parked_before=self._parked + (at - start if is_parking else 0),
-                interval=bisect_right(clock, at) if clock else 0,
+                *(segment, is_reserved, at, next_at, time, next_used - used),
+                *(used, at - began, parked, interval),
             )
             at, used = next_at, next_used
         self._kwh += energy

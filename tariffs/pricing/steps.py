@@ -96,11 +96,9 @@ def measure(choices: Iterable[Choice]) -> list[Use]:
         piece, tariff = choice.piece, choice.tariff
         if tariff is None:
             continue
-        if choice.flat is not None:
-            is_reservation = piece.segment.phase.is_reservation
-            if is_reservation not in flat_taken:
-                flat_taken.add(is_reservation)
-                uses.append(_use(choice, tariff, choice.flat, 1, piece.start))
+        if choice.flat is not None and piece.is_reserved not in flat_taken:
+            flat_taken.add(piece.is_reserved)
+            uses.append(_use(choice, tariff, choice.flat, 1, piece.start))
         active = choice.time or choice.free
         if active is not None and piece.time:
             time = _joined(uses, time, choice, active, piece.time)
@@ -117,31 +115,24 @@ def apply_step_sizes(uses: Sequence[Use], energy_places: int) -> None:
     `step_size` and the remainder is billed at its price (OCPI 2.3.0, mod_cdrs, step_size).
     """
     last_of_group: dict[tuple[bool, bool], Use] = {}
+    totals: dict[tuple[bool, TariffDimensionType], int] = {}
     for use in uses:
         dimension = use.active.component.type
         if dimension is not TariffDimensionType.FLAT and not use.is_free:
+            is_reservation = use.phase is not Phase.SESSION
             is_energy = dimension is TariffDimensionType.ENERGY
-            last_of_group[use.phase.is_reservation, is_energy] = use
-    for last in last_of_group.values():
-        is_energy = last.dimension is TariffDimensionType.ENERGY
+            last_of_group[is_reservation, is_energy] = use
+            key = is_reservation, dimension
+            totals[key] = totals.get(key, 0) + use.used
+    for (is_reservation, is_energy), last in last_of_group.items():
         unit = 10 ** (energy_places - 3) if is_energy else MICROS_PER_SECOND
-        total = _total_used(uses, last)
+        total = totals[is_reservation, last.dimension]
         last.billed += rounded_up(total, max(last.active.component.step_size, 1) * unit) - total
 
 
 def rounded_up(volume: int, step: int) -> int:
     """Return the smallest multiple of `step` not below `volume`."""
     return -(-volume // step) * step
-
-
-def _total_used(uses: Iterable[Use], last: Use) -> int:
-    """Return what is billed of the dimension of `last` in its phase, over all components."""
-    dimension, is_reservation = last.dimension, last.is_reservation
-    return sum(
-        use.used
-        for use in uses
-        if use.dimension is dimension and use.is_reservation == is_reservation and not use.is_free
-    )
 
 
 def _joined(
