@@ -76,6 +76,7 @@ def _stranded(tariffs: Sequence[Tariff], now: datetime) -> dict[int, int]:
         Q(tariff__end_date_time__isnull=True) | Q(tariff__end_date_time__gt=ends),
         connector_id=OuterRef("connector_id"),
         tariff__type__in=ORDINARY_TYPES,
+        tariff__public=True,
         tariff__deleted_at__isnull=True,
     )
     ending = _uses(tariffs).filter(
@@ -151,8 +152,11 @@ class Unpriced:
 
 
 def unpriced_connectors(now: datetime, *, shown: int) -> Unpriced:
-    """Return the installed connectors that have no tariff for an ordinary session now."""
-    valid = Tariff.objects.in_use().filter(valid_at(now), type__in=ORDINARY_TYPES)
+    """Return the installed connectors that have no tariff for an ordinary session now.
+
+    One that only certain partners have is none: everybody else's drivers charge for nothing.
+    """
+    valid = Tariff.objects.in_use().filter(valid_at(now), type__in=ORDINARY_TYPES, public=True)
     rows = Connector.objects.exclude(evse__status=Status.REMOVED).filter(
         ~Exists(valid.filter(connectors=OuterRef("pk")))
     )

@@ -31,7 +31,7 @@ class NamedRemarks:
 
 def remarks_of_rows(party: PartyKey | None, *, now: datetime) -> Iterator[NamedRemarks]:
     """Yield the remarks on all tariffs of the platform, in a few queries per hundred."""
-    rows = checked_tariffs()
+    rows = checked_tariffs(now)
     if party is not None:
         rows = rows.filter(country_code=party.country_code, party_id=party.party_id)
     keys = list(rows.values_list("pk", flat=True))

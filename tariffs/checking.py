@@ -92,10 +92,16 @@ def _remark(finding: Finding, currency: str) -> Remark:
     )
 
 
-def checked_tariffs() -> TariffQuerySet:
-    """Return the rows to be checked: all in use, and deleted ones that connectors still name."""
+def checked_tariffs(now: datetime) -> TariffQuerySet:
+    """Return the rows to be checked: all in use, and deleted ones that connectors still name.
+
+    A version that another took over from stays at its connectors, and is no mistake.
+    """
     named = Tariff.connectors.through.objects.filter(tariff_id=OuterRef("pk"))
-    rows = Tariff.objects.filter(Q(deleted_at__isnull=True) | Exists(named))
+    successors = Tariff.objects.in_use().filter(supersedes=OuterRef("pk"))
+    rows = Tariff.objects.filter(Q(deleted_at__isnull=True) | Exists(named)).exclude(
+        Exists(successors), end_date_time__lte=now
+    )
     return rows.with_elements().order_by("country_code", "party_id", "ocpi_id")
 
 

@@ -147,7 +147,7 @@ def _put_tariff(
             )
             outcome = Outcome.CREATED
         else:
-            tariff = _with_seams(row, tariff)
+            tariff = _with_seams(row, tariff, now)
             same = row.deleted_at is None and public in {None, row.public}
             if same and _same(shape_of(row), tariff):
                 return row, Outcome.UNCHANGED
@@ -167,17 +167,20 @@ def _put_tariff(
     return row, outcome
 
 
-def _with_seams(row: Tariff, tariff: TariffShape) -> TariffShape:
+def _with_seams(row: Tariff, tariff: TariffShape, now: datetime) -> TariffShape:
     """Return the tariff with what superseding has set: where another ends, or takes over.
 
-    An import knows nothing of that, and must make neither a gap nor an overlap.
+    An import knows nothing of that, and must make neither a gap nor an overlap, nor move a seam
+    into the past: sessions have been sold at the old prices until now.
     """
     if row.deleted_at is not None:
         # What it superseded has gone on without it since.
         row.supersedes = None
         return tariff
     seams: dict[str, datetime | None] = {}
-    if row.supersedes_id is not None and tariff.start_date_time is None:
+    start = tariff.start_date_time
+    moved = row.supersedes_id is not None and start != row.start_date_time
+    if moved and (start is None or start < now):
         seams["start_date_time"] = row.start_date_time
     if tariff.end_date_time != row.end_date_time and row.successor() is not None:
         seams["end_date_time"] = row.end_date_time

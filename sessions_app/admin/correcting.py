@@ -28,6 +28,7 @@ from cpo_platform.common.fields import no_control_characters
 from sessions_app.admin.findings import suspicious_moments
 from sessions_app.corrections import Correction, ImpossibleCorrection
 from sessions_app.models import Session
+from tariffs.admin import YEARS
 from tariffs.models import Tariff
 
 # The names of the steps, in the field that a button sends.
@@ -149,6 +150,14 @@ class CorrectionForm(forms.Form):
         # Moments are typed by the clock of the location; one that it skips or repeats is refused.
         with timezone.override(ZoneInfo(self.zone)):
             super().full_clean()
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        for name in ("start", "end"):
+            moment = data.get(name)
+            if moment is not None and moment.year not in YEARS:
+                self.add_error(name, gettext("Choose a moment between 2000 and 2199."))
+        return data
 
     @property
     def correction(self) -> Correction:

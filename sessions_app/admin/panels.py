@@ -184,6 +184,7 @@ def document_panels(cdr: Cdr, zone: str) -> list[Panel]:
     return [
         costs_panel(cdr.costs, cdr.currency),
         tariff_panel(tariff, _tariff_title(cdr)),
+        *(tariff_panel(other, _("Tariff later in the session")) for other in cdr.tariffs[1:]),
         lines_panel(
             cdr.price_lines,
             cdr.currency,
@@ -216,6 +217,18 @@ def _tariff_title(cdr: Cdr) -> Any:
 def _as_moment(text: str) -> datetime | None:
     value = parse_datetime(text)
     return value if isinstance(value, datetime) else None
+
+
+def switch_panels(switches: Sequence[Mapping[str, Any]], zone: str) -> list[Panel]:
+    """Return the tariffs that a session went on with, and from when on."""
+    return [
+        tariff_panel(
+            switch["tariff"],
+            gettext("Tariff from %(moment)s on")
+            % {"moment": moment(datetime.fromisoformat(switch["at"]), zone)},
+        )
+        for switch in switches
+    ]
 
 
 def tariff_panel(document: Mapping[str, Any] | None, title: Any = AT_THE_START) -> Panel:

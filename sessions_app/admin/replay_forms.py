@@ -16,7 +16,7 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 
 from cpo_platform.common import clock
 from locations.models import Location, LocationGroup
-from tariffs.admin import party_choices
+from tariffs.admin import YEARS, party_choices
 from tariffs.models import Tariff
 
 # So many tariffs are offered; a platform with more starts replays by the command.
@@ -105,6 +105,9 @@ class ReplayForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         first, last = data.get("first"), data.get("last")
+        for name, day in (("first", first), ("last", last)):
+            if day is not None and day.year not in YEARS:
+                self.add_error(name, gettext("Choose a day between 2000 and 2199."))
         if first and last and last < first:
             self.add_error("last", gettext("The last day is before the first."))
         return data

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext
@@ -27,7 +27,13 @@ from locations.models import PowerType
 from sessions_app.admin.display import STATUS_TONES, label_of, session_pill, token_facts
 from sessions_app.admin.filters import StartedFilter, StateFilter
 from sessions_app.admin.findings import findings_panel
-from sessions_app.admin.panels import costs_panel, lines_panel, periods_panel, tariff_panel
+from sessions_app.admin.panels import (
+    costs_panel,
+    lines_panel,
+    periods_panel,
+    switch_panels,
+    tariff_panel,
+)
 from sessions_app.models import CdrHold, MeterReading, Reservation, Session, SessionStatus
 from sessions_app.models.sessions import ONGOING
 from tariffs.admin import PartyFilter
@@ -65,6 +71,7 @@ class SessionAdmin(RecordAdmin):
             self._place(obj),
             costs_panel(details.get("costs", {}), obj.currency),
             tariff_panel(obj.frozen_tariff),
+            *switch_panels(obj.tariff_switches, zone),
             lines_panel(
                 details.get("lines", []),
                 obj.currency,
@@ -216,9 +223,11 @@ def _readings_panel(obj: Session, zone: str) -> Panel:
 
 def running_by(_request: HttpRequest, tariff_id: int) -> Panel:
     """Return, on a tariff's page, the sessions that keep it as it was when they started."""
+    # A preference may have brought it to a session that began with another.
+    switched = Q(tariff_switches__contains=[{"row": tariff_id}])
     rows = list(
         Session.objects.unfinished()
-        .filter(tariff=tariff_id)
+        .filter(Q(tariff=tariff_id) | switched)
         .select_related("location", "evse")
         .order_by("-start_date_time")[: RUNNING_SHOWN + 1]
     )

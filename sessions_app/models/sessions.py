@@ -56,8 +56,8 @@ class Session(OcpiObject, CdrTokenColumns):
     """One use of an EVSE (OCPI Session), owned by the location's party.
 
     The location and the tariff are frozen when it starts: what happens to them afterwards does not
-    change its price or its CDR; only another charging preference may (`tariff_switches`: `at`, and
-    the `tariff` as it was then). Money and time are settled by
+    change its price or its CDR; only another charging preference may (`tariff_switches`: `at`,
+    the `row` of a tariff, and the `tariff` as it was then). Money and time are settled by
     `sessions_app.operations.settlement`.
     """
 

@@ -32,6 +32,7 @@ def corrected(session: Session, correction: Correction, now: datetime) -> Settle
     if correction.energy is not None and correction.energy < 0:
         raise ImpossibleCorrection("energy", "must not be negative")
     session.start_date_time, session.end_date_time = start, end
+    _keep_tariffs_between(session, start, end)
     if correction.tariff_id is not None:
         _set_tariff(session, correction.tariff_id)
     if correction.without_parking:
@@ -78,6 +79,15 @@ def _set_tariff(session: Session, tariff_id: int) -> None:
     session.frozen_tariff = frozen_tariff(tariff)
     # It is meant for the whole of the session.
     session.tariff_switches = []
+
+
+def _keep_tariffs_between(session: Session, start: datetime, end: datetime) -> None:
+    """Leave out the tariffs that the corrected time has nothing of."""
+    switches = [(datetime.fromisoformat(s["at"]), s) for s in session.tariff_switches]
+    for at, switch in switches:
+        if at <= start:
+            session.frozen_tariff = switch["tariff"]
+    session.tariff_switches = [switch for at, switch in switches if start < at < end]
 
 
 def _leave_out_parking(session: Session) -> None:

@@ -82,27 +82,37 @@ def _switch_tariff(
     """Price the rest of the session by the tariff of a preference, if that is another one."""
     switches = session.tariff_switches
     held = switches[-1]["tariff"] if switches else session.frozen_tariff
-    chosen = _chosen(session, connector, preferences, now)
-    if chosen is None or (held is not None and held["id"] == chosen["id"]):
+    types = tariff_types(preferences)
+    wanted = types if types == ORDINARY_TYPES else types[:1]
+    # The same wish again, with another departure: the price stays as it was agreed to.
+    if held is not None and held.get("type", "") in wanted:
+        return
+    chosen = _had(session, wanted) or _sold(session, connector, types, now)
+    if chosen is None or (held is not None and held["id"] == chosen["tariff"]["id"]):
         return
     at = format_datetime(max(truncate(now), session.start_date_time))
     kept = [switch for switch in switches if switch["at"] != at]
-    session.tariff_switches = [*kept, {"at": at, "tariff": chosen}]
+    session.tariff_switches = [*kept, {"at": at, **chosen}]
 
 
-def _chosen(
-    session: Session, connector: Connector, preferences: ChargingPreferences, now: datetime
+def _sold(
+    session: Session, connector: Connector, types: tuple[str, ...], now: datetime
 ) -> dict[str, Any] | None:
-    """Return the tariff of a preference; one that the session had before is as it was then."""
-    agreed: dict[str, Any] | None = session.frozen_tariff
-    types = tariff_types(preferences)
-    if agreed is not None and types == ORDINARY_TYPES and agreed.get("type", "") in types:
-        return agreed
+    """Return the tariff that the connector sells, as it is now, in the session's currency."""
     tariff = tariff_for(connector, session.cdr_token, now, types)
     if tariff is None or tariff.currency != session.currency:
         return None
     had = {document["id"]: document for document in session.tariffs}
-    return had.get(tariff.ocpi_id) or frozen_tariff(tariff)
+    return {"row": tariff.pk, "tariff": had.get(tariff.ocpi_id) or frozen_tariff(tariff)}
+
+
+def _had(session: Session, types: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the first tariff of these types that the session had, with the number of its row."""
+    had = [{"row": session.tariff_id, "tariff": session.frozen_tariff}, *session.tariff_switches]
+    for item in had:
+        if item["tariff"] is not None and item["tariff"].get("type", "") in types:
+            return {"row": item["row"], "tariff": item["tariff"]}
+    return None
 
 
 def default_preferences(

@@ -51,6 +51,13 @@ _COLUMNS = (
 )
 
 
+# What a replay asks: two that run with the same are one.
+_QUESTION = (
+    *("tariff", "candidate", "period_start", "period_end", "country_code", "party_id"),
+    *("location_ids", "use_readings", "last_cdr"),
+)
+
+
 class NotReplayable(ValueError):
     """These CDRs cannot be priced by this tariff; the message says why."""
 
@@ -110,6 +117,12 @@ def start_replay(
         )
         _bound(replay)
         replay.full_clean(exclude={"tariff"})
+        same = Replay.objects.filter(
+            status=ReplayStatus.RUNNING, **{name: getattr(replay, name) for name in _QUESTION}
+        ).first()
+        if same is not None:
+            # Asked twice, by two clicks or two people: it is running.
+            return same
         replay.save()
     return replay
 

@@ -22,12 +22,14 @@ from tariffs.admin.parties import (
     needs_party,
     party_choices,
 )
+from tariffs.admin.preview_form import YEARS
 from tariffs.admin.sentences import element_sentence
 
 __all__ = [
     "DIMENSIONS",
     "ELEMENT_FORMSET",
     "LIMITS",
+    "YEARS",
     "ClockField",
     "DurationField",
     "ElementForm",

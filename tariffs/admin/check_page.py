@@ -54,7 +54,7 @@ def check_view(admin: Admin, request: HttpRequest) -> HttpResponse:
     if not admin.has_view_or_change_permission(request):
         raise PermissionDenied
     now = clock.now()
-    page = Paginator(checked_tariffs(), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(checked_tariffs(now), PER_PAGE).get_page(request.GET.get("page"))
     tariffs = list(page.object_list)
     remarks = check_tariffs(tariffs, now=now)
     checked = [_checked(row, remarks.get(row.pk, [])) for row in tariffs]

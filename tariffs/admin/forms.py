@@ -194,9 +194,33 @@ class TariffForm(PartsForm):
     def clean(self) -> Any:
         super().clean()
         self.must_answer = False
+        self._refuse_rewriting()
         if self.asks and not self.errors and self.supersedes:
             self._answer()
         return self.cleaned_data
+
+    def _refuse_rewriting(self) -> None:
+        """Refuse other prices where they have ended, and a beginning in the past."""
+        row, now = self.instance, clock.now()
+        if row.pk is None or self.errors or self.shape is None:
+            return
+        ended = row.end_date_time is not None and row.end_date_time <= now
+        used = ended and (row.successor() is not None or row.connectors.exists())
+        if used and operations.is_other_price(operations.shape_of(row), self.shape):
+            self.add_error(
+                None,
+                _(
+                    "This tariff has ended. Sessions and CDRs have its prices: they stay as they "
+                    "are. Change the version that holds now."
+                ),
+            )
+        start = self.shape.start_date_time
+        moved = row.supersedes_id is not None and start != row.start_date_time
+        if moved and start is not None and start < now:
+            self.add_error(
+                "start_date_time",
+                _("Sessions have been sold at the old prices until now: choose a later moment."),
+            )
 
     def _answer(self) -> None:
         """Take the answer on when new prices hold, or ask for it."""

@@ -28,7 +28,7 @@ from tariffs.pricing.types import (
 )
 
 # More kinds of moments than this are not kept: a hostile tariff must not fill the memory.
-MOST_CELLS = 20_000
+MOST_CELLS = 4_000
 
 _MIDNIGHT = time(0)
 
@@ -158,7 +158,7 @@ class CompiledTariff:
         return found and self._actives.setdefault((found.element, dimension), found)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def compiled(tariff: Tariff, time_zone: str) -> CompiledTariff:
     """Return a tariff prepared for pricing; the same tariff is prepared once.
 

@@ -4,6 +4,7 @@ What a stranger can do with our CDRs, and we with theirs. Numbers come as Decima
 float is taken as it is written.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,14 @@ from cpo_platform.common.money import Price
 from tariffs.pricing.engine import TariffSwitch, price_session
 from tariffs.pricing.results import PricedSession
 from tariffs.pricing.types import (
+    MOST_DIGITS,
+    MOST_PLACES,
     InvalidTariff,
     Phase,
     Segment,
     Tariff,
     TaxIncluded,
+    is_plausible,
 )
 
 JsonObject = Mapping[str, Any]
@@ -36,15 +40,19 @@ COSTS = (
 )
 # More than this is no session: a document must not keep a processor busy for hours.
 MOST_PERIODS = 20_000
-MOST_ELEMENTS = 1_000
-LONGEST_NUMBER = 30
+MOST_ELEMENTS = 200
+MOST_COMPONENTS = 20
 MOST_HOURS = 1_000_000
+LONGEST_SESSION = timedelta(days=400)
+YEARS = range(1970, 2200)
 
 # Hours are told with four decimals, a third of a second, and OCPI 2.1.1 cuts its times to seconds.
 _TIME_TOLERANCE = timedelta(seconds=1)
 _SECOND = timedelta(seconds=1)
 _HOUR_MICROS = 3_600_000_000
 _RESERVATION_TIME = "RESERVATION_TIME"
+_OF_A_SESSION = ("ENERGY", "TIME", "PARKING_TIME")
+_CURRENCY = re.compile("[A-Za-z]{3}")
 
 
 class InvalidDocument(ValueError):
@@ -82,7 +90,7 @@ def price_case(case: JsonObject) -> dict[str, Any]:
     `charging_periods` are read, and `tariffs` where the case has no `tariff`. Where no period names
     a tariff, the one tariff holds throughout; else nothing is charged in those that name none.
     Costs are `{"excl_vat", "incl_vat"}` with at most four decimals; `incl_vat` is None when the
-    taxes are not known, as always in OCPI 2.1.1.
+    taxes are not known, as in OCPI 2.1.1 wherever something is charged.
 
     Raises:
         InvalidDocument: something is missing or cannot be read; the message says what.
@@ -99,8 +107,11 @@ def price_case(case: JsonObject) -> dict[str, Any]:
     try:
         tariffs = [tariff_of(document, version) for document in documents]
         result = session_of(cdr, tariffs, is_whole="tariff" in case).price(str(zone))
-    except ZoneInfoNotFoundError as error:
-        raise InvalidDocument(f"timezone: {zone!r} is not an IANA time zone") from error
+    except (ZoneInfoNotFoundError, OSError) as error:
+        # A name may also be that of a folder, or too long for a file.
+        raise InvalidDocument(f"timezone: {zone!r:.80} is not an IANA time zone") from error
+    except (ArithmeticError, RecursionError) as error:
+        raise InvalidDocument("a number is out of range, or the document too deep") from error
     except ValueError as error:
         raise InvalidDocument(str(error)) from error
     return result_document(result)
@@ -141,6 +152,12 @@ def tariff_of(document: JsonObject, version: str) -> Tariff:
         element for element in map(_element, elements) if not element["restrictions"].get("booking")
     ]
     data.setdefault("id", "")
+    if not _CURRENCY.fullmatch(str(data.get("currency"))):
+        raise InvalidTariff("currency: three letters are required (ISO 4217)")
+    if version == VERSIONS[0]:
+        for element in data["elements"]:
+            for component in element["price_components"]:
+                component["vat"] = None
     if version != VERSIONS[2]:
         rates = [c.get("vat") for e in data["elements"] for c in e["price_components"]]
         is_taxed = version == VERSIONS[0] or any(rate is not None for rate in rates)
@@ -186,6 +203,8 @@ def use_of(cdr: JsonObject, *, expired: bool | None = None) -> tuple[Segment, ..
     ended = _end(cdr)
     if ended is None:
         ended = starts[-1] + sum(_told(_volumes(periods[-1])), timedelta(0))
+    if ended - starts[0] > LONGEST_SESSION:
+        raise InvalidDocument(f"end_date_time: no session takes {LONGEST_SESSION.days} days")
     stretches = list(pairwise([*starts, ended]))
     for start, end in stretches:
         if end < start:
@@ -194,14 +213,18 @@ def use_of(cdr: JsonObject, *, expired: bool | None = None) -> tuple[Segment, ..
             )
     volumes = [_volumes(period) for period in periods]
     if expired is None:
-        expired = all(set(item) <= {_RESERVATION_TIME} for item in volumes)
+        expired = not any(item.get(name) for item in volumes for name in _OF_A_SESSION)
+        expired = expired and any(item.get(_RESERVATION_TIME) for item in volumes)
     reserved = Phase.RESERVATION_EXPIRES if expired else Phase.RESERVATION
     segments = chain.from_iterable(
         _segments(start, end, item, reserved)
         for (start, end), item in zip(stretches, volumes, strict=True)
+        # Nobody came: a moment that is told beside the reservation is no session.
+        if not expired or _RESERVATION_TIME in item
     )
     lead: list[Segment] = []
-    if began < starts[0] and _RESERVATION_TIME not in volumes[0]:
+    gap = starts[0] - began
+    if timedelta(0) < gap <= LONGEST_SESSION and _RESERVATION_TIME not in volumes[0]:
         # The session began before anything is told of it: durations count from there.
         lead = [Segment(began, starts[0], billable=timedelta(0))]
     return (*lead, *segments)
@@ -209,6 +232,8 @@ def use_of(cdr: JsonObject, *, expired: bool | None = None) -> tuple[Segment, ..
 
 def _tariff_documents(case: JsonObject, cdr: JsonObject) -> list[JsonObject]:
     found = [case["tariff"]] if "tariff" in case else cdr.get("tariffs") or []
+    if not isinstance(found, list):
+        raise InvalidDocument("tariffs: a list is required")
     if not found or not all(isinstance(item, Mapping) for item in found):
         raise InvalidDocument("tariff: a Tariff is required")
     return found
@@ -223,11 +248,10 @@ def _tariffs_over_time(
 ) -> tuple[Tariff | None, tuple[TariffSwitch, ...]]:
     names = [str(period.get("tariff_id") or "").casefold() for period in periods]
     known = {tariff.id.casefold(): tariff for tariff in tariffs}
-    if is_whole and not known.keys() & set(names):
-        # The one tariff goes by another name, or 2.1.1, which names none.
-        known = {name: tariffs[0] for name in names if name or not any(names)}
-    elif not any(names):
+    if not any(names):
         known = {"": tariffs[0]}
+    elif is_whole:
+        known = {name: tariffs[0] for name in names if name}
     if unknown := set(names) - known.keys() - {""}:
         raise InvalidDocument(
             f"charging_periods.tariff_id: {min(unknown)!r} is not among the tariffs"
@@ -265,18 +289,28 @@ def _volumes(period: JsonObject) -> dict[str, Decimal]:
             raise InvalidDocument("charging_periods.dimensions.type: a name is required")
         name = dimension["type"]
         volumes[name] = volumes.get(name, Decimal(0)) + _number(dimension.get("volume"), name)
+    # A time of zero is none, beside another that the period is for.
+    if "TIME" in volumes and not volumes.get("PARKING_TIME", 1):
+        del volumes["PARKING_TIME"]
+    if not volumes.get(_RESERVATION_TIME, 1) and any(volumes.get(n) for n in _OF_A_SESSION):
+        del volumes[_RESERVATION_TIME]
     return volumes
 
 
 def _segments(
     start: datetime, end: datetime, volumes: Mapping[str, Decimal], reserved: Phase
 ) -> Iterator[Segment]:
-    """Return the segments of a period: reserved, or charging and then parking."""
+    """Return the segments of a period: reserved, then charging, then parking."""
     reservation, charging, parking = _told(volumes)
     passed = end - start
     if _RESERVATION_TIME in volumes:
-        yield Segment(start, end, phase=reserved, billable=_billable(reservation, passed))
-        return
+        if not any(volumes.get(name) for name in _OF_A_SESSION):
+            yield Segment(start, end, phase=reserved, billable=_billable(reservation, passed))
+            return
+        came = min(start + _whole_seconds(reservation), end)
+        told = None if came - start == reservation else _whole_seconds(reservation)
+        yield Segment(start, came, phase=reserved, billable=told)
+        start, passed = came, end - came
     energy = volumes.get("ENERGY", Decimal(0))
     power, current = _level(volumes, "POWER"), _level(volumes, "CURRENT")
     if "PARKING_TIME" not in volumes:
@@ -358,6 +392,8 @@ def _element(element: Any) -> dict[str, Any]:
     components = element.get("price_components") if isinstance(element, Mapping) else None
     if not isinstance(components, list) or not all(isinstance(c, Mapping) for c in components):
         raise InvalidTariff("elements.price_components: a list is required")
+    if len(components) > MOST_COMPONENTS:
+        raise InvalidTariff(f"elements.price_components: at most {MOST_COMPONENTS} are read")
     restrictions = element.get("restrictions") or {}
     if not isinstance(restrictions, Mapping):
         raise InvalidTariff("elements.restrictions: an object is required")
@@ -395,8 +431,10 @@ def _number(value: Any, name: str) -> Decimal:
         number = Decimal(exact)
     except InvalidOperation as error:
         raise InvalidDocument(f"{name}: {value!r} is not a number") from error
-    if not number.is_finite() or len(f"{number:f}") > LONGEST_NUMBER:
-        raise InvalidDocument(f"{name}: must be a finite number of at most {LONGEST_NUMBER} digits")
+    if not is_plausible(number):
+        raise InvalidDocument(
+            f"{name}: must be finite, below 10^{MOST_DIGITS}, and of at most {MOST_PLACES} decimals"
+        )
     return number
 
 
@@ -416,5 +454,7 @@ def _moment(data: JsonObject, name: str) -> datetime:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
         raise InvalidDocument(f"{name}: {value!r} is not a date and time") from error
+    if moment.year not in YEARS:
+        raise InvalidDocument(f"{name}: must be from {YEARS.start} to {YEARS.stop - 1}")
     # OCPI datetimes are UTC, with or without the Z.
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

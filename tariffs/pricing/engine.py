@@ -126,10 +126,11 @@ class _Plan:
         """Return the place of the tariff that holds at a moment."""
         return bisect_right(self.moments, micros) if self.moments else 0
 
-    def limiting(self, until: datetime) -> Tariff:
-        """Return the tariff whose limits count: the last one that held."""
-        held = [tariff for tariff in self.tariffs[: self.at(micros_of(until)) + 1] if tariff]
-        return (held or self.known)[-1].tariff
+    def held(self, segments: Sequence[Segment]) -> list[CompiledTariff]:
+        """Return the tariffs that held for some time, in order."""
+        start, end = micros_of(segments[0].start), micros_of(segments[-1].end)
+        until = self.at(max(start, end - 1))
+        return [tariff for tariff in self.tariffs[: until + 1] if tariff] or self.known[:1]
 
 
 def _choices(plan: _Plan, segments: Sequence[Segment], places: int) -> Iterator[Choice]:
@@ -214,7 +215,7 @@ def _priced(
             *(line for line, _total in limits),
         ),
         make_periods=lambda: charging_periods(choices, energy_places),
-        remarks=() if bill.is_nothing else _remarks(plan),
+        remarks=() if bill.is_nothing else _remarks(plan.held(segments)),
     )
 
 
@@ -262,7 +263,8 @@ def _limits(
     """
     if not segments:
         return
-    tariff = plan.limiting(segments[-1].end)
+    # The limits that count are those of the last tariff that held.
+    tariff = plan.held(segments)[-1].tariff
     is_session = any(segment.phase is Phase.SESSION for segment in segments)
     for kind, limit, limited in (
         (LineKind.MIN_PRICE, tariff.min_price, taxes.raised),
@@ -285,8 +287,8 @@ def _limits(
         total = new_total
 
 
-def _remarks(plan: _Plan) -> tuple[str, ...]:
-    unknown = [tariff for tariff in plan.known if tariff.rates_are_unknown]
+def _remarks(held: Sequence[CompiledTariff]) -> tuple[str, ...]:
+    unknown = [tariff for tariff in held if tariff.rates_are_unknown]
     if not unknown:
         return ()
     if any(tariff.tariff.tax_included is TaxIncluded.YES for tariff in unknown):

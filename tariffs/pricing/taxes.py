@@ -45,16 +45,25 @@ def _limited(price: Price, limit: PriceLimit, pick: Callable[[Decimal, Decimal],
         return Price(net, None)
     if limit.after_taxes is not None:
         gross = pick(gross, limit.after_taxes)
-    elif price.before_taxes:
-        # No limit after taxes: the taxes follow the amount before taxes.
-        gross = to_decimals(
-            [Fraction(gross) * Fraction(net) / Fraction(price.before_taxes)], EXACT_PLACES
-        )[0]
-    # Limits that contradict each other must not make a negative tax. Both stay respected.
-    net, gross = (net, max(net, gross)) if pick is max else (min(net, gross), gross)
+    elif net != price.before_taxes:
+        gross = _following(price, net, gross)
     if (net, gross) == (price.before_taxes, price.after_taxes):
         return price
+    if gross < net and price.before_taxes <= (price.after_taxes or 0):
+        # Limits that contradict each other must not make a negative tax. Both stay respected.
+        net, gross = (net, net) if pick is max else (gross, gross)
     return Price(net, _scaled(price.taxes, gross - net))
+
+
+def _following(price: Price, net: Decimal, gross: Decimal) -> Decimal:
+    """Return the amount after taxes where the limit tells none: the taxes follow that before."""
+    if price.before_taxes:
+        share = Fraction(net) / Fraction(price.before_taxes)
+        return to_decimals([Fraction(gross) * share], EXACT_PLACES)[0]
+    rates = {tax.percentage for tax in price.taxes or ()}
+    rate = rates.pop() if len(rates) == 1 else None
+    # Nothing was charged: one rate is that of the minimum, several could be any.
+    return net if rate is None else net + net * rate / 100
 
 
 def _scaled(taxes: tuple[TaxAmount, ...], total: Decimal) -> tuple[TaxAmount, ...]:

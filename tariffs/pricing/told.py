@@ -27,6 +27,8 @@ VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
 UNKNOWN_IN_2_1_1 = ("reservation", "min_current", "max_current")
 
 _PARKING = TariffDimensionType.PARKING_TIME
+# OCPI 2.2.1, mod_tariffs: a tariff that charges nothing.
+_FREE = TariffElement((PriceComponent(TariffDimensionType.FLAT, Decimal(0)),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def without_grace(tariff: Tariff) -> Tariff:
     for index, element in enumerate(tariff.elements):
         later = tariff.elements[index + 1 :]
         elements.extend(_split(element, is_last=not any(map(_prices_parking, later))))
-    return replace(tariff, elements=tuple(elements))
+    return replace(tariff, elements=tuple(elements) or (_FREE,))
 
 
 def has_grace(tariff: Tariff) -> bool:

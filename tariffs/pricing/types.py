@@ -18,6 +18,10 @@ JsonObject = Mapping[str, Any]
 _Member = TypeVar("_Member", bound=StrEnum)
 _Parsed = TypeVar("_Parsed")
 
+# Amounts, kWh, kW and A are below this power of ten, and have at most so many decimals.
+MOST_DIGITS = 8
+MOST_PLACES = 12
+
 _TIME = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -134,7 +138,7 @@ class PriceComponent:
     that cost nothing before PARKING_TIME is charged (`tariffs.pricing.grace`).
 
     Raises:
-        InvalidTariff: a grace period of another dimension, or a negative one.
+        InvalidTariff: a negative rate, a grace period of another dimension, or a negative one.
     """
 
     type: TariffDimensionType
@@ -144,6 +148,8 @@ class PriceComponent:
     grace_period: int = 0
 
     def __post_init__(self) -> None:
+        if self.vat is not None and self.vat < 0:
+            raise InvalidTariff("vat: must not be negative")
         if self.grace_period < 0:
             raise InvalidTariff("grace_period: must not be negative")
         if self.grace_period and self.type is not TariffDimensionType.PARKING_TIME:
@@ -407,7 +413,16 @@ def _moment_text(value: datetime | None) -> str | None:
     return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _decimal(data: JsonObject, name: str) -> Decimal | None:
+def is_plausible(number: Decimal, digits: int = MOST_DIGITS) -> bool:
+    """Tell whether a number is finite and short enough to be computed with, exactly and soon."""
+    if not number.is_finite():
+        return False
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)  # noqa: S101  as that of every finite number
+    return number.adjusted() < digits and exponent >= -MOST_PLACES
+
+
+def _decimal(data: JsonObject, name: str, digits: int = MOST_DIGITS) -> Decimal | None:
     value = data.get(name)
     if value is None:
         return None
@@ -417,8 +432,10 @@ def _decimal(data: JsonObject, name: str) -> Decimal | None:
         number = Decimal(value)
     except InvalidOperation as error:
         raise InvalidTariff(f"{name}: {value!r} is not a number") from error
-    if not number.is_finite():
-        raise InvalidTariff(f"{name}: must be finite")
+    if not is_plausible(number, digits):
+        raise InvalidTariff(
+            f"{name}: must be finite, below 10^{digits}, and of at most {MOST_PLACES} decimals"
+        )
     return number
 
 
@@ -430,7 +447,7 @@ def _required(data: JsonObject, name: str) -> Decimal:
 
 
 def _integer(data: JsonObject, name: str) -> int | None:
-    number = _decimal(data, name)
+    number = _decimal(data, name, digits=10)
     if number is None:
         return None
     if number != number.to_integral_value():

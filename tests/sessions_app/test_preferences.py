@@ -7,6 +7,7 @@ import pytest
 
 from cpo_platform.common.shapes import ChargingPreferences
 from locations.models import Connector
+from sessions_app.corrections import Correction
 from sessions_app.metering import Reading
 from sessions_app.models import Cdr, Session
 from sessions_app.operations import sessions
@@ -18,6 +19,7 @@ from sessions_app.operations.preferences import (
     set_charging_preferences,
     supports,
 )
+from sessions_app.operations.rebilling import preview_rebilling
 from tests.factories import (
     NOW,
     LocationFactory,
@@ -167,6 +169,48 @@ def test_whoever_goes_back_pays_the_price_that_was_agreed_to(connector: Connecto
     assert cdr.total_cost_before_taxes == Decimal("5.5")
     assert len(cdr.charging_periods) == 3
     assert [tariff["id"] for tariff in cdr.tariffs] == ["T-REGULAR", "T-FAST"]
+
+
+@pytest.mark.rule("SES-19")
+def test_the_same_wish_with_another_departure_keeps_its_price(connector: Connector) -> None:
+    session = SessionFactory(connector=connector)
+    set_charging_preferences(
+        session_id=session.pk, preferences=FAST, now=NOW + timedelta(minutes=30)
+    )
+    TariffFactory(
+        id="T-FAST",
+        type="PROFILE_FAST",
+        elements=[{"price_components": [price("ENERGY", "9", vat=None)]}],
+        now=NOW + timedelta(minutes=31),
+    )
+    later = ChargingPreferences(
+        profile_type="FAST", departure_time=NOW + timedelta(hours=9), energy_need=Decimal(5)
+    )
+    set_charging_preferences(
+        session_id=session.pk, preferences=later, now=NOW + timedelta(minutes=40)
+    )
+
+    cdr = charge(session, kwh="10", until=NOW + timedelta(hours=1))
+
+    assert cdr.total_cost_before_taxes == Decimal("5.5")
+
+
+def test_a_correction_leaves_out_tariffs_that_its_time_has_nothing_of(
+    connector: Connector,
+) -> None:
+    session = SessionFactory(connector=connector)
+    set_charging_preferences(
+        session_id=session.pk, preferences=FAST, now=NOW + timedelta(minutes=30)
+    )
+    cdr = charge(session, kwh="10", until=NOW + timedelta(hours=1))
+
+    def tariffs_between(start: int, end: int) -> list[str]:
+        times = Correction(start=NOW + timedelta(minutes=start), end=NOW + timedelta(minutes=end))
+        drafts = preview_rebilling(cdr_id=cdr.pk, correction=times, now=NOW + timedelta(hours=2))
+        return [tariff["id"] for tariff in drafts.replacement.tariffs]
+
+    assert tariffs_between(0, 20) == ["T-REGULAR"]
+    assert tariffs_between(40, 60) == ["T-FAST"]
 
 
 def test_a_mind_that_changes_all_the_time_is_told_no(connector: Connector) -> None:

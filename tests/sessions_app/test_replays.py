@@ -270,6 +270,15 @@ class TestReplay:
 
         assert counts[0] == counts[1] <= 10
 
+    def test_the_same_question_twice_is_one_replay(self, cdr: Cdr) -> None:
+        tariff = candidate()
+
+        first, second = start(tariff), start(tariff)
+        finish(first)
+
+        assert first == second
+        assert start(tariff) != first
+
     def test_memory_does_not_grow_with_the_cdrs(self, cdr: Cdr) -> None:
         copy_cdr(cdr, 2000)
         tariff = candidate()

@@ -53,7 +53,7 @@ def shape(**values: Any) -> TariffShape:
 
 
 def remarks(tariff: Tariff) -> dict[str, Remark]:
-    rows = list(checked_tariffs().filter(pk=tariff.pk))
+    rows = list(checked_tariffs(NOW).filter(pk=tariff.pk))
     return {remark.rule: remark for remark in check_tariffs(rows, now=NOW)[tariff.pk]}
 
 
@@ -137,7 +137,7 @@ class TestUse:
         make_location(tariff_ids=["T1"])
 
         with django_assert_num_queries(8):
-            found = check_tariffs(list(checked_tariffs()), now=NOW)
+            found = check_tariffs(list(checked_tariffs(NOW)), now=NOW)
 
         assert len(found) == 7
 

@@ -161,6 +161,32 @@ def test_the_moment_of_a_change_that_is_to_come_is_moved_at_the_new_version(
     assert list(errors_of(response)) == ["start_date_time"]
 
 
+def test_prices_that_have_ended_stay_as_they_are(admin_client: Client, used: Tariff) -> None:
+    answer = {**DEARER, "successor_id": "T1-2", "change_at": ""}
+    send_form(admin_client, page(used), FORM, **answer)
+
+    again = {"elements-0-ENERGY_price": "0.97", "successor_id": "T1-3", "change_at": ""}
+    response = send_form(admin_client, page(used), FORM, **again)
+
+    assert "This tariff has ended." in errors_of(response)["__all__"][0]
+    assert price_of(used) == Decimal("0.5")
+
+
+def test_a_new_version_does_not_begin_in_the_past(admin_client: Client, used: Tariff) -> None:
+    answer = {**DEARER, "successor_id": "T1-2", "change_at": "2100-01-01T00:00"}
+    send_form(admin_client, page(used), FORM, **answer)
+    new = Tariff.objects.get(ocpi_id="T1-2")
+
+    response = send_form(admin_client, page(new), FORM, start_date_time_0="2020-01-01")
+    assert list(errors_of(response)) == ["start_date_time"]
+
+    past = {"start_date_time": datetime(2020, 1, 1, tzinfo=UTC)}
+    shape = operations.shape_of(new).model_copy(update=past)
+    operations.put_tariff(tariff=shape, now=clock.now())
+    used.refresh_from_db()
+    assert used.end_date_time == datetime(2100, 1, 1, tzinfo=UTC)
+
+
 def test_an_import_of_the_old_tariff_leaves_the_seam_alone(
     admin_client: Client, used: Tariff
 ) -> None:

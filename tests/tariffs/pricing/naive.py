@@ -36,6 +36,7 @@ class Totals(NamedTuple):
 
     before_taxes: Fraction
     after_taxes: Fraction | None
+    rates: frozenset[Fraction] = frozenset()
 
 
 class Second(NamedTuple):
@@ -96,7 +97,10 @@ def naive_price(
                 used[reserved, key] = 1
             key = find(current, place, PARKING if is_parking else TIME, state)
             is_free = key and is_parking and parked <= key.component.grace_period
-            if key and not is_free:
+            if key and is_free:
+                # Told, and of no weight but for its rate.
+                used[reserved, key] += 0
+            elif key:
                 used[reserved, key] += 1
                 last_time[reserved] = key
             if rate and (key := find(current, place, ENERGY, state)):
@@ -170,6 +174,7 @@ def holds(when: TariffRestrictions, state: Second) -> bool:
 
 def taxed(tariffs: Sequence[Tariff | None], used: dict[tuple[bool, Key], int]) -> Totals:
     before, taxes, is_known = Fraction(0), Fraction(0), True
+    rates: set[Fraction] = set()
     for (_reserved, key), amount in used.items():
         tariff = tariffs[key.tariff]
         assert tariff is not None
@@ -177,6 +182,8 @@ def taxed(tariffs: Sequence[Tariff | None], used: dict[tuple[bool, Key], int]) -
         cost = Fraction(amount, unit) * Fraction(key.component.price)
         vat = key.component.vat
         rate = Fraction(0 if vat is None else vat) / 100
+        if vat is not None and tariff.tax_included is not TaxIncluded.NOT_APPLICABLE:
+            rates.add(rate)
         has_rates = any(c.vat is not None for e in tariff.elements for c in e.price_components)
         if tariff.tax_included is TaxIncluded.YES:
             before += cost / (1 + rate)
@@ -187,7 +194,7 @@ def taxed(tariffs: Sequence[Tariff | None], used: dict[tuple[bool, Key], int]) -
             before += cost
             taxes += cost * rate
             is_known = is_known and (has_rates or not cost)
-    return Totals(before, before + taxes if is_known else None)
+    return Totals(before, before + taxes if is_known else None, frozenset(rates))
 
 
 def limited(
@@ -196,9 +203,10 @@ def limited(
     segments: Sequence[Segment],
     totals: Totals,
 ) -> Totals:
-    held = sum(switch.at <= segments[-1].end for switch in switches) + 1
+    last_second = max(segments[0].start, segments[-1].end - timedelta(seconds=1))
+    held = sum(switch.at <= last_second for switch in switches) + 1
     tariff = ([item for item in tariffs[:held] if item] or [item for item in tariffs if item])[-1]
-    before, after = totals
+    before, after, rates = totals
     has_session = any(segment.phase is Phase.SESSION for segment in segments)
     for limit, pick in ((tariff.min_price, max), (tariff.max_price, min)):
         if limit is None or (pick is max and not has_session):
@@ -209,6 +217,10 @@ def limited(
                 after = pick(after, Fraction(limit.after_taxes))
             elif before:
                 after = after * new_before / before
+            elif len(rates) == 1:
+                after = new_before * (1 + next(iter(rates)))
+            else:
+                after = new_before
             # Both limits hold, and taxes are never negative.
             if pick is max:
                 after = max(after, new_before)

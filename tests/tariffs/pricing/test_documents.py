@@ -284,7 +284,7 @@ def test_cdr_brings_its_own_tariffs_and_switches_between_them() -> None:
         (lambda case: case.pop("input"), "input.cdr: a CDR is required"),
         (lambda case: case.update(tariff=None), "tariff: a Tariff is required"),
         (lambda case: case["tariff"].update(elements=[]), "elements: at least one is required"),
-        (lambda case: case["tariff"].pop("currency"), "currency: a text is required"),
+        (lambda case: case["tariff"].pop("currency"), "currency: three letters are required"),
         (lambda case: case["input"]["cdr"].pop("start_date_time"), "start_date_time: a date"),
         (
             lambda case: case["input"]["cdr"].update(end_date_time="2024-06-03T09:00:00Z"),
@@ -304,7 +304,7 @@ def test_cdr_brings_its_own_tariffs_and_switches_between_them() -> None:
             lambda case: case["input"]["cdr"]["charging_periods"][0]["dimensions"].append(
                 {"type": "ENERGY", "volume": "1e400"}
             ),
-            "ENERGY: must be a finite number of at most",
+            "ENERGY: must be finite, below",
         ),
     ],
 )
@@ -312,6 +312,127 @@ def test_bad_case_is_refused_with_the_field_and_the_rule(
     change: Callable[[Json], object], message: str
 ) -> None:
     with pytest.raises(InvalidDocument, match=message):
+        price_case(changed(change))
+
+
+def dimensions(**volumes: float | str) -> Callable[[Json], None]:
+    def change(case: Json) -> None:
+        period = case["input"]["cdr"]["charging_periods"][0]
+        period["dimensions"] = [{"type": k, "volume": v} for k, v in volumes.items()]
+
+    return change
+
+
+def total_of(change: Callable[[Json], object]) -> Decimal:
+    total: Decimal = price_case(changed(change))["total_cost"]["excl_vat"]
+    return total
+
+
+@pytest.mark.parametrize(
+    ("volumes", "expected"),
+    [
+        # An hour at 2.00, 10 kWh at 0.25, and the fee of 1.00; a time of zero is none.
+        ({"ENERGY": 10, "TIME": 1}, "5.5"),
+        ({"ENERGY": 10, "TIME": 1, "RESERVATION_TIME": 0}, "5.5"),
+        ({"ENERGY": 10, "TIME": 1, "PARKING_TIME": 0}, "5.5"),
+        ({"ENERGY": 10, "TIME": 0.9998, "PARKING_TIME": 0}, "5.5"),
+        # Half an hour reserved, which nobody charges for, and then half an hour of charging.
+        ({"ENERGY": 10, "TIME": 0.5, "RESERVATION_TIME": 0.5}, "4.5"),
+    ],
+)
+def test_times_of_zero_are_none(volumes: Json, expected: str) -> None:
+    assert total_of(dimensions(**volumes)) == Decimal(expected)
+
+
+def test_mean_power_is_found_whatever_times_of_zero_are_told() -> None:
+    def powers(case: Json) -> None:
+        energy = {"type": "ENERGY", "step_size": 0}
+        case["tariff"]["elements"] = [
+            {"price_components": [energy | {"price": 1}], "restrictions": {"max_power": 50}},
+            {"price_components": [energy | {"price": 2}]},
+        ]
+        dimensions(ENERGY=20, TIME=0, PARKING_TIME=0)(case)
+
+    assert total_of(powers) == 20
+
+
+def test_reservation_that_expired_is_so_whatever_else_is_told_of_nothing() -> None:
+    def expired(case: Json) -> None:
+        case["tariff"]["elements"] = [
+            {
+                "price_components": [{"type": "FLAT", "price": 4, "step_size": 1}],
+                "restrictions": {"reservation": "RESERVATION_EXPIRES"},
+            },
+            {"price_components": [{"type": "FLAT", "price": 1, "step_size": 1}]},
+        ]
+        del case["tariff"]["min_price"]
+        dimensions(RESERVATION_TIME=1, ENERGY=0)(case)
+        case["input"]["cdr"]["charging_periods"].append(
+            {
+                "start_date_time": "2024-06-03T11:00:00Z",
+                "dimensions": [{"type": "ENERGY", "volume": 0}],
+            }
+        )
+
+    assert total_of(expired) == 4
+
+
+def test_limits_of_a_tariff_that_never_held_do_not_count() -> None:
+    def moment_of_another(case: Json) -> None:
+        cdr, tariff = case["input"]["cdr"], case.pop("tariff")
+        cdr["tariffs"] = [tariff, tariff | {"id": "CAP", "max_price": {"excl_vat": 1}}]
+        first = cdr["charging_periods"][0] | {"tariff_id": "T"}
+        last = {
+            "start_date_time": cdr["end_date_time"],
+            "dimensions": [{"type": "TIME", "volume": 0}],
+            "tariff_id": "CAP",
+        }
+        cdr["charging_periods"] = [first, last]
+
+    assert total_of(moment_of_another) == Decimal("4.5")
+
+
+def test_given_tariff_holds_whatever_the_periods_call_it() -> None:
+    def other_names(case: Json) -> None:
+        cdr = case["input"]["cdr"]
+        first = cdr["charging_periods"][0] | {"tariff_id": "T"}
+        cdr["end_date_time"] = "2024-06-03T12:00:00Z"
+        second = first | {"start_date_time": "2024-06-03T11:00:00Z", "tariff_id": "U"}
+        cdr["charging_periods"] = [first, second]
+
+    assert total_of(other_names) == 8
+
+
+def test_2_1_1_has_no_taxes_even_where_a_rate_is_given() -> None:
+    answer = price_case(changed(lambda case: case.update(version="2.1.1")))
+
+    assert answer["total_cost"] == {"excl_vat": Decimal("4.5"), "incl_vat": None}
+
+
+def component_of(case: Json) -> Json:
+    component: Json = case["tariff"]["elements"][0]["price_components"][0]
+    return component
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda case: case.update(timezone="Europe"),
+        lambda case: case.update(timezone="a" * 300),
+        lambda case: case["tariff"].update(currency="\ud800XX"),
+        lambda case: component_of(case).update(price="1e999999"),
+        lambda case: component_of(case).update(price="1e30"),
+        lambda case: component_of(case).update(vat=-100),
+        lambda case: component_of(case).update(step_size="1e3000000"),
+        dimensions(ENERGY="1e900000000"),
+        lambda case: case["input"]["cdr"].update(start_date_time="0001-01-01T00:00:00+14:00"),
+        lambda case: case["input"]["cdr"].update(end_date_time="9998-12-31T00:00:00Z"),
+        lambda case: case["input"]["cdr"].update(end_date_time="2030-12-31T00:00:00Z"),
+        lambda case: (case.pop("tariff"), case["input"]["cdr"].update(tariffs=5)),
+    ],
+)
+def test_hostile_case_is_refused_at_once(change: Callable[[Json], object]) -> None:
+    with pytest.raises(InvalidDocument):
         price_case(changed(change))
 
 

@@ -114,6 +114,31 @@ def test_start_fee_is_due_from_the_first_moment() -> None:
     assert len(result.charging_periods) == 1
 
 
+def test_limit_that_is_not_reached_changes_nothing_of_a_negative_total() -> None:
+    paid_back = tariff(
+        element(component(TariffDimensionType.ENERGY, "-0.50", "20")),
+        min_price=PriceLimit(Decimal(-100), Decimal(-120)),
+        max_price=PriceLimit(Decimal(30), Decimal(36)),
+    )
+
+    result = price_session(tariff=paid_back, segments=[segment(60, "20")], time_zone="UTC")
+
+    assert result.total_cost.before_taxes == -10
+    assert result.total_cost.after_taxes == -12
+    assert len(result.lines) == 1
+
+
+def test_minimum_of_a_session_that_cost_nothing_is_taxed_at_the_one_rate_there_is() -> None:
+    free = tariff(
+        element(component(TariffDimensionType.ENERGY, "0", "20")), min_price=PriceLimit(Decimal(5))
+    )
+
+    result = price_session(tariff=free, segments=[segment(60, "20")], time_zone="UTC")
+
+    assert result.total_cost.before_taxes == 5
+    assert result.total_cost.after_taxes == 6
+
+
 def test_unknown_taxes_stay_unknown_under_limits() -> None:
     unknown = tariff(
         element(component(TariffDimensionType.ENERGY, "1")),

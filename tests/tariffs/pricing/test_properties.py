@@ -276,7 +276,7 @@ def test_splitting_a_segment_changes_nothing(
 
     assert in_parts.total_cost == whole.total_cost
     assert in_parts.charging_periods == whole.charging_periods
-    assert in_parts.lines == whole.lines
+    assert in_parts.components == whole.components
 
 
 @bounded
