@@ -343,7 +343,8 @@ def _command_jobs(target: Target, deliveries: dict[int, Delivery]) -> Iterator[J
     rows = Command.objects.filter(partner=target.partner, pk__in=list(deliveries)).select_related(
         "location", "session", "reservation"
     )
-    for command in rows:
+    # In the order in which they were given: a result before what became of it later.
+    for command in rows.order_by("pk"):
         delivery = deliveries[command.pk]
         if delivery.sent.get("delivered") or gave_up(
             delivery, command.received_at + RESULT_TIME, "command"
