@@ -63,7 +63,8 @@ def _period(
         dimensions.insert(0, CdrDimension(CdrDimensionType.ENERGY, unscaled(energy, energy_places)))
     if first.tariff is not None:
         dimensions.extend(_extremes(first.tariff, group))
-    names_tariff = first.tariff is not None and first.free is None
+    # Energy that is charged for while parking is free needs its tariff all the same.
+    names_tariff = first.free is None or (first.energy is not None and energy > 0)
     return ChargingPeriod(
         moment_of(first.piece.start),
         tuple(dimensions),

@@ -68,6 +68,18 @@ def test_free_parking_is_a_line_of_its_own() -> None:
     assert [period.tariff_id for period in result.charging_periods] == ["T1", "", "T1"]
 
 
+def test_energy_that_flows_while_parking_is_free_keeps_its_tariff() -> None:
+    half_an_hour_free = tariff(
+        element(component(ENERGY, "0.50"), parking("6", 1800)),
+        tax_included=TaxIncluded.NOT_APPLICABLE,
+    )
+    heating = segment(10, "0.2", requesting_power=False)
+
+    result = price_session(tariff=half_an_hour_free, segments=[heating], time_zone="UTC")
+
+    assert [period.tariff_id for period in result.charging_periods] == ["T1"]
+
+
 def test_grace_adds_up_over_the_pauses_of_a_session() -> None:
     ten_minutes_free = tariff(element(parking("6", 600)), tax_included=TaxIncluded.NOT_APPLICABLE)
     first = charged_and_parked(30, 6)
