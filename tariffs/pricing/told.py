@@ -104,12 +104,6 @@ def has_grace(tariff: Tariff) -> bool:
     return any(c.grace_period for element in tariff.elements for c in element.price_components)
 
 
-def grace_periods(tariff: Tariff) -> tuple[int, ...]:
-    """Return the grace periods of a tariff in seconds, the shortest first."""
-    components = (c for element in tariff.elements for c in element.price_components)
-    return tuple(sorted({c.grace_period for c in components if c.grace_period}))
-
-
 def _split(element: TariffElement, *, is_last: bool) -> Iterator[TariffElement]:
     """Return an element as elements without a grace period.
 
@@ -144,17 +138,16 @@ def _net(element: TariffElement, tax_included: TaxIncluded) -> TariffElement:
         return _without_rates(element)
     if tax_included is TaxIncluded.NO:
         return element
-    return replace(element, price_components=tuple(map(net_component, element.price_components)))
+    components = (replace(c, price=net_of(c.price, c.vat)) for c in element.price_components)
+    return replace(element, price_components=tuple(components))
 
 
-def net_component(component: PriceComponent) -> PriceComponent:
-    """Return a component whose price includes tax with the price before it, in four decimals.
+def net_of(price: Decimal, vat: Decimal | None) -> Decimal:
+    """Return what a price that includes tax is before it, in OCPI's four decimals.
 
     One that includes tax of an unknown rate stays as it is.
     """
-    if not component.vat:
-        return component
-    return replace(component, price=round_money(component.price / (1 + component.vat / 100)))
+    return round_money(price / (1 + vat / 100)) if vat else price
 
 
 def _without_rates(element: TariffElement) -> TariffElement:

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from cpo_platform.common.json import format_datetime
-from cpo_platform.common.money import round_money
 from cpo_platform.common.shapes import EnergyMix, Shape
 from locations.canonical import coordinate_text
+from tariffs.pricing.told import net_of
 from tariffs.shapes import PriceComponentShape, TariffRestrictionsShape
 
 Json = dict[str, Any]
@@ -133,9 +133,7 @@ def energy_mix(document: Json | None, impacts: frozenset[str] | None = None) -> 
 
 def net_price(component: PriceComponentShape, tax_included: str) -> Decimal:
     """Return the price before VAT; one that includes tax of an unknown rate stays as it is."""
-    if tax_included == "YES" and component.vat:
-        return round_money(component.price / (1 + component.vat / Decimal(100)))
-    return component.price
+    return net_of(component.price, component.vat) if tax_included == "YES" else component.price
 
 
 def restrictions(shape: TariffRestrictionsShape | None) -> Json | None:
