@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -23,6 +24,7 @@ STATUS_CODES = range(10_000)
 # The version that has no routing headers.
 NO_ROUTING = "2.1.1"
 HUB_TROUBLE = range(4000, 5000)
+LONGEST_RETRY_AFTER = 3600.0
 # How a partner says that it does not know a token: OCPI has 401, FastAPI's security says 403.
 NOT_AUTHENTICATED = frozenset([401, 403])
 # Redirects that keep the method and the body; the others keep a GET at least.
@@ -107,6 +109,25 @@ class Reply:
         return Verdict.TROUBLE
 
     @property
+    def is_unauthorized(self) -> bool:
+        """Whether the partner refuses our token."""
+        return self.http_status in NOT_AUTHENTICATED
+
+    def retry_after_seconds(self, now: datetime) -> float | None:
+        """Return how long the partner asks us to wait (RFC 9110, Retry-After), an hour at most."""
+        value = self.headers.get("Retry-After", "").strip()
+        if value.isascii() and value.isdigit():
+            # More digits than a float has room for are a joke.
+            return min(float(value[:9]), LONGEST_RETRY_AFTER)
+        try:
+            until = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if until.tzinfo is None:
+            return None
+        return min(max((until - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+
+    @property
     def reason(self) -> str:
         """Say in one line what went wrong."""
         if self.error:
@@ -165,48 +186,57 @@ def _headers(request: Request, credential: Credential) -> dict[str, str]:
     return headers
 
 
+# Seconds, and bytes of an answer.
+_Limits = tuple[float, int]
+
+
 async def send(
     client: http.Client,
     request: Request,
     credential: Credential,
     *,
     timeout_seconds: float = http.TIMEOUT_SECONDS,
+    most_bytes: int = http.MAX_BODY_BYTES,
 ) -> Reply:
     """Send a request to a partner. Never raises for what the network or the partner does.
 
     Shortly after an exchange of tokens a 401 or 403 is answered by one more try with the token
     before: the partner may not have taken the new one yet.
     """
-    reply = await _send_as(client, request, credential, timeout_seconds)
+    limits = (timeout_seconds, most_bytes)
+    reply = await _send_as(client, request, credential, limits)
     if reply.http_status not in NOT_AUTHENTICATED or not credential.previous:
         return reply
     before = replace(credential, token=credential.previous, previous="")
     again = replace(request, request_id=str(uuid4()))
-    return await _send_as(client, again, before, timeout_seconds)
+    return await _send_as(client, again, before, limits)
 
 
 async def _send_as(
-    client: http.Client, request: Request, credential: Credential, timeout_seconds: float
+    client: http.Client, request: Request, credential: Credential, limits: _Limits
 ) -> Reply:
-    answer = await _send_to(client, request.url, request, credential, timeout_seconds)
+    seconds, most_bytes = limits
+    answer = await _send_to(client, request.url, request, credential, limits)
     url = _other_slash(request, answer)
-    left = timeout_seconds - answer.duration_ms / 1000
+    left = seconds - answer.duration_ms / 1000
     if url and left > 0:
         first = answer.duration_ms
-        answer = await _send_to(client, url, request, credential, left)
+        answer = await _send_to(client, url, request, credential, (left, most_bytes))
         answer = replace(answer, duration_ms=first + answer.duration_ms)
     return _reply(request, answer)
 
 
 async def _send_to(
-    client: http.Client, url: str, request: Request, credential: Credential, timeout_seconds: float
+    client: http.Client, url: str, request: Request, credential: Credential, limits: _Limits
 ) -> http.Answer:
+    seconds, most_bytes = limits
     return await client.send(
         request.method,
         url,
         headers=_headers(request, credential),
         body=request.body,
-        timeout_seconds=timeout_seconds,
+        timeout_seconds=seconds,
+        most_bytes=most_bytes,
     )
 
 

@@ -129,6 +129,8 @@ class Client:
     def __init__(self, *, connections: int = MAX_CONNECTIONS) -> None:
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        # What is before the path of URLs that have been checked.
+        self._checked: set[str] = set()
 
     async def __aenter__(self) -> "Client":
         self._session = aiohttp.ClientSession(
@@ -150,6 +152,15 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
+    def _check(self, url: str) -> None:
+        """Check a URL, unless another one with the same scheme, host and port was."""
+        path_at = url.find("/", len("https://"))
+        origin = url[:path_at] if path_at > 0 else ""
+        if origin not in self._checked:
+            check_url(url)
+            if origin:
+                self._checked.add(origin)
+
     async def send(
         self,
         method: str,
@@ -158,12 +169,16 @@ class Client:
         headers: Mapping[str, str],
         body: bytes | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        most_bytes: int = MAX_BODY_BYTES,
     ) -> Answer:
-        """Send one request. Never raises for what the network or the other side does."""
+        """Send one request. Never raises for what the network or the other side does.
+
+        An answer of more than `most_bytes` is not read to its end, and is no answer.
+        """
         assert self._session is not None, "use `async with`"  # noqa: S101
         started = time.monotonic()
         try:
-            check_url(url)
+            self._check(url)
             async with self._session.request(
                 method,
                 url,
@@ -174,7 +189,7 @@ class Client:
                     total=timeout_seconds, sock_connect=min(CONNECT_SECONDS, timeout_seconds)
                 ),
             ) as response:
-                text = await _read(response)
+                text = await _read(response, most_bytes)
                 return Answer(
                     status=response.status,
                     body=text,
@@ -187,12 +202,12 @@ class Client:
             )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     chunks, size = [], 0
     async for chunk in response.content.iter_chunked(65536):
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise ValueError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+        if size > most_bytes:
+            raise ValueError(f"the answer is larger than {most_bytes} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from cpo_platform.common.secrets import encrypt
-from roaming import draining
-from roaming.models import Endpoint, Feed, Partner, PartnerRole
+from roaming.models import Endpoint, Partner, PartnerRole
+from tests.roaming import lanes
 from tests.roaming.conftest import make_partner
 
 Json = dict[str, Any]
@@ -96,8 +96,7 @@ class RecordingPeer:
 
 def drain(partner: Partner) -> int:
     """Drain a partner's feed now, whatever pause was set."""
-    Feed.objects.update(retry_at=None, lease_until=None)
-    return draining.drain(Feed.objects.get(partner=partner).pk)
+    return lanes.drain(partner)
 
 
 def success(**fields: Any) -> bytes:
