@@ -1,13 +1,25 @@
-"""The network that is measured: locations of four EVSEs, a registered partner, its token."""
+"""The network that is measured: locations of four EVSEs, registered partners, their tokens."""
 
 from typing import Any
+
+from django.db import connection, models
 
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import encrypt, new_token
 from cpo_platform.common.shapes import BusinessDetails, parse
+from locations.models import Connector, Evse, Location
 from locations.operations import put_location
 from locations.shapes import LocationShape
-from roaming.models import Feed, Partner, PartnerRole, PartnerStatus, TokenPurpose
+from roaming.models import (
+    Change,
+    Endpoint,
+    Feed,
+    Partner,
+    PartnerRole,
+    PartnerStatus,
+    TokenPurpose,
+)
+from roaming.operations import feed
 from roaming.operations.partner_tokens import give_token
 from tariffs.operations import put_party, put_tariff
 from tariffs.shapes import TariffShape
@@ -15,10 +27,22 @@ from tariffs.shapes import TariffShape
 Json = dict[str, Any]
 
 COUNTRY_CODE, PARTY_ID = "NL", "BEN"
+VERSION = "2.2.1"
+# What a partner is sent: it has all of these.
+RECEIVED = ("locations", "tariffs", "sessions", "cdrs")
 
 
 def make(*, locations: int, evses: int) -> str:
     """Make a network in an empty database; return the token of a partner that may read it."""
+    fill(locations=locations, evses=evses)
+    return _with_token(add_partner("Reader", number=0, url="https://emsp.example"))
+
+
+def fill(*, locations: int, evses: int) -> None:
+    """Make a network in an empty database: the first location by the operation, copies in SQL.
+
+    A copy is the first location with other names; 100 000 EVSEs take some ten seconds.
+    """
     now = clock.now()
     put_party(
         country_code=COUNTRY_CODE,
@@ -26,26 +50,106 @@ def make(*, locations: int, evses: int) -> str:
         business_details=BusinessDetails(name="Bench Charging"),
     )
     put_tariff(tariff=parse(TariffShape, _tariff()), now=now)
-    for number in range(locations):
-        put_location(location=parse(LocationShape, _location(number, evses)), now=now)
-    return _partner()
+    put_location(location=parse(LocationShape, _location(0, evses)), now=now)
+    if locations > 1:
+        _copy(locations)
+    # Nobody was there to hear of it: partners that come are told what they are to be told.
+    Change.objects.all().delete()
 
 
-def _partner() -> str:
+def add_partner(name: str, *, number: int, url: str) -> Partner:
+    """Register a partner below an address, without a handshake: it is told what changes from now.
+
+    Its party is a letter and two digits of its own.
+    """
     now = clock.now()
     partner = Partner.objects.create(
-        name="Reader",
+        name=name,
         status=PartnerStatus.REGISTERED,
-        version="2.2.1",
-        versions_url="https://emsp.example/versions",
+        version=VERSION,
+        versions_url=f"{url}/versions",
         token_encrypted=encrypt("theirs"),
         told_parties=[f"{COUNTRY_CODE}*{PARTY_ID}"],
+        registered_at=now,
     )
-    PartnerRole.objects.create(partner=partner, role="EMSP", country_code="NL", party_id="EMS")
-    Feed.objects.create(partner=partner)
+    PartnerRole.objects.create(
+        partner=partner, role="EMSP", country_code="NL", party_id=f"E{number:02}"
+    )
+    Endpoint.objects.bulk_create(
+        Endpoint(
+            partner=partner, identifier=module, role="RECEIVER", url=f"{url}/{VERSION}/{module}"
+        )
+        for module in RECEIVED
+    )
+    feed.open_feed(partner, now=now)
+    # It settles after a real handshake only.
+    Feed.objects.filter(partner=partner).update(retry_at=None)
+    return partner
+
+
+def _with_token(partner: Partner) -> str:
     token = new_token()
-    give_token(partner, token, purpose=TokenPurpose.OPERATION, now=now)
+    give_token(partner, token, purpose=TokenPurpose.OPERATION, now=clock.now())
     return token
+
+
+def _copy(locations: int) -> None:
+    """Copy the one location, its EVSEs and connectors, until there are so many locations."""
+    number = "substr(copy.ocpi_id, 4)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _insert(
+                Location,
+                {
+                    "ocpi_id": "'LOC' || lpad(number::text, 6, '0')",
+                    "name": "'Car park ' || number",
+                    "address": "'Stationsplein ' || number",
+                },
+                "locations_location AS original, generate_series(1, %s) AS number",
+            ),
+            [locations - 1],
+        )
+        cursor.execute(
+            _insert(
+                Evse,
+                {
+                    "location_id": "copy.id",
+                    "uid": f"'EVSE' || {number} || substr(original.uid, 11)",
+                    "evse_id": f"'NL*BEN*E' || {number} || substr(original.evse_id, 15)",
+                },
+                "locations_evse AS original, locations_location AS copy"
+                " WHERE copy.id <> original.location_id ORDER BY copy.id, original.id",
+            )
+        )
+        cursor.execute(
+            _insert(
+                Connector,
+                {"evse_id": "copy.id"},
+                "locations_connector AS original"
+                " JOIN locations_evse AS parent ON parent.id = original.evse_id"
+                " JOIN locations_evse AS copy ON copy.id <> parent.id"
+                " AND substr(copy.uid, 11) = substr(parent.uid, 11)"
+                " ORDER BY copy.id, original.id",
+            )
+        )
+        cursor.execute(
+            "INSERT INTO locations_connector_tariffs (connector_id, tariff_id)"
+            " SELECT connector.id, tariff.id"
+            " FROM locations_connector AS connector, tariffs_tariff AS tariff"
+            " ON CONFLICT DO NOTHING"
+        )
+        cursor.execute("ANALYZE")
+
+
+def _insert(model: type[models.Model], other: dict[str, str], source: str) -> str:
+    """Return an INSERT of copies of `original`; `other` are the columns that are not the same."""
+    options = model._meta  # noqa: SLF001  public by its documentation
+    columns = [str(one.column) for one in options.local_concrete_fields if not one.primary_key]
+    values = (other.get(column, f"original.{column}") for column in columns)
+    return (
+        f"INSERT INTO {options.db_table} ({', '.join(columns)})"  # noqa: S608  our own names
+        f" SELECT {', '.join(values)} FROM {source}"
+    )
 
 
 def _tariff() -> Json:

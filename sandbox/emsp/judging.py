@@ -56,6 +56,23 @@ def ordering(stored: Json | None, body: Json, version: str) -> list[Problem]:
     return []
 
 
+def older_parts(stored: Json | None, body: Json) -> list[Problem]:
+    """Find EVSEs in a Location that are older than the stored ones, though the Location is newer.
+
+    Its content counts all the same: it is what the CPO says last.
+    """
+    known = {evse["uid"].lower(): evse for evse in (stored or {}).get("evses") or []}
+    return [
+        Problem(
+            "older-part",
+            f"EVSE {evse['uid']} goes back to {evse['last_updated']}",
+            noted=True,
+        )
+        for evse in body.get("evses") or []
+        if (before := known.get(evse["uid"].lower())) and newer(before, evse)
+    ]
+
+
 def session_change(stored: Json | None, body: Json) -> list[Problem]:
     """Check that a session only moves forward: status, energy, nothing after its end."""
     if stored is None:

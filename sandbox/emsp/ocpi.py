@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from sandbox.emsp.config import Settings
-from sandbox.emsp.faults import Faults, misbehave
+from sandbox.emsp.faults import Fault, Faults, misbehave
 from sandbox.emsp.hub import Hub
 from sandbox.emsp.message import Message
 from sandbox.emsp.messages import MessageLog
@@ -19,6 +19,7 @@ from sandbox.emsp.peer import Peer, Violations
 from sandbox.emsp.receiver import Receiver
 from sandbox.emsp.registration import Registration
 from sandbox.emsp.sender import Tokens
+from sandbox.emsp.under_way import UnderWay
 from sandbox.emsp.wire import (
     CONFIGURATION_MODULES,
     ROUTING_HEADERS,
@@ -83,18 +84,18 @@ class OcpiServer:
         self._tokens = tokens
         self._hub = hub
         self._root = f"{public_url}/ocpi"
+        self._under_way = UnderWay()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, or spoil the answer when a fault is switched on."""
         started = time.monotonic()
         place = _place(request)
-        body = await request.read()
-        if fault := self._faults.take(place.module, "before"):
-            response: web.StreamResponse = await misbehave(fault, request, web.Response(body=b"{}"))
-        else:
-            honest = await self._honest(request, place, body)
-            fault = self._faults.take(place.module, "after")
-            response = await misbehave(fault, request, honest) if fault else honest
+        with self._under_way.one(request, place.module, place.path) as second:
+            if second:
+                detail = f"{request.method} while another of this object is not answered yet"
+                self._violations.note("in-flight", place.module, "/".join(place.path), detail)
+            body = await request.read()
+            response, fault = await self._response(request, place, body)
         sent = response.body if isinstance(response, web.Response) else b""
         self._log.add(
             direction="in",
@@ -111,6 +112,17 @@ class OcpiServer:
             error=f"fault: {fault.kind}" if fault else "",
         )
         return response
+
+    async def _response(
+        self, request: web.Request, place: _Place, body: bytes
+    ) -> tuple[web.StreamResponse, Fault | None]:
+        """Answer honestly, unless a fault is switched on; return that as well."""
+        if fault := self._faults.take(place.module, "before"):
+            return await misbehave(fault, request, web.Response(body=b"{}")), fault
+        honest = await self._honest(request, place, body)
+        if fault := self._faults.take(place.module, "after"):
+            return await misbehave(fault, request, honest), fault
+        return honest, None
 
     async def _honest(self, request: web.Request, place: _Place, body: bytes) -> web.Response:
         try:

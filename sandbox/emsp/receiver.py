@@ -124,6 +124,7 @@ class Receiver(Module):
     def _store_location(self, message: Message, chain: list[Json | None]) -> Answer:
         stored, body = chain[-1], message.body
         problems = judging.ordering(stored, body, message.version) + self._nested(message)
+        problems += judging.older_parts(stored, body)
         problems += self._unknown_tariffs(message)
         self._reject(message, problems)
         if any(problem.rule == "order" for problem in problems):

@@ -1,5 +1,8 @@
 """What the eMSP accepts, refuses and records of what a CPO pushes."""
 
+import threading
+from contextlib import suppress
+from http.client import HTTPException
 from typing import Any
 
 import pytest
@@ -295,3 +298,34 @@ def test_a_credit_cdr_refers_to_the_original(pair: Pair) -> None:
     )
     assert cpo.push("POST", "cdrs", credit).status == 201
     assert emsp.violations() == []
+
+
+def test_an_evse_that_goes_back_inside_a_newer_location_is_recorded(pushed: Pair) -> None:
+    emsp, cpo = pushed
+    evse = objects.location()["evses"][0]
+    newer = {"status": "CHARGING", "last_updated": T2}
+    assert cpo.push("PATCH", f"{LOCATION}/{evse['uid']}", newer).code == 1000
+
+    stale = objects.location(evses=[evse | {"last_updated": T1}], last_updated=T3)
+    assert cpo.push("PUT", LOCATION, stale).code == 1000
+
+    assert rules(emsp) == [("older-part", "noted")]
+
+
+def test_two_requests_for_one_object_at_a_time_are_recorded(pushed: Pair) -> None:
+    emsp, cpo = pushed
+    uid = objects.location()["evses"][0]["uid"]
+    emsp.misbehave("hang", seconds=30, stage="after", count=1)
+
+    def push_first() -> None:
+        # It is answered when the eMSP ends, by the end of its connection.
+        with suppress(OSError, HTTPException):
+            newer = {"status": "CHARGING", "last_updated": T2}
+            cpo.push("PATCH", f"{LOCATION}/{uid}", newer)
+
+    threading.Thread(target=push_first, daemon=True).start()
+    emsp.wait_for(lambda e: e.objects("locations")[0]["evses"][0]["status"] == "CHARGING")
+
+    cpo.push("PUT", LOCATION, objects.location(last_updated=T3))
+
+    assert ("in-flight", "noted") in rules(emsp)
