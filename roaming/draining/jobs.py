@@ -114,8 +114,7 @@ class Job:
     @property
     def answered(self) -> bool:
         """Whether the partner answered for this object, and not just for itself or not at all."""
-        silent = {None, 401, 403, 429, 503}
-        return not self.replies or self.replies[-1].http_status not in silent
+        return not self.replies or not self.replies[-1].is_about_the_partner
 
     @property
     def went_astray(self) -> bool:

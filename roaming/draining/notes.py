@@ -165,7 +165,7 @@ def _note_refused(job: Job, delivery: Delivery, now: datetime) -> None:
 
 def _note_trouble(job: Job, delivery: Delivery, _now: datetime) -> None:
     delivery.error = job.reason
-    if not job.replies or job.replies[-1].http_status in {401, 403, 429}:
+    if not job.replies or job.replies[-1].is_unauthorized or job.replies[-1].is_throttled:
         _settle(job)
 
 

@@ -157,7 +157,9 @@ class Sender:
         for url in job.asks:
             await self._turn()
             request = Request("GET", url, sender=job.sender, receiver=job.receiver)
-            reply = await self._exchange(job, self._routed(request), most_bytes=MOST_ASKED)
+            reply = await self._exchange(
+                job, self._routed(request), most_bytes=MOST_ASKED, with_data=True
+            )
             if not job.answered:
                 job.verdict, job.reason = Verdict.TROUBLE, reply.reason
                 return True
@@ -184,10 +186,17 @@ class Sender:
                 return verdict, reply.reason
         return Verdict.DONE, ""
 
-    async def _exchange(self, job: Job, request: Request, *, most_bytes: int) -> Reply:
-        reply = await send(self._client, request, self.credential, most_bytes=most_bytes)
-        # Data is of no use later, and hundreds of bodies are too much to keep.
-        job.replies.append(replace(reply, data=None, body=reply.body[:MAX_LOGGED_BODY]))
+    async def _exchange(
+        self, job: Job, request: Request, *, most_bytes: int, with_data: bool = False
+    ) -> Reply:
+        reply = await send(
+            self._client, request, self.credential, most_bytes=most_bytes, with_data=with_data
+        )
+        kept = reply
+        if with_data:
+            # Data is of no use later, and hundreds of bodies are too much to keep.
+            kept = replace(reply, data=None, body=reply.body[:MAX_LOGGED_BODY])
+        job.replies.append(kept)
         return reply
 
     def _routed(self, request: Request) -> Request:
