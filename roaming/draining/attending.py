@@ -66,6 +66,11 @@ def close() -> None:
         bell.ring()
 
 
+def open_again() -> None:
+    """Undo `close`: for tests, whose process goes on."""
+    _closing.clear()
+
+
 @contextmanager
 def _bell_at(feed_id: int) -> Iterator[_Bell]:
     bell = _Bell()

@@ -136,7 +136,8 @@ class Sender:
         if job.was_uncertain and job.asks and await self._has_it(job):
             return
         verdict, reason = await self._send_plan(job, job.plan)
-        if verdict is Verdict.UNKNOWN_OBJECT and job.whole is not None:
+        is_more = job.whole is not None and job.whole.pushes != job.plan.pushes
+        if verdict is Verdict.UNKNOWN_OBJECT and job.whole is not None and is_more:
             # It lost the object, or never had it: the whole of it puts that right.
             verdict, reason = await self._send_plan(job, job.whole)
         if verdict is Verdict.UNKNOWN_OBJECT and job.delivery is not None:

@@ -421,7 +421,8 @@ def take_turns(
 
     """
     burst = requests_per_minute // 10
-    spacing = timedelta(minutes=1) / (requests_per_minute - burst)
+    # Rounded up: a minute must not have room for one more.
+    spacing = timedelta(minutes=1) / (requests_per_minute - burst) + timedelta.resolution
     with connection.cursor() as cursor:
         cursor.execute(
             """

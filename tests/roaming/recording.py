@@ -49,6 +49,8 @@ class RecordingPeer:
     received: list[Received] = field(default_factory=list)
     # HTTP status, and the body as it is sent.
     answers: list[tuple[int, bytes]] = field(default_factory=list)
+    # A GET shows what was POSTed last.
+    copies_posts_to_gets: bool = False
     _read: int = 0
 
     def new(self) -> list[Received]:
@@ -123,6 +125,9 @@ def recording_peer() -> Iterator[RecordingPeer]:
                 )
             )
             status, body = peer.answers.pop(0) if peer.answers else (200, success())
+            posts = [one.body for one in peer.received if one.method == "POST"]
+            if self.command == "GET" and peer.copies_posts_to_gets and posts:
+                status, body = 200, success(data=posts[-1])
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
