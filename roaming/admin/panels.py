@@ -54,8 +54,7 @@ def object_messages_panel(module: str, object_id: int) -> Panel:
     rows = (
         Message.objects.filter(module=module, object_id=object_id)
         .select_related("partner")
-        .defer("request_body", "response_body")
-        .order_by("-id")[:OBJECT_MESSAGES_SHOWN]
+        .order_by("-at", "-id")[:OBJECT_MESSAGES_SHOWN]
     )
     return messages_panel(_("Messages about it"), rows, with_partner=True)
 

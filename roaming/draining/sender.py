@@ -157,7 +157,7 @@ def _renew_in_thread(lease: feed.Lease) -> bool:
 
 
 def _last_request(partner: Partner) -> datetime | None:
-    sent = partner.messages.filter(direction=Direction.OUT).order_by("-id")
+    sent = partner.messages.filter(direction=Direction.OUT).order_by("-at", "-id")
     return sent.values_list("at", flat=True).first()
 
 

@@ -3,7 +3,7 @@ from roaming.models.commands import Command, CommandState
 from roaming.models.documents import Document, Quarantined
 from roaming.models.feed import Change, Delivery, Feed
 from roaming.models.hubs import ClientInfo, ConnectionStatus
-from roaming.models.messages import Message
+from roaming.models.messages import Message, MessageBody
 from roaming.models.partners import (
     Endpoint,
     Partner,
@@ -25,6 +25,7 @@ __all__ = [
     "Endpoint",
     "Feed",
     "Message",
+    "MessageBody",
     "Partner",
     "PartnerRole",
     "PartnerStatus",
