@@ -1,6 +1,7 @@
 """The pages of the message log."""
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cpo_platform.common import clock
 from cpo_platform.common.admin import NONE, Panel, RecordAdmin, link, moment
 from roaming.admin.display import object_link
 from roaming.admin.message_search import MOST_FOUND, MessageSearch, NewestPaginator, found_text
@@ -118,10 +120,10 @@ class MessageAdmin(RecordAdmin):
                     ("X-Correlation-ID", obj.correlation_id or NONE),
                 ],
             ),
+            _body_panel(obj, _("Request"), str(obj), bodies.request_body if bodies else ""),
             _body_panel(
-                _("Request"), f"{obj.method} {obj.url}", bodies.request_body if bodies else None
+                obj, _("Response"), _status_line(obj), bodies.response_body if bodies else ""
             ),
-            _body_panel(_("Response"), _status_line(obj), bodies.response_body if bodies else None),
             *_same_cause(obj),
         ]
 
@@ -178,19 +180,29 @@ def _status_line(obj: Message) -> str:
     return f"HTTP {obj.http_status}"
 
 
-def _body_panel(title: Any, first_line: str, body: str | None) -> Panel:
-    """Return a side of the exchange; a body that is not there may be none, or no longer kept."""
-    note = "" if body else gettext("No body, or none that is kept.")
-    if body is None and settings.MESSAGE_BODY_DAYS:
-        note = gettext("No bodies. They are kept for %(days)s days (MESSAGE_BODY_DAYS).") % {
-            "days": settings.MESSAGE_BODY_DAYS
-        }
+def _body_panel(obj: Message, title: Any, first_line: str, body: str) -> Panel:
+    """Return a side of the exchange: its first line, and its body where there is (still) one."""
     return Panel(
         title=title,
         half=True,
-        note=format_html('<span class="cpo-address">{}</span> {}', first_line, note),
-        code=_pretty(body) if body else "",
+        note=format_html(
+            '<span class="cpo-address">{}</span><br>{}',
+            first_line,
+            "" if body else _why_empty(obj),
+        ),
+        code=_pretty(body),
     )
+
+
+def _why_empty(obj: Message) -> str:
+    days = settings.MESSAGE_BODY_DAYS
+    if days == 0:
+        return gettext("Bodies are not kept: the setting MESSAGE_BODY_DAYS is 0.")
+    if clock.now() - obj.at > timedelta(days=days):
+        return gettext("Bodies are kept for %(days)s days only (MESSAGE_BODY_DAYS).") % {
+            "days": days
+        }
+    return gettext("Without a body.")
 
 
 def _pretty(body: str) -> str:

@@ -89,7 +89,7 @@ def messages_panel(title: Any, rows: Iterable[Message], *, with_partner: bool) -
 def http_text(message: Message) -> object:
     """Return the HTTP status of a message, red where something went wrong."""
     if message.http_status is None:
-        return NONE
+        return pill(_("No answer"), "red") if message.failed else NONE
     return message.http_status if _is_fine(message) else pill(message.http_status, "red")
 
 

@@ -11,9 +11,10 @@ from pytest_django import Settings
 
 from cpo_platform.common import clock
 from roaming import authorizing, message_log
-from roaming.client import Request, send_once
+from roaming.client import Credential, Reply, Request, send_once
 from roaming.message_log import Direction, Entry
 from roaming.models import Message, MessageBody, Partner
+from roaming.ocpi import talk
 from roaming.operations import message_log as days
 from roaming.tasks import tidy
 from sessions_app.authorization import Question
@@ -339,11 +340,32 @@ def test_questions_about_a_token_are_logged() -> None:
 
 
 def test_the_entry_of_a_request_says_what_came_back() -> None:
-    from roaming.client import Credential
-
     reply = send_once(Request("PUT", "http://127.0.0.1:9/x", b"{}"), Credential("t"))
     written = message_log.sent(
         reply, partner_id=3, at=clock.now(), module="cdrs", version="2.2.1", object_id=9
     )
     assert (written.direction, written.failed, written.error != "") == ("OUT", True, True)
     assert (written.request_body, written.correlation_id) == (b"{}", reply.request.correlation_id)
+
+
+def test_a_conversation_about_credentials_is_one_correlation_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(request: Request, *_args: object, **_values: object) -> Reply:
+        return Reply(request, 200, 1000, body=b'{"data":{"token":"very-secret"}}')
+
+    monkeypatch.setattr(talk, "send_once", answer)
+    partner = Partner.objects.create(name="New")
+    conversation = talk.Talk(partner.pk, Credential("very-secret"))
+    conversation.get("versions", "https://x.example/versions")
+    conversation.send("credentials", "POST", "https://x.example/c", {"token": "very-secret"})
+
+    rows = Message.objects.order_by("id")
+    assert [(row.method, row.module) for row in rows] == [
+        ("GET", "credentials"),
+        ("POST", "credentials"),
+    ]
+    assert len({row.correlation_id for row in rows}) == 1
+    bodies = list(MessageBody.objects.values())
+    assert "very-secret" not in str(bodies)
+    assert str(bodies).count('"token":"***"') == 3
