@@ -135,9 +135,15 @@ class MessageSearch(forms.Form):
         if data["outcome"] == UNANSWERED:
             wanted &= Q(http_status=None)
         if data["status"]:
-            column = "http_status" if data["status"] in _HTTP else "status_code"
-            wanted &= Q(**{column: data["status"]})
+            wanted &= self._status(data["status"])
         return wanted
+
+    @staticmethod
+    def _status(status: int) -> Q:
+        is_http = status in _HTTP
+        wanted = Q(http_status=status) if is_http else Q(status_code=status)
+        # It says so already, but the index of failures is by this.
+        return wanted & Q(failed=True) if status >= (400 if is_http else 2000) else wanted
 
     def _ids(self) -> Q:
         data = self.cleaned_data
