@@ -366,3 +366,9 @@ RESERVATIONS_PER_EMSP = env.integer("RESERVATIONS_PER_EMSP", 200, minimum=1)
 CDR_LONGEST_HOURS = env.integer("CDR_LONGEST_HOURS", 168)
 CDR_SILENT_MINUTES = env.integer("CDR_SILENT_MINUTES", 120)
 CDR_MOST_COST = env.integer("CDR_MOST_COST", 0)
+# Which exchanges with partners are kept, and for how many days; their bodies, shorter (0: none).
+MESSAGE_LOG = env.choice("MESSAGE_LOG", ("all", "errors", "off"), "all")
+MESSAGE_LOG_DAYS = env.integer("MESSAGE_LOG_DAYS", 30, minimum=1, maximum=3650)
+MESSAGE_BODY_DAYS = env.integer("MESSAGE_BODY_DAYS", 7, maximum=3650)
+# Requests of partners are written down by a thread; tests write them when they look.
+MESSAGE_LOG_THREAD = not TESTING

@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from cpo_platform.common import json
+from cpo_platform.common import clock, json
 from cpo_platform.common.shapes import CdrToken, ShapeError, ci_string, parse
 from cpo_platform.common.text import storable
+from roaming import message_log
 from roaming.client import (
     HTTP_SUCCESS,
     Credential,
@@ -66,6 +67,10 @@ class OcpiAuthorizer:
             Credential.of(partner),
             timeout_seconds=TIMEOUT_SECONDS,
         )
+        entry = message_log.sent(
+            reply, partner_id=partner.pk, at=clock.now(), module="tokens", version=partner.version
+        )
+        message_log.write([entry])
         return read_authorization(reply, evse_uid=question.evse_uid)
 
 

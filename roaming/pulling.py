@@ -16,11 +16,10 @@ from cpo_platform.common import clock
 from cpo_platform.common.json import format_datetime
 from cpo_platform.common.shapes import ShapeError
 from cpo_platform.common.text import storable, unstorable_reason
-from roaming import visibility
+from roaming import message_log, visibility
 from roaming.client import Credential, Party, Reply, Request, endpoint_url, send_once, with_routing
 from roaming.locks import PULL, partner_lock
-from roaming.models import Message, Partner, PartnerStatus
-from roaming.models.messages import Direction
+from roaming.models import Partner, PartnerStatus
 from roaming.ocpi.common.shapes import Owner
 from roaming.ocpi.versions import SENDER, VERSIONS, Version
 from roaming.operations import hubs, token_pull
@@ -194,20 +193,10 @@ def _ask(partner: Partner, module: str, url: str) -> Reply:
     if module == "tokens":
         request = with_routing(partner, _routed(partner, url))
     reply = send_once(request, Credential.of(partner))
-    Message.objects.create(
-        partner=partner,
-        at=clock.now(),
-        direction=Direction.OUT,
-        method="GET",
-        url=url[:MOST_URL],
-        module=module,
-        http_status=reply.http_status,
-        status_code=reply.status_code,
-        duration_ms=reply.duration_ms,
-        error="" if reply.ok else reply.reason[:1000],
-        request_id=reply.request.request_id,
-        correlation_id=reply.request.correlation_id,
+    entry = message_log.sent(
+        reply, partner_id=partner.pk, at=clock.now(), module=module, version=partner.version
     )
+    message_log.write([entry])
     return reply
 
 

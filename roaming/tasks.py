@@ -2,7 +2,6 @@
 
 import logging
 import time
-from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
@@ -12,12 +11,13 @@ from django.conf import settings
 from cpo_platform.common import clock
 from roaming import executing, pulling, wake
 from roaming.draining import attending
-from roaming.models import Message, ProfileResult
+from roaming.models import ProfileResult
 from roaming.ocpi import handshake
 from roaming.operations import (
     charging_profiles,
     commands,
     feed,
+    message_log,
     partner_tokens,
     partners,
     token_pull,
@@ -27,8 +27,6 @@ from sessions_app.stations import StationResult
 from tariffs import operations as tariff_operations
 
 logger = logging.getLogger(__name__)
-
-KEEP_MESSAGES = timedelta(days=30)
 
 
 @shared_task(name=wake.WAKE_FEEDS)
@@ -139,8 +137,10 @@ def renew_registrations(**_kwargs: Any) -> None:
 
 @shared_task(name="roaming.tidy")
 def tidy(**_kwargs: Any) -> None:
-    """Delete what is old: changes that everybody has, and messages."""
+    """Do away with what is old: changes that everybody has, tokens, and days of messages."""
     now = clock.now()
     walks.forget_old_changes(now=now)
     partner_tokens.forget_expired_tokens(now=now)
-    Message.objects.filter(at__lt=now - KEEP_MESSAGES).delete()
+    tended = message_log.tend(now=now)
+    if tended.made or tended.dropped:
+        logger.info("message log: made %s, dropped %s", tended.made, tended.dropped)

@@ -18,6 +18,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from cpo_platform.celery import app
 from cpo_platform.common import clock
+from roaming import message_log
 from roaming.draining import attending
 from sandbox.emsp import Emsp, running_emsp
 
@@ -94,3 +95,9 @@ class Clock:
 @pytest.fixture
 def platform_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def recorded_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin with nothing recorded: `message_log.flush` writes what this test has recorded."""
+    monkeypatch.setattr(message_log, "_buffer", message_log.Buffer())

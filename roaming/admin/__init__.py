@@ -2,7 +2,7 @@
 
 from roaming.admin.commands import CommandAdmin
 from roaming.admin.display import MODULE_LABELS, OBJECT_PAGES, STATUS_TONES, partner_pill
-from roaming.admin.message_log import FailedFilter, MessageAdmin
+from roaming.admin.message_log import MessageAdmin
 from roaming.admin.panels import OBJECT_MESSAGES_SHOWN
 from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm
 from roaming.admin.partner_pages import PartnerAdmin, TroubleFilter
@@ -20,7 +20,6 @@ __all__ = [
     "STATUS_TONES",
     "CommandAdmin",
     "ExchangeForm",
-    "FailedFilter",
     "InviteForm",
     "MessageAdmin",
     "PartnerAdmin",

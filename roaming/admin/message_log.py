@@ -1,102 +1,208 @@
 """The pages of the message log."""
 
 import json
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cpo_platform.common import clock
 from cpo_platform.common.admin import NONE, Panel, RecordAdmin, link, moment
 from roaming.admin.display import object_link
-from roaming.admin.panels import http_text
-from roaming.models import Message
+from roaming.admin.message_search import MOST_FOUND, MessageSearch, NewestPaginator, found_text
+from roaming.admin.panels import http_text, messages_panel
+from roaming.models import Message, MessageBody
 from roaming.models.messages import Direction
 
+if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
+else:
+    from unfold.views import ChangeList
 
-class FailedFilter(admin.SimpleListFilter):
-    """Messages that went wrong."""
+SAME_CAUSE_SHOWN = 50
 
-    title = _("outcome")
-    parameter_name = "outcome"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("failed", _("Failed"))]
+class _MessageList(ChangeList):
+    """A list that is searched by a form of its own."""
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self.value() != "failed":
-            return queryset
-        return (
-            queryset.exclude(error="")
-            | queryset.filter(http_status__gte=400)
-            | queryset.filter(status_code__gte=2000)
-        )
+    form: MessageSearch
+
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        lookups: dict[str, Any] = super().get_filters_params(params)
+        own = MessageSearch.base_fields
+        return {name: value for name, value in lookups.items() if name not in own}
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        self.form = MessageSearch(request.GET)
+        rows = super().get_queryset(request, *args, **kwargs)
+        # What is said where nothing was found.
+        self.has_active_filters = self.form.is_used
+        return self.form.apply(rows)
+
+    @property
+    def older_url(self) -> str:
+        """Return where the list goes on, where there is more than it shows."""
+        until = cast("NewestPaginator", self.paginator).older_than
+        if not until:
+            return ""
+        return str(self.get_query_string({"until": until, "since": self._since}))
+
+    @property
+    def _since(self) -> str | None:
+        begin = self.form.begin
+        return f"{begin:%Y-%m-%dT%H:%M:%S}" if begin else None
 
 
 @admin.register(Message)
 class MessageAdmin(RecordAdmin):
     """The message log: what went over the wire, without secrets."""
 
-    list_display = ("when", "partner_link", "direction", "address", "http", "ocpi", "ms")
+    list_display = ("when", "partner_link", "way", "address", "about", "http", "ocpi", "ms")
     list_display_links = ("when",)
-    list_filter = ("direction", "module", FailedFilter, "method", "partner")
     list_select_related = ("partner",)
-    search_fields = ("url", "error", "request_id", "partner__name")
-    search_help_text = _("Search by address, error, request id or partner")
-    ordering = ("-id",)
-    empty_text = _("Every exchange with a partner is written down here.")
+    # Any other order would sort all that was found.
+    sortable_by = ()
+    ordering = ("-at", "-id")
+    paginator = NewestPaginator
+    list_max_show_all = 0
+    change_list_template = "admin/roaming/message/change_list.html"
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer("request_body", "response_body")
+    @property
+    def empty_text(self) -> str:
+        if settings.MESSAGE_LOG == "off":
+            return gettext("Nothing is written down: the setting MESSAGE_LOG is off.")
+        if settings.MESSAGE_LOG == "errors":
+            return gettext("Only failures are written down: the setting MESSAGE_LOG is errors.")
+        return gettext(
+            "No exchange with a partner in the last 24 hours. To look further back, say since when."
+        )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return _MessageList
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        cl = super().get_changelist_instance(request)
+        cl.span_text = found_text(cl.form)  # type: ignore[attr-defined]
+        cl.most_found = MOST_FOUND  # type: ignore[attr-defined]
+        return cl
 
     def panels(self, request: HttpRequest, obj: Message) -> list[Panel]:
         about = NONE if obj.object_id is None else object_link(obj.module, obj.object_id)
+        bodies = MessageBody.objects.filter(pk=obj.pk, at=obj.at).first()
         return [
             Panel(
                 title=_("Message"),
+                half=True,
                 facts=[
                     (_("at (UTC)"), moment(obj.at)),
                     (_("partner"), link(obj.partner)),
                     (_("direction"), Direction(obj.direction).label),
-                    (_("message"), f"{obj.method} {obj.url}"),
+                    (_("OCPI version"), obj.version or NONE),
+                    (_("module"), obj.module or NONE),
                     (_("about"), about),
+                ],
+            ),
+            Panel(
+                title=_("Outcome"),
+                half=True,
+                facts=[
                     ("HTTP", http_text(obj)),
                     ("OCPI", obj.status_code or NONE),
                     (_("duration"), f"{obj.duration_ms} ms"),
                     (_("error"), obj.error or NONE),
-                    (_("request id"), obj.request_id or NONE),
+                    ("X-Request-ID", obj.request_id or NONE),
+                    ("X-Correlation-ID", obj.correlation_id or NONE),
                 ],
             ),
-            Panel(title=_("Request"), code=_pretty(obj.request_body), half=True),
-            Panel(title=_("Response"), code=_pretty(obj.response_body), half=True),
+            _body_panel(obj, _("Request"), str(obj), bodies.request_body if bodies else ""),
+            _body_panel(
+                obj, _("Response"), _status_line(obj), bodies.response_body if bodies else ""
+            ),
+            *_same_cause(obj),
         ]
 
-    @admin.display(description=_("at (UTC)"), ordering="id")
+    @admin.display(description=_("at (UTC)"))
     def when(self, row: Message) -> str:
         return moment(row.at)
 
-    @admin.display(description=_("partner"), ordering="partner__name")
+    @admin.display(description=_("partner"))
     def partner_link(self, row: Message) -> str:
         return link(row.partner)
+
+    @admin.display(description=_("direction"))
+    def way(self, row: Message) -> str:
+        return str(Direction(row.direction).label)
 
     @admin.display(description=_("message"))
     def address(self, row: Message) -> str:
         text = f"{row.method} {urlsplit(row.url).path}"
         return format_html('<span class="cpo-anywhere" title="{}">{}</span>', row.url, text)
 
-    @admin.display(description="HTTP", ordering="http_status")
+    @admin.display(description=_("about"))
+    def about(self, row: Message) -> object:
+        return NONE if row.object_id is None else object_link(row.module, row.object_id)
+
+    @admin.display(description="HTTP")
     def http(self, row: Message) -> object:
         return http_text(row)
 
-    @admin.display(description="OCPI", ordering="status_code")
+    @admin.display(description="OCPI")
     def ocpi(self, row: Message) -> object:
         return row.status_code or NONE
 
-    @admin.display(description=_("time (ms)"), ordering="duration_ms")
+    @admin.display(description=_("time (ms)"))
     def ms(self, row: Message) -> int:
         return row.duration_ms
+
+
+def _same_cause(obj: Message) -> list[Panel]:
+    """Return the other messages of the same correlation id, in both directions."""
+    if not obj.correlation_id:
+        return []
+    others = Message.objects.filter(correlation_id=obj.correlation_id).exclude(pk=obj.pk)
+    panel = messages_panel(
+        _("The same correlation id"),
+        others.select_related("partner").order_by("-at", "-id")[:SAME_CAUSE_SHOWN],
+        with_partner=True,
+    )
+    return [panel] if panel.rows else []
+
+
+def _status_line(obj: Message) -> str:
+    if obj.http_status is None:
+        return gettext("No answer came back.")
+    return f"HTTP {obj.http_status}"
+
+
+def _body_panel(obj: Message, title: Any, first_line: str, body: str) -> Panel:
+    """Return a side of the exchange: its first line, and its body where there is (still) one."""
+    return Panel(
+        title=title,
+        half=True,
+        note=format_html(
+            '<span class="cpo-address">{}</span><br>{}',
+            first_line,
+            "" if body else _why_empty(obj),
+        ),
+        code=_pretty(body),
+    )
+
+
+def _why_empty(obj: Message) -> str:
+    days = settings.MESSAGE_BODY_DAYS
+    if days == 0:
+        return gettext("Bodies are not kept: the setting MESSAGE_BODY_DAYS is 0.")
+    if clock.now() - obj.at > timedelta(days=days):
+        return gettext("Bodies are kept for %(days)s days only (MESSAGE_BODY_DAYS).") % {
+            "days": days
+        }
+    return gettext("Without a body.")
 
 
 def _pretty(body: str) -> str:
@@ -104,4 +210,4 @@ def _pretty(body: str) -> str:
     try:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except ValueError:
-        return body or NONE
+        return body

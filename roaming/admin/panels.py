@@ -54,8 +54,7 @@ def object_messages_panel(module: str, object_id: int) -> Panel:
     rows = (
         Message.objects.filter(module=module, object_id=object_id)
         .select_related("partner")
-        .defer("request_body", "response_body")
-        .order_by("-id")[:OBJECT_MESSAGES_SHOWN]
+        .order_by("-at", "-id")[:OBJECT_MESSAGES_SHOWN]
     )
     return messages_panel(_("Messages about it"), rows, with_partner=True)
 
@@ -90,7 +89,7 @@ def messages_panel(title: Any, rows: Iterable[Message], *, with_partner: bool) -
 def http_text(message: Message) -> object:
     """Return the HTTP status of a message, red where something went wrong."""
     if message.http_status is None:
-        return NONE
+        return pill(_("No answer"), "red") if message.failed else NONE
     return message.http_status if _is_fine(message) else pill(message.http_status, "red")
 
 

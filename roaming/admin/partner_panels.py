@@ -27,7 +27,7 @@ COUNTED = 1000
 def partner_panels(obj: Partner, *, may_change: bool) -> list[Panel]:
     """Return what the page of a partner shows; what can be done there, to those who may."""
     its_feed = Feed.objects.filter(partner=obj).order_by("-failures", "lane").first()
-    rows = obj.messages.defer("request_body", "response_body").order_by("-id")
+    rows = obj.messages.order_by("-at", "-id")
     return [
         _facts(obj),
         _feed_panel(its_feed, obj, may_change=may_change),

@@ -8,10 +8,10 @@ from django.db import transaction
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
-from roaming.client import Reply, Verdict
+from roaming import message_log
+from roaming.client import Verdict
 from roaming.draining.jobs import Job, deliveries_of
-from roaming.models import Delivery, Message, Partner
-from roaming.models.messages import MAX_LOGGED_BODY, Direction
+from roaming.models import Delivery, Partner
 from roaming.operations import feed
 
 # An object that fails this often, while others go through, is set aside.
@@ -86,9 +86,22 @@ def put_off(lease: feed.Lease, jobs: Sequence[Job]) -> None:
 
 def log(partner: Partner, jobs: Iterable[Job]) -> None:
     """Keep what went over the wire."""
+    if not message_log.keeps(failed=True):
+        return
     now = clock.now()
-    Message.objects.bulk_create(
-        _message(partner, job, reply, now) for job in jobs for reply in job.replies
+    message_log.write_soon(
+        [
+            message_log.sent(
+                reply,
+                partner_id=partner.pk,
+                at=now,
+                module=job.module,
+                version=partner.version,
+                object_id=job.object_id,
+            )
+            for job in jobs
+            for reply in job.replies
+        ]
     )
 
 
@@ -191,27 +204,3 @@ def _absolute(base: str, location: str) -> str:
         return storable(urljoin(base, location))[:2000]
     except ValueError:  # such as http://[half
         return ""
-
-
-def _message(partner: Partner, job: Job, reply: Reply, now: datetime) -> Message:
-    request = reply.request
-    return Message(
-        partner=partner,
-        at=now,
-        direction=Direction.OUT,
-        method=request.method,
-        url=request.url,
-        module=job.module,
-        object_id=job.object_id,
-        http_status=reply.http_status,
-        status_code=reply.status_code,
-        duration_ms=reply.duration_ms,
-        error="" if reply.ok else reply.reason,
-        request_id=request.request_id,
-        request_body=_text(request.body),
-        response_body=_text(reply.body),
-    )
-
-
-def _text(body: bytes | None) -> str:
-    return storable((body or b"")[:MAX_LOGGED_BODY].decode(errors="replace"))

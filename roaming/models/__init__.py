@@ -3,7 +3,7 @@ from roaming.models.commands import Command, CommandState
 from roaming.models.documents import Document, Quarantined
 from roaming.models.feed import LANES, Change, Delivery, Feed, Lane, Pace, Walk, WalkReason
 from roaming.models.hubs import ClientInfo, ConnectionStatus
-from roaming.models.messages import Message
+from roaming.models.messages import Message, MessageBody
 from roaming.models.partners import (
     Endpoint,
     Partner,
@@ -27,6 +27,7 @@ __all__ = [
     "Feed",
     "Lane",
     "Message",
+    "MessageBody",
     "Pace",
     "Partner",
     "PartnerRole",

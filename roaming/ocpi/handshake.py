@@ -149,7 +149,7 @@ def _accept(
     partner_id: int, credentials: TheirCredentials, version: Version, now: datetime
 ) -> dict[str, Any]:
     partner = Partner.objects.get(pk=partner_id)
-    talk = Talk(Credential(credentials.token, in_base64(version)))
+    talk = Talk(partner_id, Credential(credentials.token, in_base64(version)))
     token = new_token()
     try:
         entries = read_versions(talk, credentials.versions_url)
@@ -190,7 +190,7 @@ def register_with_partner(
 
     """
     partner, token_b = partners.prepare_partner(name=name, now=now)
-    talk = Talk(Credential(token_a))
+    talk = Talk(partner.pk, Credential(token_a))
     try:
         return _introduce(talk, partner, versions_url, token_b, version=version, now=now)
     except HandshakeFailed as error:
@@ -221,7 +221,7 @@ def update_registration(*, partner_id: int, now: datetime, version: str = "") ->
 def _update(partner_id: int, version: str, now: datetime) -> Partner:
     partner = Partner.objects.get(pk=partner_id)
     token_b = registering.offer_token(partner_id=partner_id, now=now)
-    talk = Talk(Credential.of(partner, now=now))
+    talk = Talk(partner_id, Credential.of(partner, now=now))
     try:
         return _introduce(talk, partner, partner.versions_url, token_b, version=version, now=now)
     except AnswerLost:
@@ -241,7 +241,7 @@ def read_endpoints_again(*, partner_id: int, now: datetime) -> bool:
     For when nobody is at home at one of them. What cannot be read changes nothing.
     """
     partner = Partner.objects.prefetch_related("endpoints").get(pk=partner_id)
-    talk = Talk(Credential.of(partner, now=now), form_is_known=True)
+    talk = Talk(partner_id, Credential.of(partner, now=now), form_is_known=True)
     version = VERSIONS[partner.version]
     try:
         entries = read_versions(talk, partner.versions_url)
@@ -262,7 +262,8 @@ def unregister(*, partner_id: int, now: datetime) -> list[Step]:
     """
     partner = Partner.objects.prefetch_related("endpoints").get(pk=partner_id)
     url = _credentials_url(partner)
-    talk = Talk(Credential.of(partner, now=now)) if partner.token_encrypted else None
+    credential = Credential.of(partner, now=now) if partner.token_encrypted else None
+    talk = Talk(partner_id, credential) if credential is not None else None
     if talk is not None and url is not None:
         try:
             talk.send("credentials", "DELETE", url)

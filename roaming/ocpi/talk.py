@@ -6,9 +6,11 @@ Every request has what is left of one deadline; the first that fails ends the co
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import uuid4
 
-from cpo_platform.common import http, json
+from cpo_platform.common import clock, http, json
 from cpo_platform.common.shapes import ShapeError, parse
+from roaming import message_log
 from roaming.client import (
     HTTP_SUCCESS,
     NOT_AUTHENTICATED,
@@ -52,18 +54,24 @@ class AnswerLost(HandshakeFailed):
 class Talk:
     """One conversation with a partner: what we call it with, and the steps so far."""
 
+    partner_id: int
     credential: Credential
     steps: list[Step] = field(default_factory=list)
+    correlation_id: str = field(default_factory=lambda: str(uuid4()))
     # Whether the partner has shown which form of the token it takes.
     form_is_known: bool = False
     ends_at: float = field(default_factory=lambda: time.monotonic() + DEADLINE_SECONDS)
 
     def get(self, what: str, url: str) -> Reply:
-        return self._note(f"GET {what} ({url})", self._send_either_way(Request("GET", url)))
+        return self._note(f"GET {what} ({url})", self._send_either_way(self._request("GET", url)))
 
     def send(self, what: str, method: str, url: str, body: object = None) -> Reply:
-        request = Request(method, url, body=None if body is None else json.dumps(body))
+        request = self._request(method, url, None if body is None else json.dumps(body))
         return self._note(f"{method} {what} ({url})", self._send_either_way(request))
+
+    def _request(self, method: str, url: str, body: bytes | None = None) -> Request:
+        # One conversation, one correlation id: so it is found as a whole in both logs.
+        return Request(method, url, body=body, correlation_id=self.correlation_id)
 
     def prefer(self, version: Version) -> None:
         """Write the token as the version says, until the partner shows that it wants otherwise."""
@@ -93,11 +101,16 @@ class Talk:
                 f"not sent: the handshake took longer than {DEADLINE_SECONDS:g} s",
                 UNUSABLE_API,
             )
-        return send_once(
+        reply = send_once(
             request,
             credential or self.credential,
             timeout_seconds=min(http.TIMEOUT_SECONDS, left),
         )
+        entry = message_log.sent(
+            reply, partner_id=self.partner_id, at=clock.now(), module="credentials"
+        )
+        message_log.write([entry])
+        return reply
 
     def _note(self, text: str, reply: Reply) -> Reply:
         self.steps.append(Step(text, reply.ok, "" if reply.ok else reply.reason))

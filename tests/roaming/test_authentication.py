@@ -5,6 +5,7 @@ from base64 import b64encode
 import pytest
 from django.test import Client
 
+from roaming import message_log
 from roaming.models import Message, PartnerStatus, TokenPurpose
 from roaming.operations.partner_tokens import give_token
 from tests.factories import NOW, PartyFactory
@@ -97,6 +98,7 @@ def test_both_ids_of_a_message_are_logged(first: Registered, version: str) -> No
             X_Correlation_ID="trace-7",
         )
 
+    message_log.flush()
     logged = Message.objects.order_by("id").values_list("request_id", "correlation_id")
     assert list(logged) == [("by-emsp", "trace-7"), ("by-hub", "trace-7")]
 

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 
 from cpo_platform.common import json
-from roaming.models import Message, PartnerStatus
+from roaming import message_log
+from roaming.models import Message, MessageBody, PartnerStatus
 from tests.concurrency import elsewhere
 from tests.factories import LocationFactory, PartyFactory, TariffFactory, evse
 from tests.roaming.conftest import Caller, Registered, Reply, make_partner
@@ -188,12 +189,19 @@ def test_what_partners_send_and_what_we_refuse_is_logged(first: Registered) -> N
     first.call.get("locations?limit=x")
     first.call("PUT", "tokens/NL/EMS/04AA", {"uid": "04AA"})
 
+    message_log.flush()
     logged = list(
         Message.objects.order_by("id").values_list("direction", "method", "module", "status_code")
     )
 
-    assert logged == [("IN", "GET", "locations", 2001), ("IN", "PUT", "tokens", 2001)]
-    assert '"04AA"' in Message.objects.order_by("-id")[0].request_body
+    assert logged == [
+        ("IN", "GET", "locations", 1000),
+        ("IN", "GET", "locations", 2001),
+        ("IN", "PUT", "tokens", 2001),
+    ]
+    bodies = MessageBody.objects.order_by("-id")[0]
+    assert '"04AA"' in bodies.request_body
+    assert '"status_code":2001' in bodies.response_body
 
 
 def test_the_log_keeps_no_credentials() -> None:
@@ -201,8 +209,11 @@ def test_the_log_keeps_no_credentials() -> None:
 
     invited("POST", "credentials", {"token": "very-secret", "url": "x", "roles": []})
 
+    message_log.flush()
     assert Message.objects.count() == 1
-    assert "very-secret" not in str(list(Message.objects.values()))
+    logged = [*Message.objects.values(), *MessageBody.objects.values()]
+    assert '"token":"***"' in str(logged)
+    assert "very-secret" not in str(logged)
 
 
 VERSIONS = ["2.1.1", "2.2.1", "2.3.0"]

@@ -14,14 +14,14 @@ from django.views import View
 
 from cpo_platform.common import clock, json
 from cpo_platform.common.shapes import ShapeError
-from roaming import visibility
-from roaming.models import Message, PartnerStatus
-from roaming.models.messages import MAX_LOGGED_BODY, Direction
+from roaming import message_log, visibility
+from roaming.message_log import Direction, Entry
+from roaming.models import PartnerStatus
+from roaming.models.messages import MAX_LOGGED_BODY
 from roaming.ocpi.common import callers, errors
 from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.common.authentication import Caller, authenticate
 from roaming.ocpi.common.envelope import (
-    SUCCESS,
     Request,
     Response,
     answer,
@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 # Without OPTIONS: OCPI has none, and what a framework would answer is no envelope.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+
+# From this OCPI status code on a request was not done (OCPI 2.2.1, status_codes).
+REFUSED = 2000
 
 # OCPI 2.1.1 knows no parties in headers; there they mean nothing, and nothing is said.
 WITHOUT_ROUTING = frozenset({"2.1.1"})
@@ -201,32 +204,37 @@ class OcpiView(View):
         return self.version is not None and self.version.number in WITHOUT_ROUTING
 
     def _log(self, request: Request, response: Response) -> None:
-        """Keep what partners sent us, and what we refused; their reads that went well are many."""
-        went_well = response.ocpi_code == SUCCESS
-        if not hasattr(self, "caller") or (request.method in {"GET", "HEAD"} and went_well):
+        """Have the exchange written down; not that of a stranger, who has no partner's page."""
+        went_well = response.ocpi_code < REFUSED
+        if not hasattr(self, "caller") or not message_log.keeps(failed=not went_well):
             return
-        Message.objects.create(
-            partner=self.caller.partner,
+        entry = Entry(
+            partner_id=self.caller.partner.pk,
             at=self.now,
             direction=Direction.IN,
-            method=request.method[:7],
-            url=request.get_full_path()[:2000],
+            method=request.method,
+            url=request.get_full_path(),
             module=self.module_name,
+            version=self.version.number if self.version else "",
             http_status=response.status_code,
             status_code=response.ocpi_code,
             duration_ms=int((clock.now() - self.now).total_seconds() * 1000),
-            error="" if went_well else response.ocpi_message[:1000],
+            error="" if went_well else response.ocpi_message,
             request_id=self.ids["X-Request-ID"],
             correlation_id=self.ids["X-Correlation-ID"],
             request_body=self._logged_body(request),
+            response_body=self._cut(response.content),
         )
+        message_log.record(entry)
 
-    def _logged_body(self, request: Request) -> str:
-        # Credentials hold a token; what could not be parsed is not worth keeping.
+    def _logged_body(self, request: Request) -> bytes:
+        # What could not be parsed is not worth keeping, and nobody could tell its secrets.
         data = request.parsed
-        if not self.functional or not isinstance(data, dict):
-            return ""
-        return json.dump_text(data)[:MAX_LOGGED_BODY].replace("\\u0000", "")
+        return self._cut(json.dumps(data)) if isinstance(data, dict) else b""
+
+    def _cut(self, body: bytes) -> bytes:
+        # Credentials are read again to mask their tokens.
+        return body[:MAX_LOGGED_BODY] if self.functional else body
 
 
 def _check_names(request: Request) -> None:

@@ -9,6 +9,7 @@ from roaming.ocpi.views.base import OcpiView
 
 class VersionsView(OcpiView):
     functional = False
+    module_name = "versions"
 
     def get(self, request: Request, **_kwargs: Any) -> Response:
         return self.done(
@@ -18,6 +19,7 @@ class VersionsView(OcpiView):
 
 class VersionDetailsView(OcpiView):
     functional = False
+    module_name = "versions"
 
     def get(self, request: Request, **_kwargs: Any) -> Response:
         return self.done(
