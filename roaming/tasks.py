@@ -7,12 +7,13 @@ from typing import Any
 from celery import shared_task
 
 from cpo_platform.common import clock
-from roaming import draining, executing, pulling, wake
+from roaming import draining, drifting, executing, pulling, wake
 from roaming.models import Message, ProfileResult
 from roaming.ocpi import handshake
 from roaming.operations import (
     charging_profiles,
     commands,
+    drift,
     feed,
     partner_tokens,
     partners,
@@ -103,6 +104,26 @@ def pull_partner(*, partner_id: int, **_kwargs: Any) -> None:
         logger.warning("partner %s: %s", partner_id, error)
 
 
+@shared_task(name="roaming.check_drift_nightly")
+def check_drift_nightly(**_kwargs: Any) -> None:
+    """Have a sample of what each partner holds compared, in the hours that follow."""
+    drift.start_nightly(now=clock.now())
+
+
+@shared_task(name="roaming.tend_drift_checks")
+def tend_drift_checks(**_kwargs: Any) -> None:
+    """Begin the checks whose moment has come, and go on with those whose worker is gone."""
+    for check_id in drift.due_checks(now=clock.now()):
+        check_drift.delay(check_id=check_id)
+
+
+@shared_task(name=wake.CHECK_DRIFT)
+def check_drift(*, check_id: int, **_kwargs: Any) -> None:
+    """Work on a drift check for a while, and come back if there is more to do."""
+    if drifting.work_on(check_id):
+        check_drift.delay(check_id=check_id)
+
+
 @shared_task(name="roaming.renew_registrations")
 def renew_registrations(**_kwargs: Any) -> None:
     """Exchange tokens that are about a month old (OCPI 2.2.1, credentials: at least monthly)."""
@@ -118,5 +139,6 @@ def tidy(**_kwargs: Any) -> None:
     """Delete what is old: changes that everybody has, and messages."""
     now = clock.now()
     feed.forget_old_changes(now=now)
+    drift.forget_old_checks(now=now)
     partner_tokens.forget_expired_tokens(now=now)
     Message.objects.filter(at__lt=now - KEEP_MESSAGES).delete()
