@@ -12,7 +12,8 @@ from typing import Any
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
-from roaming.drifting.asking import Answer, Answers, Said, ask, chunk_size
+from roaming.drifting import asking
+from roaming.drifting.asking import Answer, Answers, Said, chunk_size
 from roaming.drifting.expecting import Target, expectations, states_of
 from roaming.locks import DRIFT, partner_lock
 from roaming.models import Drift, DriftCheck, DriftKind, Feed, Message, Partner
@@ -78,7 +79,7 @@ def check_chunk(check_id: int) -> bool:
     size = chunk_size(target)
     found = drift.next_objects(check, partner, size=size, now=now)
     expected = expectations(target, check.module, [object_id for object_id, _place in found])
-    asked = ask(target, expected.wanted)
+    asked = asking.ask(target, expected.wanted)
     _log(partner, check.module, asked.answers)
     if asked.trouble:
         _stop(check.pk, asked.trouble)

@@ -105,6 +105,14 @@ class _Row:
     emsp: Party | None
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What we noted of the partner's copy: when it was delivered, and where a CDR is kept."""
+
+    delivered_at: datetime | None
+    url: str
+
+
 def expectations(target: Target, module: str, object_ids: Sequence[int]) -> Expectations:
     """Return what the partner should hold of these objects. Seven queries, whatever the number."""
     partner = target.partner
@@ -175,15 +183,16 @@ def _rows(module: str, object_ids: Iterable[int]) -> dict[int, _Row]:
     }
 
 
-def _deliveries(partner: Partner, module: str, object_ids: Iterable[int]) -> dict[int, Delivery]:
-    found = partner.deliveries.filter(module=module, object_id__in=list(object_ids))
+def _deliveries(partner: Partner, module: str, object_ids: Iterable[int]) -> dict[int, _Held]:
+    found = Delivery.objects.filter(partner=partner, module=module, object_id__in=list(object_ids))
     return {
-        delivery.object_id: delivery for delivery in found.only("object_id", "delivered_at", "url")
+        object_id: _Held(delivered_at, url)
+        for object_id, delivered_at, url in found.values_list("object_id", "delivered_at", "url")
     }
 
 
 def _states(
-    partner: Partner, module: str, rows: dict[int, _Row], deliveries: dict[int, Delivery]
+    partner: Partner, module: str, rows: dict[int, _Row], deliveries: dict[int, _Held]
 ) -> dict[int, State]:
     moving = _on_their_way(partner, module, list(rows))
     return {
@@ -207,7 +216,7 @@ def _on_their_way(partner: Partner, module: str, object_ids: Sequence[int]) -> s
     return set(changes.values_list("object_id", flat=True))
 
 
-def _place(target: Target, module: str, row: _Row, delivery: Delivery | None) -> tuple[str, str]:
+def _place(target: Target, module: str, row: _Row, delivery: _Held | None) -> tuple[str, str]:
     """Return where the partner keeps an object, and why it cannot be asked for there."""
     base = endpoint_url(target.partner, module, "RECEIVER") or ""
     emsp = row.emsp
