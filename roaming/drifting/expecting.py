@@ -18,7 +18,7 @@ from roaming.ocpi.dialects import adapt, dialect_of
 from roaming.ocpi.documents import SOURCES, bodies
 from roaming.ocpi.handshake import unknown_parties
 from roaming.ocpi.versions import VERSIONS, Version
-from roaming.operations import drift, hubs
+from roaming.operations import drift_objects, hubs
 
 # Why a copy cannot be asked for.
 NO_URL, OTHER_HOST, AWAY = "no_url", "other_host", "away"
@@ -117,7 +117,7 @@ def expectations(target: Target, module: str, object_ids: Sequence[int]) -> Expe
     """Return what the partner should hold of these objects. Seven queries, whatever the number."""
     partner = target.partner
     rows = _rows(module, object_ids)
-    seen = drift.visible(partner, module, now=target.audience.now)
+    seen = drift_objects.visible(partner, module, now=target.audience.now)
     may_see = set(seen.filter(pk__in=list(rows)).values_list("pk", flat=True))
     deliveries = _deliveries(partner, module, object_ids)
     states = _states(partner, module, rows, deliveries)
@@ -167,7 +167,7 @@ def _document(target: Target, module: str, text: str) -> dict[str, Any]:
 
 def _rows(module: str, object_ids: Iterable[int]) -> dict[int, _Row]:
     names = ["id", "last_updated", "country_code", "party_id", "ocpi_id"]
-    if module not in drift.WITHDRAWN:
+    if module not in drift_objects.WITHDRAWN:
         names += ["token_country_code", "token_party_id"]
     found = SOURCES[module].rows().filter(pk__in=list(object_ids)).order_by("pk")
     return {

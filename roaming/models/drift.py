@@ -115,10 +115,14 @@ class DriftCheck(models.Model):
         return self.count("different", "missing", "unexpected")
 
     @property
+    def done(self) -> int:
+        """Return how many objects were looked at."""
+        return self.compared + self.count("skipped", "unreadable")
+
+    @property
     def percent(self) -> int:
         """Return how much is done."""
-        done = self.compared + self.count("skipped", "unreadable")
-        return 100 if not self.total else min(100, 100 * done // self.total)
+        return 100 if not self.total else min(100, 100 * self.done // self.total)
 
     def _tallies(self) -> list[dict[str, Any]]:
         return list(self.tallies.values())

@@ -9,20 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import CharField, Value
 from django.db.models.functions import MD5, Cast, Concat
 
-from cpo_platform.common.shapes import parse
-from locations.models import Location
-from roaming import visibility, wake
-from roaming.client import endpoint_url
-from roaming.dialect import Dialect
+from roaming import wake
 from roaming.models import (
-    Delivery,
     Drift,
     DriftCheck,
     DriftKind,
@@ -31,15 +26,9 @@ from roaming.models import (
     PartnerStatus,
 )
 from roaming.models.drift import OPEN_STATES
+from roaming.operations import drift_objects
 from roaming.operations.partners import NotRegistered
-from tariffs.models import Tariff
 
-# What is named goes first, as it is sent.
-MODULES = ("tariffs", "locations", "sessions", "cdrs")
-# What we withdraw or delete where a partner may not see it any more.
-WITHDRAWN = frozenset(["tariffs", "locations"])
-# Partners may put older sessions away once they have the CDR.
-SESSIONS_ASKED = timedelta(days=30)
 # Findings that are kept of one check; the others are counted.
 MOST_KEPT = 1000
 # Without progress for this long, its worker is gone.
@@ -51,15 +40,15 @@ ENOUGH = 32
 NIGHT = timedelta(hours=4)
 KEEP = timedelta(days=30)
 
-# Why nothing is asked of a module, or why its answers say nothing.
-NO_ENDPOINT, PUSH_OFF, NO_GET = "no_endpoint", "push_off", "no_get"
+# Why a module's answers say nothing; why nothing is asked at all, `drift_objects` says.
+NO_GET = "no_get"
 # Each object that was looked at is counted in one of these.
 OUTCOMES = ("equal", "different", "missing", "unexpected", "skipped", "unreadable")
 
 # The counts of one module: `total` objects, the OUTCOMES, and how they were answered: `read` copies
 # were had, `bare` is a 404 without an OCPI answer, `no_get` an answer that is none to a GET. `note`
-# is one of the three above, `reason` why the last one was unreadable, `extra` names fields that
-# only the partner has.
+# is that, or why nothing was asked, `reason` why the last one was unreadable, `extra` names fields
+# that only the partner has.
 Tally = dict[str, Any]
 
 
@@ -78,60 +67,6 @@ class Chunk:
     reason: str = ""
     # Nothing more is to be asked of this module.
     last: bool = False
-
-
-def askable(partner: Partner) -> tuple[list[str], dict[str, str]]:
-    """Return the modules that a partner can be asked about, and why not the others.
-
-    No query when its endpoints are prefetched.
-    """
-    off = parse(Dialect, partner.dialect).push_off
-    notes: dict[str, str] = {}
-    for module in MODULES:
-        if module in off:
-            notes[module] = PUSH_OFF
-        elif endpoint_url(partner, module, "RECEIVER") is None:
-            notes[module] = NO_ENDPOINT
-    return [module for module in MODULES if module not in notes], notes
-
-
-def visible(partner: Partner, module: str, *, now: datetime) -> QuerySet[Any]:
-    """Return the objects of a module that a partner may see."""
-    doors: dict[str, Any] = {
-        "locations": visibility.locations_for,
-        "tariffs": visibility.tariffs_for,
-        "sessions": visibility.sessions_for,
-        "cdrs": visibility.cdrs_for,
-    }
-    return cast("QuerySet[Any]", doors[module](partner, now=now))
-
-
-def population(partner: Partner, module: str, *, now: datetime) -> QuerySet[Any]:
-    """Return the objects that a check of a partner is about.
-
-    Of locations and tariffs, all that it should have, and what it had and should have no more. Of
-    sessions and CDRs, those that it acknowledged; sessions for a while only.
-    """
-    seen = visible(partner, module, now=now)
-    delivered = Exists(
-        Delivery.objects.filter(
-            partner=partner, module=module, object_id=OuterRef("pk"), delivered_at__isnull=False
-        )
-    )
-    if module not in WITHDRAWN:
-        found = seen.filter(delivered)
-        since = now - SESSIONS_ASKED
-        return found.filter(last_updated__gte=since) if module == "sessions" else found
-    model: Any = Location if module == "locations" else Tariff
-    return cast("QuerySet[Any]", model.objects.filter(Q(pk__in=seen.values("pk")) | Q(delivered)))
-
-
-def count_objects(
-    partner: Partner, *, now: datetime, modules: Sequence[str] | None = None
-) -> dict[str, int]:
-    """Return how many objects a check of everything would ask for: a query for each module."""
-    chosen = askable(partner)[0] if modules is None else modules
-    return {module: population(partner, module, now=now).count() for module in chosen}
 
 
 def start_check(
@@ -177,13 +112,13 @@ def start_check(
 def _new_check(
     partner: Partner, *, sample: int | None, modules: Iterable[str] | None, now: datetime
 ) -> DriftCheck:
-    wanted = set(MODULES if modules is None else modules)
-    can, cannot = askable(partner)
+    wanted = set(drift_objects.MODULES if modules is None else modules)
+    can, cannot = drift_objects.askable(partner)
     chosen = [module for module in can if module in wanted]
     tallies: dict[str, Tally] = {
         module: {"total": 0, "note": note} for module, note in cannot.items() if module in wanted
     }
-    for module, count in count_objects(partner, now=now, modules=chosen).items():
+    for module, count in drift_objects.count_objects(partner, now=now, modules=chosen).items():
         tallies[module] = {"total": count if sample is None else min(count, sample)}
     return DriftCheck(
         partner=partner,
@@ -247,7 +182,7 @@ def next_objects(
     A sample is what comes first in an order that the seed makes: what is created or goes meanwhile
     moves nothing else.
     """
-    rows = population(partner, check.module, now=now)
+    rows = drift_objects.population(partner, check.module, now=now)
     if check.sample is None:
         after = int(check.cursor or 0)
         ids = rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:size]

@@ -16,8 +16,15 @@ from locations.models import Location
 from roaming.models import Delivery, Drift, DriftCheck, DriftKind, Partner, PartnerStatus
 from roaming.operations import feed
 from roaming.operations.partners import NotRegistered
+from sessions_app.models import Cdr, Session
 from tariffs.models import Tariff
 
+_MODELS: dict[str, Any] = {
+    "locations": Location,
+    "tariffs": Tariff,
+    "sessions": Session,
+    "cdrs": Cdr,
+}
 # A CDR cannot be changed once it is there (OCPI 2.2.1, mod_cdrs): it is sent where it is missing.
 HEALABLE = ~Q(module="cdrs") | Q(kind=DriftKind.MISSING)
 MISSING_CDRS = Q(module="cdrs", kind=DriftKind.MISSING)
@@ -87,3 +94,19 @@ def _held(module: str, object_ids: list[int]) -> dict[int, dict[str, Any]]:
         return {object_id: {"path": list(path)} for object_id, *path in names}
     found = Location.objects.filter(pk__in=object_ids).values_list("pk", flat=True)
     return {object_id: {"digest": "unknown"} for object_id in found}
+
+
+def names_of(rows: Iterable[Drift]) -> dict[int, str]:
+    """Return the OCPI ids of the objects of some findings, by finding. A query for each module."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    drifts = list(rows)
+    for row in drifts:
+        found[row.module].add(row.object_id)
+    names = {
+        (module, object_id): ocpi_id
+        for module, ids in found.items()
+        for object_id, ocpi_id in _MODELS[module]
+        .objects.filter(pk__in=ids)
+        .values_list("pk", "ocpi_id")
+    }
+    return {row.pk: names.get((row.module, row.object_id), str(row.object_id)) for row in drifts}

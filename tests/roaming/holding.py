@@ -13,7 +13,7 @@ from cpo_platform.common.secrets import encrypt
 from locations.models import Evse
 from roaming import draining, drifting
 from roaming.models import Drift, DriftCheck, Endpoint, Feed, Partner
-from roaming.operations import drift
+from roaming.operations import drift, drift_objects
 from sandbox.emsp import Emsp, running_emsp
 from sandbox.emsp.store import object_key
 from sessions_app.metering import Reading
@@ -79,7 +79,7 @@ def holding(directory: Path, version: str = "2.2.1") -> Iterator[Holder]:
             token_base64=version != "2.1.1",
             versions_url=emsp.versions_url,
         )
-        for identifier in drift.MODULES:
+        for identifier in drift_objects.MODULES:
             Endpoint.objects.create(
                 partner=made,
                 identifier=identifier,

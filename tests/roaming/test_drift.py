@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from cpo_platform.common import clock
@@ -26,7 +28,7 @@ from roaming.models import (
     Partner,
     PartnerStatus,
 )
-from roaming.operations import drift, drift_healing, partners
+from roaming.operations import drift, drift_healing, drift_objects, partners
 from tariffs.models import Tariff
 from tariffs.operations import delete_tariff
 from tests.factories import TariffFactory
@@ -90,7 +92,9 @@ def test_there_is_no_drift_after_what_we_sent(run: Run, version: str) -> None:
         assert check.state == DriftState.DONE, check.reason
         assert found(check) == [], list(check.drifts.values("module", "differences"))
         expected = {"tariffs": 1, "locations": 2, "sessions": 1, "cdrs": 1}
-        assert {module: check.tallies[module]["equal"] for module in drift.MODULES} == expected
+        assert {
+            module: check.tallies[module]["equal"] for module in drift_objects.MODULES
+        } == expected
         assert (check.total, check.compared, check.percent) == (5, 5, 100)
         assert Message.objects.filter(method="GET", direction="OUT", http_status=200).count() == 5
         assert holder.emsp.violations(severity="refused") == []
@@ -541,7 +545,7 @@ def test_the_objects_are_counted_before(
 ) -> None:
     partner = Partner.objects.prefetch_related("roles", "endpoints").get(pk=holder.partner.pk)
     with django_assert_num_queries(4):
-        counts = drift.count_objects(partner, now=clock.now())
+        counts = drift_objects.count_objects(partner, now=clock.now())
     assert counts == {"tariffs": 1, "locations": 2, "sessions": 1, "cdrs": 1}
 
 
@@ -671,3 +675,62 @@ def test_nobody_else_is_told_of_what_is_healed(holder: Holder) -> None:
     heal(check)
     new = Change.objects.exclude(pk__in=before)
     assert [(one.module, one.partner_id) for one in new] == [("tariffs", holder.partner.pk)]
+
+
+# From the command line
+
+
+def run_command(*arguments: str) -> tuple[str, int]:
+    """Return what the command printed, and the code that it ended with."""
+    out = StringIO()
+    try:
+        call_command("drift", *arguments, stdout=out)
+    except SystemExit as end:
+        return out.getvalue(), int(end.code or 0)
+    return out.getvalue(), 0
+
+
+def test_the_command_prints_a_table_and_ends_with_1_where_there_is_drift(holder: Holder) -> None:
+    name = holder.partner.name
+    assert run_command(name)[1] == 0
+    holder.spoil("tariffs", "DAY", currency="USD")
+    holder.lose("locations", "SITE1")
+
+    text, code = run_command(name, "--all")
+
+    assert code == 1
+    assert "different   tariffs DAY  currency" in text
+    assert "missing     locations SITE1" in text
+    assert run_command(name, "--module", "sessions", "--sample", "1")[1] == 0
+
+    text, code = run_command(name, "--all", "--heal")
+    assert (code, "sent again: 2" in text) == (1, True)
+    holder.drain()
+    assert run_command(name, "--all")[1] == 0
+
+
+def test_the_command_says_what_it_cannot_do(holder: Holder) -> None:
+    name = holder.partner.name
+    with pytest.raises(CommandError, match="there is no partner Nobody"):
+        run_command("Nobody")
+    with pytest.raises(CommandError, match="--sample is 1 to"):
+        run_command(name, "--sample", "0")
+    deny(holder, 401)
+    with pytest.raises(CommandError, match="stopped, HTTP 401"):
+        run_command(name)
+    drift.start_check(partner_id=holder.partner.pk, sample=1, started_by="me", now=clock.now())
+    with pytest.raises(CommandError, match="another check of it is under way"):
+        run_command(name)
+    Partner.objects.update(status=PartnerStatus.SUSPENDED)
+    with pytest.raises(CommandError, match="not registered"):
+        run_command(name)
+
+
+def test_the_command_leaves_missing_cdrs_to_staff(holder: Holder) -> None:
+    holder.lose("cdrs", holder.emsp.objects("cdrs")[0]["id"])
+
+    text, _code = run_command(holder.partner.name, "--all", "--heal")
+
+    assert "sent again: 0" in text
+    assert "missing CDRs, which staff sends again" in text
+    assert Drift.objects.get().healed_at is None
