@@ -233,7 +233,7 @@ def _chosen(request: HttpRequest, field: str, known: Any) -> str:
 
 def _finding_panel(row: Drift, name: str, *, may_heal: bool) -> Panel:
     kind = DriftKind(row.kind)
-    more = ngettext("And %(count)s more.", "And %(count)s more.", row.more) % {"count": row.more}
+    more = gettext("And %(count)s more.") % {"count": row.more}
     return Panel(
         title=f"{MODULE_LABELS.get(row.module, row.module)} {name}",
         whole=True,
