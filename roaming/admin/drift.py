@@ -159,7 +159,7 @@ class DriftCheckAdmin(RecordAdmin):
             verdict=drift_panels.verdict(check),
             buttons=self.buttons(request, check),
             cards=drift_panels.cards(check),
-            panels=[drift_panels.facts_panel(check), drift_panels.modules_panel(check)],
+            panels=[drift_panels.modules_panel(check), drift_panels.facts_panel(check)],
             module_chips=findings.module_chips(),
             module_label=_("kind of object"),
             kind_chips=findings.kind_chips(),
@@ -213,7 +213,7 @@ class DriftCheckAdmin(RecordAdmin):
             request,
             title=drift_heal.question(check, chosen),
             sentences=drift_heal.sentences(check, chosen),
-            links=drift_heal.breakdown(chosen),
+            links=drift_heal.breakdown(chosen) if len(chosen) > 1 else [],
             button=gettext("Send"),
             cancel_url=change_url(check),
             danger=drift_heal.has_cdrs(chosen),
@@ -323,7 +323,8 @@ def _counts_panel(partner: Partner, counts: dict[str, int]) -> Panel:
     total = sum(counts.values())
     some = sum(min(count, size) for count in counts.values())
     url = start_url(partner.pk)
-    buttons = [Button(_all_text(total), url, post=True, values={"which": "all"})]
+    tone = "" if some < total else "primary"
+    buttons = [Button(_all_text(total), url, post=True, tone=tone, values={"which": "all"})]
     if some < total:
         text = gettext("Check %(size)s of each kind: %(count)s objects")
         sample = Button(text % {"size": size, "count": some}, url, post=True, tone="primary")

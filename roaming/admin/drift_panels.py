@@ -72,8 +72,8 @@ def verdict(check: DriftCheck) -> str:
         return _why_stopped(check)
     if check.drifted:
         return ngettext(
-            "%(count)s object is not as it should be.",
-            "%(count)s objects are not as they should be.",
+            "%(count)s object was not as it should be.",
+            "%(count)s objects were not as they should be.",
             check.drifted,
         ) % {"count": check.drifted}
     if check.compared:
@@ -111,7 +111,6 @@ def facts_panel(check: DriftCheck) -> Panel:
     """Return who wanted what."""
     return Panel(
         title=_("The check"),
-        half=True,
         facts=[
             (_("partner"), link(check.partner)),
             (_("started by"), check.started_by or _("itself, at night")),
@@ -133,7 +132,6 @@ def modules_panel(check: DriftCheck) -> Panel:
     """Return the counts of each module, and what is to be said of it."""
     return Panel(
         title=_("By kind of object"),
-        half=True,
         columns=(
             *(_("kind"), _("objects"), _("equal"), _("different"), _("missing there")),
             *(_("still there"), _("on their way"), _("could not be read"), _("remarks")),

@@ -79,7 +79,10 @@ def _work(check: DriftCheck) -> None:
 
 def _show(check: DriftCheck, write: Write) -> None:
     write(f"{'':10}" + "".join(f"{name:>12}" for name in _COLUMNS))
-    for module, tally in check.tallies.items():
+    for module in drift_objects.MODULES:
+        tally = check.tallies.get(module)
+        if tally is None:
+            continue
         counts = "".join(f"{tally.get(name, 0):12}" for name in _COLUMNS)
         note = _NOTES.get(tally.get("note", ""), tally.get("reason", ""))
         write(f"{module:10}{counts}  {note}".rstrip())
