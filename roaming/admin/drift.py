@@ -85,7 +85,7 @@ class DriftCheckAdmin(RecordAdmin):
                 for partner in shown.object_list
             ],
             empty=_("No partner is registered yet: invite one under Partners."),
-            buttons=turn_pages(request, shown),
+            buttons=turn_pages(request, shown) if shown.object_list else [_to_partners()],
         )
         return self.page(
             request,
@@ -301,6 +301,10 @@ def start_url(partner_id: int) -> str:
 def usual_sample() -> int:
     """Return how many objects of each kind a sample has."""
     return settings.DRIFT_SAMPLE or USUAL_SAMPLE
+
+
+def _to_partners() -> Button:
+    return Button(_("Go to partners"), reverse("admin:roaming_partner_changelist"))
 
 
 def _start_url(request: HttpRequest) -> str:
