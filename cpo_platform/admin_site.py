@@ -60,6 +60,7 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("Charging profiles"), "tune", "roaming.profilerequest"),
             (_("Messages"), "forum", "roaming.message"),
             (_("Held back"), "block", "roaming.quarantined"),
+            (_("Drift checks"), "difference", "roaming.driftcheck"),
         ),
     ),
     (

@@ -7,6 +7,7 @@ import os
 from urllib.parse import urlsplit
 
 import django_stubs_ext
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
@@ -257,6 +258,16 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "options": {"expires": 30},
     },
     "tidy": {"task": "roaming.tidy", "schedule": 3600.0},
+    # At one in the morning, UTC; the partners follow at random moments of the next hours.
+    "check-drift": {
+        "task": "roaming.check_drift_nightly",
+        "schedule": crontab(hour="1", minute="0"),
+    },
+    "tend-drift-checks": {
+        "task": "roaming.tend_drift_checks",
+        "schedule": 20.0,
+        "options": {"expires": 20},
+    },
     "pull-partners": {"task": "roaming.pull_partners", "schedule": 600.0},
     "renew-registrations": {"task": "roaming.renew_registrations", "schedule": 3600.0},
 }
@@ -355,6 +366,8 @@ TOKEN_RENEWAL_DAYS = env.integer("TOKEN_RENEWAL_DAYS", 28, maximum=366)
 REQUIRED_ENDPOINTS = env.words("REQUIRED_ENDPOINTS")
 # How often partners' tokens are pulled, in hours, give or take a quarter; 0: never.
 TOKEN_PULL_HOURS = env.integer("TOKEN_PULL_HOURS", 4, maximum=168)
+# Objects of each kind whose copies are compared at every partner each night; 0: none.
+DRIFT_SAMPLE = env.integer("DRIFT_SAMPLE", 100, maximum=100_000)
 # eMSPs that are asked about a token that nobody gave us, in this order, such as `NL*EMS`.
 ASK_UNKNOWN_TOKENS = env.words("ASK_UNKNOWN_TOKENS")
 # How often a partner may set, clear or ask for the charging profile of one session, per minute.

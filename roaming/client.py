@@ -370,6 +370,15 @@ def _escaped(segment: str) -> str:
     return segment if _NEEDS_NO_ESCAPE(segment) else quote(segment, safe="")
 
 
+def host_of(url: str) -> tuple[str, str]:
+    """Return scheme, and host with port; nothing of what is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as http://[half
+        return "", ""
+    return parts.scheme, parts.netloc
+
+
 def http_join(base: str, *segments: str) -> str:
     """Return a URL with path segments added, percent-encoded, with exactly one slash between."""
     head, mark, query = base.partition("?")

@@ -9,13 +9,14 @@ from celery.signals import worker_shutting_down
 from django.conf import settings
 
 from cpo_platform.common import clock
-from roaming import executing, pulling, wake
+from roaming import drifting, executing, pulling, wake
 from roaming.draining import attending
 from roaming.models import ProfileResult
 from roaming.ocpi import handshake
 from roaming.operations import (
     charging_profiles,
     commands,
+    drift,
     feed,
     message_log,
     partner_tokens,
@@ -125,6 +126,26 @@ def pull_partner(*, partner_id: int, **_kwargs: Any) -> None:
         logger.warning("partner %s: %s", partner_id, error)
 
 
+@shared_task(name="roaming.check_drift_nightly")
+def check_drift_nightly(**_kwargs: Any) -> None:
+    """Have a sample of what each partner holds compared, in the hours that follow."""
+    drift.start_nightly(now=clock.now())
+
+
+@shared_task(name="roaming.tend_drift_checks")
+def tend_drift_checks(**_kwargs: Any) -> None:
+    """Begin the checks whose moment has come, and go on with those whose worker is gone."""
+    for check_id in drift.due_checks(now=clock.now()):
+        check_drift.delay(check_id=check_id)
+
+
+@shared_task(name=wake.CHECK_DRIFT)
+def check_drift(*, check_id: int, **_kwargs: Any) -> None:
+    """Work on a drift check for a while, and come back if there is more to do."""
+    if drifting.work_on(check_id):
+        check_drift.delay(check_id=check_id)
+
+
 @shared_task(name="roaming.renew_registrations")
 def renew_registrations(**_kwargs: Any) -> None:
     """Exchange tokens that are about a month old (OCPI 2.2.1, credentials: at least monthly)."""
@@ -140,6 +161,7 @@ def tidy(**_kwargs: Any) -> None:
     """Do away with what is old: changes that everybody has, tokens, and days of messages."""
     now = clock.now()
     walks.forget_old_changes(now=now)
+    drift.forget_old_checks(now=now)
     partner_tokens.forget_expired_tokens(now=now)
     tended = message_log.tend(now=now)
     if tended.made or tended.dropped:

@@ -19,6 +19,7 @@ WAKE_FEEDS = "roaming.wake_feeds"
 EXECUTE_COMMAND = "roaming.execute_command"
 EXECUTE_PROFILE_REQUEST = "roaming.execute_profile_request"
 PULL = "roaming.pull_partner"
+CHECK_DRIFT = "roaming.check_drift"
 
 
 # Set while a wake-up is on its way, so that a thousand commits a second send one message. It ends
@@ -48,6 +49,11 @@ def profile_request(request_id: int) -> None:
 def pull(partner_id: int) -> None:
     """Have a partner's tokens pulled once this transaction has committed."""
     transaction.on_commit(partial(_send, PULL, partner_id=partner_id))
+
+
+def check_drift(check_id: int) -> None:
+    """Have a drift check worked on once this transaction has committed."""
+    transaction.on_commit(partial(_send, CHECK_DRIFT, check_id=check_id))
 
 
 def _wake_feeds() -> None:

@@ -2,6 +2,7 @@
 
 from roaming.admin.commands import CommandAdmin
 from roaming.admin.display import MODULE_LABELS, OBJECT_PAGES, STATUS_TONES, partner_pill
+from roaming.admin.drift import DriftCheckAdmin
 from roaming.admin.message_log import MessageAdmin
 from roaming.admin.panels import OBJECT_MESSAGES_SHOWN
 from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm
@@ -19,6 +20,7 @@ __all__ = [
     "REFUSED_SHOWN",
     "STATUS_TONES",
     "CommandAdmin",
+    "DriftCheckAdmin",
     "ExchangeForm",
     "InviteForm",
     "MessageAdmin",

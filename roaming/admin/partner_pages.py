@@ -18,6 +18,7 @@ from cpo_platform.common.admin import NONE, Button, Panel, RecordAdmin, change_u
 from roaming import wake
 from roaming.admin import access, partner_parties
 from roaming.admin.display import feed_pill, partner_pill
+from roaming.admin.drift import partner_button
 from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm, show_refusal
 from roaming.admin.partner_panels import partner_panels
 from roaming.models import Feed, Partner, PartnerStatus
@@ -123,8 +124,9 @@ class PartnerAdmin(RecordAdmin):
         return partner_pill(obj.status)
 
     def buttons(self, request: HttpRequest, obj: Partner) -> list[Button]:
+        checks = [] if obj.status not in REGISTERED | SUSPENDED else partner_button(request, obj)
         if not self._may_change(request):
-            return []
+            return checks
         sees = Button(_("What it sees"), self._url("access", obj))
         if obj.status == PartnerStatus.REGISTERED:
             claimed = any(not role.granted for role in obj.roles.all())
@@ -132,6 +134,7 @@ class PartnerAdmin(RecordAdmin):
             return [
                 *(grant if claimed else []),
                 sees,
+                *checks,
                 Button(_("Exchange tokens"), self._url("renew", obj)),
                 Button(_("Suspend"), self._url("suspend", obj)),
                 Button(_("Unregister"), self._url("unregister", obj)),
@@ -139,6 +142,7 @@ class PartnerAdmin(RecordAdmin):
         if obj.status == PartnerStatus.SUSPENDED:
             return [
                 sees,
+                *checks,
                 Button(_("Unregister"), self._url("unregister", obj)),
                 Button(_("Resume"), self._url("resume", obj), tone="primary"),
             ]

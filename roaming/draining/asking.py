@@ -7,17 +7,20 @@ guessed: where it kept its last one, below its endpoint, or in a list of that ti
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from roaming.client import Reply, http_join
+from roaming.client import Reply, host_of, http_join
 from roaming.models import Delivery, Partner
+from roaming.ocpi.comparing import compare
 from sessions_app.models import Cdr
 
-# What must be the same for two CDRs to be one: the rest is how it is written.
-COMPARED = ("start_date_time", "end_date_time", "stop_date_time", "currency", "total_energy")
+# What must be the same for two CDRs to be one.
+BOOKED = (
+    *("start_date_time", "end_date_time", "stop_date_time"),
+    *("currency", "total_energy", "total_cost"),
+)
 # How partners say that a CDR is not new to them; OCPI has no code for it.
 ALREADY_THERE = ("exist", "duplicate", "already", "known")
 LOOKED_AROUND = timedelta(hours=1)
@@ -51,7 +54,10 @@ def places_of(
     endpoint: str,
     last: tuple[str, str] | None,
 ) -> tuple[str, ...]:
-    """Return the URLs at which a partner may have a CDR, the likeliest first."""
+    """Return the URLs at which a partner may have a CDR, the likeliest first.
+
+    Our token goes to the host that the partner registered, and nowhere else.
+    """
     ocpi_id = str(document["id"])
     places = [stored_at] if stored_at else []
     if last is not None:
@@ -70,7 +76,7 @@ def places_of(
         }
     )
     places.append(endpoint + ("&" if "?" in endpoint else "?") + query)
-    return tuple(dict.fromkeys(places))
+    return tuple(dict.fromkeys(place for place in places if host_of(place) == host_of(endpoint)))
 
 
 def _plain(moment: datetime) -> str:
@@ -95,28 +101,6 @@ def look(reply: Reply, document: Mapping[str, Any]) -> Found:
 
 
 def _is_same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    names = [name for name in COMPARED if name in ours]
-    return all(_value(ours[name]) == _value(theirs.get(name)) for name in names) and (
-        _cost(ours) == _cost(theirs)
-    )
-
-
-def _cost(cdr: Mapping[str, Any]) -> object:
-    """Return the total before taxes: a number in 2.1.1, part of a Price later."""
-    cost = cdr.get("total_cost")
-    if isinstance(cost, dict):
-        cost = cost.get("before_taxes", cost.get("excl_vat"))
-    return _value(cost)
-
-
-def _value(value: object) -> object:
-    """Return a value so that two spellings of it are equal."""
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int | float | Decimal):
-        return round(Decimal(str(value)), 4)
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return str(value)
-    return moment.replace(microsecond=0).timestamp() if moment.tzinfo else str(value)
+    """Tell whether two CDRs book the same; a partner need not keep all that we say."""
+    booked = {name: ours[name] for name in BOOKED if name in ours}
+    return not compare(booked, {name: theirs.get(name) for name in booked}).differences

@@ -1,6 +1,7 @@
 from roaming.models.charging_profiles import ProfileAction, ProfileRequest, ProfileResult
 from roaming.models.commands import Command, CommandState
 from roaming.models.documents import Document, Quarantined
+from roaming.models.drift import Drift, DriftCheck, DriftKind, DriftState
 from roaming.models.feed import LANES, Change, Delivery, Feed, Lane, Pace, Walk, WalkReason
 from roaming.models.hubs import ClientInfo, ConnectionStatus
 from roaming.models.messages import Message, MessageBody
@@ -23,6 +24,10 @@ __all__ = [
     "ConnectionStatus",
     "Delivery",
     "Document",
+    "Drift",
+    "DriftCheck",
+    "DriftKind",
+    "DriftState",
     "Endpoint",
     "Feed",
     "Lane",
