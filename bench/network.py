@@ -81,7 +81,7 @@ def add_partner(name: str, *, number: int, url: str) -> Partner:
         )
         for module in RECEIVED
     )
-    feed.open_feed(partner, now=now)
+    feed.open_feeds(partner, now=now)
     # It settles after a real handshake only.
     Feed.objects.filter(partner=partner).update(retry_at=None)
     return partner

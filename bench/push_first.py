@@ -13,7 +13,7 @@ from bench.push_world import STUCK_SECONDS, World
 from bench.stack import peak_megabytes
 from cpo_platform.common import clock
 from roaming.models import Partner
-from roaming.operations import feed
+from roaming.operations import walks
 
 EVSES = 4
 
@@ -35,7 +35,7 @@ def run(here: World, options: argparse.Namespace) -> str:
     for partner, kill in zip(partners, (False, True), strict=True):
         here.sink.clear()
         began = time.monotonic()
-        feed.announce_everything(partner_id=partner.pk, now=clock.now())
+        walks.announce_everything(partner_id=partner.pk, now=clock.now())
         peak = _in_the_middle(here, locations // 2, kill=kill)
         found = _wait_for_all(here, partner, locations)
         lasted = time.monotonic() - began

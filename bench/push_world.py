@@ -15,8 +15,8 @@ from cpo_platform.common import clock
 from locations.models import Evse
 from locations.operations import set_evse_status
 from locations.signals import evse_status_changed
-from roaming.models import Feed, Partner
-from roaming.operations import feed
+from roaming.models import Partner
+from roaming.operations import feed, walks
 
 # As long as this without a request, and it is stuck.
 STUCK_SECONDS = 90.0
@@ -49,7 +49,7 @@ class World:
             name = f"p{place}"
             made.append(network.add_partner(name, number=place, url=self.sink.url(name)))
         for partner in made:
-            feed.announce_everything(partner_id=partner.pk, now=clock.now())
+            walks.announce_everything(partner_id=partner.pk, now=clock.now())
         self.start()
         try:
             wanted = number * (locations + 1)
@@ -63,8 +63,7 @@ class World:
     def retry(self, partner: Partner) -> None:
         """End the rest of a partner's feeds, as staff would who knows that it is back."""
 
-        for feed_id in Feed.objects.filter(partner=partner).values_list("pk", flat=True):
-            feed.retry_now(feed_id=feed_id)
+        feed.retry_now(partner_id=partner.pk)
 
     def pusher_pids(self) -> list[int]:
         return self.stack.pids(self.stack.pusher)

@@ -236,7 +236,7 @@ def _partners_with_errors() -> Panel:
     feeds = (
         Feed.objects.filter(failures__gt=0, partner__status=PartnerStatus.REGISTERED)
         .select_related("partner")
-        .order_by("-failures")[:10]
+        .order_by("-failures", "partner", "lane")[:10]
     )
     return Panel(
         title=_("Partners that cannot be reached"),

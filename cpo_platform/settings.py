@@ -203,6 +203,11 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_TASK_DEFAULT_QUEUE = "cpo"
+# What is pushed has workers of its own: they wait for partners, many at a time, in threads.
+CELERY_TASK_ROUTES = {
+    "roaming.wake_feeds": {"queue": "push"},
+    "roaming.drain_feed": {"queue": "push"},
+}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
@@ -216,6 +221,11 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 # What a lost wake-up missed is caught here, so that wiping the broker loses nothing.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "wake-feeds": {"task": "roaming.wake_feeds", "schedule": 2.0, "options": {"expires": 2}},
+    "announce-due": {
+        "task": "roaming.announce_due",
+        "schedule": 2.0,
+        "options": {"expires": 2},
+    },
     "expire-commands": {
         "task": "roaming.expire_commands",
         "schedule": 5.0,
@@ -328,7 +338,15 @@ FIELD_ENCRYPTION_KEYS = env.words("FIELD_ENCRYPTION_KEYS")
 # The currency of a session at a connector that has no tariff (ISO 4217).
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")
 # How long a worker that died keeps a partner's feed; longer than the slowest answer we wait for.
-FEED_LEASE_SECONDS = env.integer("FEED_LEASE_SECONDS", 30, minimum=1, maximum=600)
+FEED_LEASE_SECONDS = env.integer("FEED_LEASE_SECONDS", 15, minimum=1, maximum=600)
+# How long changes are kept for partners that are away; after that they are sent all they may see.
+FEED_RETENTION_DAYS = env.integer("FEED_RETENTION_DAYS", 7, minimum=1, maximum=365)
+# How long changes are gathered before they are sent, in milliseconds.
+PUSH_GATHER_MS = env.integer("PUSH_GATHER_MS", 30, maximum=10_000)
+# Connections to one partner, for each lane.
+PUSH_CONNECTIONS = env.integer("PUSH_CONNECTIONS", 32, minimum=1, maximum=256)
+# How often the progress of a running session is pushed at most, in seconds; 0: each meter value.
+SESSION_UPDATE_SECONDS = env.integer("SESSION_UPDATE_SECONDS", 60, maximum=3600)
 # How long the tokens before an exchange stay good, in minutes: its answer may have been lost.
 TOKEN_GRACE_MINUTES = env.integer("TOKEN_GRACE_MINUTES", 10, maximum=1440)
 # Tokens older than this are exchanged by themselves, in days; 0: never (OCPI: at least monthly).

@@ -1,14 +1,16 @@
 """Speak OCPI to a partner: headers, envelope, and what an answer means."""
 
 import asyncio
+import random
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
-from uuid import uuid4
 
 from cpo_platform.common import clock, http, json
 from cpo_platform.common.secrets import decrypt
@@ -16,6 +18,7 @@ from cpo_platform.common.shapes import parse
 from cpo_platform.common.text import storable
 from roaming.dialect import Dialect
 from roaming.models import Endpoint, Partner
+from roaming.models.messages import MAX_LOGGED_BODY
 
 SUCCESS = range(1000, 2000)
 HTTP_SUCCESS = range(200, 300)
@@ -23,6 +26,7 @@ STATUS_CODES = range(10_000)
 # The version that has no routing headers.
 NO_ROUTING = "2.1.1"
 HUB_TROUBLE = range(4000, 5000)
+LONGEST_RETRY_AFTER = 3600.0
 # How a partner says that it does not know a token: OCPI has 401, FastAPI's security says 403.
 NOT_AUTHENTICATED = frozenset([401, 403])
 # Redirects that keep the method and the body; the others keep a GET at least.
@@ -48,6 +52,12 @@ class Party:
         return f"{self.country_code}*{self.party_id}"
 
 
+def new_id() -> str:
+    """Return a random UUID (version 4) for X-Request-ID or X-Correlation-ID. It is no secret."""
+    text = f"{random.getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+
 @dataclass(frozen=True)
 class Request:
     """One OCPI request; `sender` and `receiver` are the routing headers (functional modules)."""
@@ -57,8 +67,11 @@ class Request:
     body: bytes | None = None
     sender: Party | None = None
     receiver: Party | None = None
-    request_id: str = field(default_factory=lambda: str(uuid4()))
-    correlation_id: str = field(default_factory=lambda: str(uuid4()))
+    request_id: str = field(default_factory=new_id)
+    correlation_id: str = field(default_factory=new_id)
+
+
+_THROTTLED = re.compile(r"too many requests|rate.?limit|throttl|slow down", re.IGNORECASE).search
 
 
 @dataclass(frozen=True)
@@ -93,10 +106,28 @@ class Reply:
         return self.status_code is not None and self.status_code in HUB_TROUBLE
 
     @property
+    def is_throttled(self) -> bool:
+        """Whether the partner asks us to be slower, in whichever way it says so.
+
+        By HTTP 429; by a Retry-After beside any refusal; or, since OCPI has no code for it, by the
+        words of an OCPI error, often in an HTTP 200.
+        """
+        if self.ok:
+            return False
+        if self.http_status == 429 or "Retry-After" in self.headers:
+            return True
+        return self.status_code is not None and bool(_THROTTLED(self.status_message))
+
+    @property
+    def is_about_the_partner(self) -> bool:
+        """Whether this would have been the answer to any other object as well."""
+        return self.http_status in {None, 503} or self.is_unauthorized or self.is_throttled
+
+    @property
     def verdict(self) -> Verdict:
         if self.ok:
             return Verdict.DONE
-        if self.is_of_hub:
+        if self.is_of_hub or self.is_throttled:
             return Verdict.TROUBLE
         if self.http_status == 404 or self.status_code == 2003:
             return Verdict.UNKNOWN_OBJECT
@@ -105,6 +136,25 @@ class Reply:
         if self.http_status in HTTP_SUCCESS and self.status_code in range(2000, 3000):
             return Verdict.REFUSED
         return Verdict.TROUBLE
+
+    @property
+    def is_unauthorized(self) -> bool:
+        """Whether the partner refuses our token."""
+        return self.http_status in NOT_AUTHENTICATED
+
+    def retry_after_seconds(self, now: datetime) -> float | None:
+        """Return how long the partner asks us to wait (RFC 9110, Retry-After), an hour at most."""
+        value = self.headers.get("Retry-After", "").strip()
+        if value.isascii() and value.isdigit():
+            # More digits than a float has room for are a joke.
+            return min(float(value[:9]), LONGEST_RETRY_AFTER)
+        try:
+            until = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if until.tzinfo is None:
+            return None
+        return min(max((until - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
 
     @property
     def reason(self) -> str:
@@ -165,48 +215,61 @@ def _headers(request: Request, credential: Credential) -> dict[str, str]:
     return headers
 
 
+class _Limits(NamedTuple):
+    seconds: float
+    most_bytes: int
+    with_data: bool
+
+
 async def send(
     client: http.Client,
     request: Request,
     credential: Credential,
     *,
     timeout_seconds: float = http.TIMEOUT_SECONDS,
+    most_bytes: int = http.MAX_BODY_BYTES,
+    with_data: bool = True,
 ) -> Reply:
     """Send a request to a partner. Never raises for what the network or the partner does.
+
+    Without `with_data` nothing is kept of the answer but what it says of itself, and of its body
+    what is logged: many replies are held at a time.
 
     Shortly after an exchange of tokens a 401 or 403 is answered by one more try with the token
     before: the partner may not have taken the new one yet.
     """
-    reply = await _send_as(client, request, credential, timeout_seconds)
+    limits = _Limits(timeout_seconds, most_bytes, with_data)
+    reply = await _send_as(client, request, credential, limits)
     if reply.http_status not in NOT_AUTHENTICATED or not credential.previous:
         return reply
     before = replace(credential, token=credential.previous, previous="")
-    again = replace(request, request_id=str(uuid4()))
-    return await _send_as(client, again, before, timeout_seconds)
+    again = replace(request, request_id=new_id())
+    return await _send_as(client, again, before, limits)
 
 
 async def _send_as(
-    client: http.Client, request: Request, credential: Credential, timeout_seconds: float
+    client: http.Client, request: Request, credential: Credential, limits: _Limits
 ) -> Reply:
-    answer = await _send_to(client, request.url, request, credential, timeout_seconds)
+    answer = await _send_to(client, request.url, request, credential, limits)
     url = _other_slash(request, answer)
-    left = timeout_seconds - answer.duration_ms / 1000
+    left = limits.seconds - answer.duration_ms / 1000
     if url and left > 0:
         first = answer.duration_ms
-        answer = await _send_to(client, url, request, credential, left)
+        answer = await _send_to(client, url, request, credential, limits._replace(seconds=left))
         answer = replace(answer, duration_ms=first + answer.duration_ms)
-    return _reply(request, answer)
+    return _reply(request, answer, with_data=limits.with_data)
 
 
 async def _send_to(
-    client: http.Client, url: str, request: Request, credential: Credential, timeout_seconds: float
+    client: http.Client, url: str, request: Request, credential: Credential, limits: _Limits
 ) -> http.Answer:
     return await client.send(
         request.method,
         url,
         headers=_headers(request, credential),
         body=request.body,
-        timeout_seconds=timeout_seconds,
+        timeout_seconds=limits.seconds,
+        most_bytes=limits.most_bytes,
     )
 
 
@@ -244,11 +307,11 @@ def send_once(
     return asyncio.run(run())
 
 
-def _reply(request: Request, answer: http.Answer) -> Reply:
+def _reply(request: Request, answer: http.Answer, *, with_data: bool) -> Reply:
     if answer.status is None:
         error = storable(answer.error)[:500]
         return Reply(request, None, error=error, duration_ms=answer.duration_ms)
-    status_code, message, data, error = _envelope(answer)
+    status_code, message, data, error = _envelope(answer, with_data=with_data)
     return Reply(
         request,
         answer.status,
@@ -258,17 +321,18 @@ def _reply(request: Request, answer: http.Answer) -> Reply:
         headers=answer.headers,
         error=storable(error)[:500],
         duration_ms=answer.duration_ms,
-        body=answer.body,
+        body=answer.body if with_data else answer.body[:MAX_LOGGED_BODY],
     )
 
 
-def _envelope(answer: http.Answer) -> tuple[int | None, str, Any, str]:
+def _envelope(answer: http.Answer, *, with_data: bool) -> tuple[int | None, str, Any, str]:
     """Return status_code, status_message, data, and what is wrong with the envelope."""
     assert answer.status is not None  # noqa: S101  the caller has checked
     # A 404 may come without an envelope; its status says enough. A 2xx may not.
     missing = f"HTTP {answer.status} without an OCPI answer" if answer.status < 400 else ""
     try:
-        document = json.loads(answer.body)
+        # Numbers need be exact in data only.
+        document = json.loads(answer.body) if with_data else json.loads_quickly(answer.body)
     except json.InvalidJson as error:
         return None, "", None, missing and f"{missing}: {error}"
     code = document.get("status_code") if isinstance(document, dict) else None
@@ -277,7 +341,7 @@ def _envelope(answer: http.Answer) -> tuple[int | None, str, Any, str]:
         return None, "", None, missing and f"{missing}: status_code is missing or none"
     message = document.get("status_message")
     text = storable(message)[:500] if isinstance(message, str) else ""
-    return code, text, document.get("data"), ""
+    return code, text, document.get("data") if with_data else None, ""
 
 
 def with_routing(partner: Partner, request: Request) -> Request:
@@ -299,8 +363,15 @@ def endpoint_url(partner: Partner, identifier: str, role: str) -> str | None:
     return None
 
 
+_NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
+
+
+def _escaped(segment: str) -> str:
+    return segment if _NEEDS_NO_ESCAPE(segment) else quote(segment, safe="")
+
+
 def http_join(base: str, *segments: str) -> str:
     """Return a URL with path segments added, percent-encoded, with exactly one slash between."""
     head, mark, query = base.partition("?")
-    path = "/".join([head.rstrip("/"), *(quote(segment, safe="") for segment in segments)])
+    path = "/".join([head.rstrip("/"), *(_escaped(segment) for segment in segments)])
     return path + mark + query

@@ -23,7 +23,7 @@ from tariffs.signals import tariff_changed, tariff_superseded
 def connect() -> None:
     """Connect every signal; called once, when the apps are ready."""
     location_changed.connect(_location_changed, dispatch_uid="roaming")
-    evse_status_changed.connect(_location_changed, dispatch_uid="roaming")
+    evse_status_changed.connect(_evse_status_changed, dispatch_uid="roaming")
     locations_changed.connect(_locations_changed, dispatch_uid="roaming")
     group_changed.connect(_group_changed, dispatch_uid="roaming")
     tariff_changed.connect(_tariff_changed, dispatch_uid="roaming")
@@ -36,6 +36,10 @@ def connect() -> None:
 
 def _location_changed(*, location_id: int, **_kwargs: Any) -> None:
     feed.announce(module="locations", object_id=location_id)
+
+
+def _evse_status_changed(*, location_id: int, evse_id: int, **_kwargs: Any) -> None:
+    feed.announce(module="locations", object_id=location_id, evse_id=evse_id)
 
 
 def _locations_changed(*, location_ids: list[int], **_kwargs: Any) -> None:

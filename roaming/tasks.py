@@ -1,13 +1,17 @@
 """Celery's part: wake up, drain, execute, tidy. Every task may run twice, or be lost, unharmed."""
 
 import logging
+import time
 from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
+from django.conf import settings
 
 from cpo_platform.common import clock
-from roaming import draining, executing, pulling, wake
+from roaming import executing, pulling, wake
+from roaming.draining import attending
 from roaming.models import Message, ProfileResult
 from roaming.ocpi import handshake
 from roaming.operations import (
@@ -17,6 +21,7 @@ from roaming.operations import (
     partner_tokens,
     partners,
     token_pull,
+    walks,
 )
 from sessions_app.stations import StationResult
 from tariffs import operations as tariff_operations
@@ -29,16 +34,35 @@ KEEP_MESSAGES = timedelta(days=30)
 @shared_task(name=wake.WAKE_FEEDS)
 def wake_feeds(**_kwargs: Any) -> None:
     """Have every feed drained that has something to send and may."""
+    # What is committed in the meantime goes with it; what comes later sends for us again.
+    time.sleep(settings.PUSH_GATHER_MS / 1000)
+    wake.feeds_are_awake()
     feed.sequence_changes()
-    for feed_id in feed.due_feeds(now=clock.now()):
-        drain_feed.delay(feed_id=feed_id)
+    for feed_id, is_free in feed.feeds_with_news(now=clock.now()).items():
+        if not attending.nudge(feed_id) and is_free:
+            drain_feed.delay(feed_id=feed_id)
 
 
 @shared_task(name="roaming.drain_feed")
 def drain_feed(*, feed_id: int, **_kwargs: Any) -> None:
-    sent = draining.drain(feed_id)
-    if sent:
-        logger.info("feed %s: %s requests sent", feed_id, sent)
+    """Send a partner what a lane has for it, and stay with it while there is more."""
+    drained = attending.attend(feed_id)
+    if drained.requests:
+        logger.info("feed %s: %s requests sent", feed_id, drained.requests)
+    if drained.has_more:
+        drain_feed.delay(feed_id=feed_id)
+
+
+@worker_shutting_down.connect
+def leave(**_kwargs: Any) -> None:
+    """Leave the partners that we stay with: what is left of their feeds is for the next worker."""
+    attending.close()
+
+
+@shared_task(name="roaming.announce_due")
+def announce_due(**_kwargs: Any) -> None:
+    """Announce what could wait and has: progress of sessions, and what failed a moment ago."""
+    feed.announce_due(now=clock.now())
 
 
 @shared_task(name=wake.EXECUTE_COMMAND)
@@ -117,6 +141,6 @@ def renew_registrations(**_kwargs: Any) -> None:
 def tidy(**_kwargs: Any) -> None:
     """Delete what is old: changes that everybody has, and messages."""
     now = clock.now()
-    feed.forget_old_changes(now=now)
+    walks.forget_old_changes(now=now)
     partner_tokens.forget_expired_tokens(now=now)
     Message.objects.filter(at__lt=now - KEEP_MESSAGES).delete()

@@ -4,10 +4,12 @@ A lost wake-up loses nothing: the feed is in the database, and the beat looks as
 """
 
 import logging
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
+import redis
 from celery import current_app
+from django.conf import settings
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 
@@ -17,6 +19,13 @@ WAKE_FEEDS = "roaming.wake_feeds"
 EXECUTE_COMMAND = "roaming.execute_command"
 EXECUTE_PROFILE_REQUEST = "roaming.execute_profile_request"
 PULL = "roaming.pull_partner"
+
+
+# Set while a wake-up is on its way, so that a thousand commits a second send one message. It ends
+# by itself: a wake-up that is lost with its worker must not keep the others from being sent.
+FEEDS_WOKEN = "cpo:feeds-woken"
+WOKEN_MILLISECONDS = 1000
+BROKER_SECONDS = 0.5
 
 
 def feeds() -> None:
@@ -42,7 +51,28 @@ def pull(partner_id: int) -> None:
 
 
 def _wake_feeds() -> None:
-    _send(WAKE_FEEDS)
+    try:
+        is_first = _broker().set(FEEDS_WOKEN, 1, nx=True, px=WOKEN_MILLISECONDS)
+    except redis.RedisError as error:
+        logger.warning("%s was not sent, the beat will catch up: %s", WAKE_FEEDS, error)
+        return
+    if is_first:
+        _send(WAKE_FEEDS)
+
+
+def feeds_are_awake() -> None:
+    """Let the next commit send a wake-up again; called before the feeds are looked at."""
+    try:
+        _broker().delete(FEEDS_WOKEN)
+    except redis.RedisError as error:
+        logger.warning("the mark of a wake-up stays for a moment: %s", error)
+
+
+@cache
+def _broker() -> "redis.Redis":
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=BROKER_SECONDS, socket_connect_timeout=BROKER_SECONDS
+    )
 
 
 def _send(task: str, **kwargs: Any) -> None:

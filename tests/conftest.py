@@ -18,6 +18,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from cpo_platform.celery import app
 from cpo_platform.common import clock
+from roaming.draining import attending
 from sandbox.emsp import Emsp, running_emsp
 
 
@@ -26,6 +27,12 @@ def english() -> Iterator[None]:
     """Speak English: a request in another language leaves it active in its thread."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def at_once(settings: Settings) -> None:
+    """Push the progress of sessions with each meter value, unless a test says otherwise."""
+    settings.SESSION_UPDATE_SECONDS = 0
 
 
 @pytest.fixture
@@ -53,9 +60,19 @@ def platform(live_server: LiveServer, settings: Settings) -> str:
 
 
 @pytest.fixture
-def worker(broker: redis.Redis, transactional_db: None) -> Iterator[None]:
+def worker(
+    broker: redis.Redis, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Run a real Celery worker beside the test, on the test's own broker."""
-    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=20):
+    monkeypatch.setattr(attending, "LINGER_SECONDS", 0.25)
+    with start_worker(
+        app,
+        pool="threads",
+        concurrency=6,
+        queues=["cpo", "push"],
+        perform_ping_check=False,
+        shutdown_timeout=20,
+    ):
         yield
 
 

@@ -8,10 +8,12 @@ differs); bodies are read up to a limit.
 
 import asyncio
 import ipaddress
+import re
 import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -129,6 +131,8 @@ class Client:
     def __init__(self, *, connections: int = MAX_CONNECTIONS) -> None:
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        # What is before the path of URLs that have been checked: scheme, and host with port.
+        self._checked: dict[str, tuple[str, str]] = {}
 
     async def __aenter__(self) -> "Client":
         self._session = aiohttp.ClientSession(
@@ -150,6 +154,25 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
+    def _checked_url(self, url: str) -> yarl.URL | str:
+        """Return a URL, checked unless another one with the same scheme, host and port was.
+
+        What needs no escape any more is not taken apart again: that takes as long as the rest.
+        """
+        path_at = url.find("/", len("https://"))
+        if path_at < 0 or not _IS_PLAIN(url):
+            check_url(url)
+            return url
+        origin = self._checked.get(url[:path_at])
+        if origin is None:
+            check_url(url)
+            parts = urlsplit(url)
+            origin = self._checked[url[:path_at]] = (parts.scheme, parts.netloc)
+        path, _mark, query = url[path_at:].partition("?")
+        return yarl.URL.build(
+            scheme=origin[0], authority=origin[1], path=path, query_string=query, encoded=True
+        )
+
     async def send(
         self,
         method: str,
@@ -158,27 +181,28 @@ class Client:
         headers: Mapping[str, str],
         body: bytes | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        most_bytes: int = MAX_BODY_BYTES,
     ) -> Answer:
-        """Send one request. Never raises for what the network or the other side does."""
+        """Send one request. Never raises for what the network or the other side does.
+
+        An answer of more than `most_bytes` is not read to its end, and is no answer.
+        """
         assert self._session is not None, "use `async with`"  # noqa: S101
         started = time.monotonic()
         try:
-            check_url(url)
             async with self._session.request(
                 method,
-                url,
+                self._checked_url(url),
                 data=body,
                 headers=headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    total=timeout_seconds, sock_connect=min(CONNECT_SECONDS, timeout_seconds)
-                ),
+                timeout=_timeout(timeout_seconds),
             ) as response:
-                text = await _read(response)
+                text = await _read(response, most_bytes)
                 return Answer(
                     status=response.status,
                     body=text,
-                    headers=response.headers.copy(),
+                    headers=response.headers,
                     duration_ms=_milliseconds_since(started),
                 )
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
@@ -187,12 +211,21 @@ class Client:
             )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+# Nothing in it that would have to be escaped, and no fragment.
+_IS_PLAIN = re.compile(r"[!$-~]+").fullmatch
+
+
+@lru_cache(maxsize=100)
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_SECONDS, seconds))
+
+
+async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     chunks, size = [], 0
     async for chunk in response.content.iter_chunked(65536):
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise ValueError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+        if size > most_bytes:
+            raise ValueError(f"the answer is larger than {most_bytes} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -38,6 +38,19 @@ def loads(text: bytes | str) -> Any:
         raise InvalidJson(str(error)) from error
 
 
+def loads_quickly(text: bytes | str) -> Any:
+    """Parse JSON in which no number has to be exact: fractions become floats.
+
+    Raises:
+        InvalidJson: as `loads`.
+
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(str(error)) from error
+
+
 def _decimal(text: str) -> Decimal:
     try:
         value = Decimal(text)

@@ -23,7 +23,7 @@ from roaming.admin.partner_panels import partner_panels
 from roaming.models import Feed, Partner, PartnerStatus
 from roaming.ocpi import handshake
 from roaming.ocpi.versions import versions_url
-from roaming.operations import feed, partners
+from roaming.operations import feed, partners, walks
 from tariffs.admin import needs_party
 
 REGISTERED = frozenset([PartnerStatus.REGISTERED.value])
@@ -41,8 +41,8 @@ class TroubleFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "failing":
-            return queryset.filter(feed__failures__gt=0)
-        return queryset.filter(feed__failures=0) if self.value() == "fine" else queryset
+            return queryset.filter(feeds__failures__gt=0).distinct()
+        return queryset.exclude(feeds__failures__gt=0) if self.value() == "fine" else queryset
 
 
 @admin.register(Partner)
@@ -53,7 +53,6 @@ class PartnerAdmin(RecordAdmin):
     list_display = ("name", "state", "parties", "version", "feed_state", "success", "trouble")
     list_display_links = ("name",)
     list_filter = ("status", "version", TroubleFilter)
-    list_select_related = ("feed",)
     search_fields = ("name", "roles__party_id", "roles__country_code", "versions_url")
     search_help_text = _("Search by name, party or address")
     ordering = ("name",)
@@ -63,7 +62,7 @@ class PartnerAdmin(RecordAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("roles")
+        return super().get_queryset(request).prefetch_related("roles", "feeds")
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -402,9 +401,8 @@ class PartnerAdmin(RecordAdmin):
         return HttpResponseRedirect(change_url(partner))
 
     def _retry(self, request: HttpRequest, partner: Partner) -> HttpResponse:
-        its_feed = Feed.objects.filter(partner=partner).first()
-        if request.method == "POST" and its_feed is not None:
-            feed.retry_now(feed_id=its_feed.pk)
+        if request.method == "POST":
+            feed.retry_now(partner_id=partner.pk)
             self.log_change(request, partner, "Tried again.")
             messages.success(request, gettext("It is tried again now: reload to see how it went."))
         return HttpResponseRedirect(change_url(partner))
@@ -424,7 +422,7 @@ class PartnerAdmin(RecordAdmin):
                 button=gettext("Send everything again"),
                 cancel_url=change_url(partner),
             )
-        feed.send_everything_again(partner_id=partner.pk, now=clock.now())
+        walks.send_everything_again(partner_id=partner.pk, now=clock.now())
         self.log_change(request, partner, "Sent everything again.")
         messages.success(request, gettext("Everything is on its way again."))
         return HttpResponseRedirect(change_url(partner))
@@ -473,12 +471,12 @@ class PartnerAdmin(RecordAdmin):
         roles = row.roles.all()
         return ", ".join(f"{role.country_code}*{role.party_id} {role.role}" for role in roles)
 
-    @admin.display(description=_("feed"), ordering="feed__failures")
+    @admin.display(description=_("feed"))
     def feed_state(self, row: Partner) -> str:
         its_feed = _feed_of(row)
         return NONE if its_feed is None else feed_pill(its_feed)
 
-    @admin.display(description=_("last success (UTC)"), ordering="feed__last_success_at")
+    @admin.display(description=_("last success (UTC)"))
     def success(self, row: Partner) -> str:
         its_feed = _feed_of(row)
         return moment(its_feed.last_success_at) if its_feed else NONE
@@ -516,5 +514,5 @@ def _exchange_sentences() -> list[str]:
 
 
 def _feed_of(partner: Partner) -> Feed | None:
-    # A reverse one-to-one that is not there raises instead of being None.
-    return getattr(partner, "feed", None)
+    """Return the lane that fares worst; None before the registration."""
+    return max(partner.feeds.all(), key=lambda feed: feed.failures, default=None)

@@ -26,7 +26,7 @@ COUNTED = 1000
 
 def partner_panels(obj: Partner, *, may_change: bool) -> list[Panel]:
     """Return what the page of a partner shows; what can be done there, to those who may."""
-    its_feed = Feed.objects.filter(partner=obj).first()
+    its_feed = Feed.objects.filter(partner=obj).order_by("-failures", "lane").first()
     rows = obj.messages.defer("request_body", "response_body").order_by("-id")
     return [
         _facts(obj),

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import orjson
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from cpo_platform.common import clock
 from roaming import visibility
 from roaming.client import Party, Reply, Verdict, endpoint_url
 from roaming.dialect import Dialect
+from roaming.draining import asking
 from roaming.models import (
     Change,
     ClientInfo,
@@ -23,7 +25,16 @@ from roaming.models import (
 from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.dialects import adapt, dialect_of
 from roaming.ocpi.documents import SOURCES, bodies
-from roaming.ocpi.pushing import PLANS, Manner, Plan, Push, plan_removal, plan_withdrawal
+from roaming.ocpi.pushing import (
+    PLANS,
+    Manner,
+    Plan,
+    Push,
+    is_progress,
+    plan_removal,
+    plan_withdrawal,
+    progress_pause,
+)
 from roaming.ocpi.versions import VERSIONS, Version
 from roaming.operations import commands, hubs
 
@@ -69,13 +80,17 @@ class Target:
         return hub_of(self.partner) or _first_party(self.partner)
 
 
-@dataclass
+@dataclass(slots=True)
 class Job:
-    """One object on its way to one partner, and what came back."""
+    """One object on its way to one partner, and what came back.
+
+    `delivery` is None where nothing has to be noted, as long as it arrives. `since` is when the
+    first change of it happened, in seconds.
+    """
 
     module: str
     object_id: int
-    delivery: Delivery
+    delivery: Delivery | None
     plan: Plan
     url: str
     sender: Party | None
@@ -83,16 +98,31 @@ class Job:
     whole: Plan | None = None
     exact_url: bool = False
     was_uncertain: bool = False
+    # Where the partner may have a CDR already, and where it turned out to have it.
+    asks: tuple[str, ...] = ()
+    found_at: str = ""
+    # Whether the partner refused a CDR since it has it already.
+    is_known: bool = False
     # Jobs of one chain go in a row: a credit after what it credits, and before what replaces it.
     chain: str = ""
     replies: list[Reply] = field(default_factory=list)
     verdict: Verdict | None = None
     reason: str = ""
+    since: float | None = None
+    is_replaced: bool = False
 
     @property
     def answered(self) -> bool:
         """Whether the partner answered for this object, and not just for itself or not at all."""
-        return self.replies[-1].http_status not in {None, 401, 403, 429, 503}
+        return not self.replies or not self.replies[-1].is_about_the_partner
+
+    @property
+    def went_astray(self) -> bool:
+        """Whether nobody was at home at the partner's endpoint; 2003 is an object's absence."""
+        if self.verdict is not Verdict.REFUSED or self.module not in PLANS:
+            return False
+        reply = self.replies[-1]
+        return reply.http_status == 404 and reply.status_code != 2003
 
     @property
     def appends(self) -> bool:
@@ -119,8 +149,15 @@ class _Row:
         return (self.owner.country_code, self.owner.party_id, self.ocpi_id)
 
 
-def jobs_for(target: Target, module: str, object_ids: Sequence[int]) -> Iterator[Job]:
-    """Return what has to be sent of these objects; what is gone is left to `removals`."""
+def jobs_for(
+    target: Target, module: str, object_ids: Sequence[int], *, whole: bool = False
+) -> Iterator[Job]:
+    """Return what has to be sent of these objects; what is gone is left to `removals`.
+
+    `whole`: of what the partner turned out not to have.
+    """
+    if not object_ids:
+        return
     deliveries = deliveries_of(target.partner, module, object_ids)
     if module == "commands":
         yield from _command_jobs(target, deliveries)
@@ -129,11 +166,12 @@ def jobs_for(target: Target, module: str, object_ids: Sequence[int]) -> Iterator
         # Late, since it builds its jobs of what is here.
         from roaming.draining import profiles
 
-        yield from profiles.JOBS[module](target, deliveries)
+        if module not in target.dialect.push_off:
+            yield from profiles.JOBS[module](target, deliveries)
         return
-    url = _endpoint(target, module)
+    url = endpoint_of(target, module)
     if url is not None:
-        yield from _object_jobs(target, module, url, deliveries)
+        yield from _object_jobs(target, module, url, deliveries, whole=whole)
 
 
 def removals(target: Target, object_ids: Sequence[int], *, position: int) -> Iterator[Job]:
@@ -142,7 +180,7 @@ def removals(target: Target, object_ids: Sequence[int], *, position: int) -> Ite
     They go after the locations of their batch, whose connectors named them. Where the feed has
     another change of such a tariff behind `position`, so have its locations: it waits for that.
     """
-    url = _endpoint(target, "tariffs")
+    url = endpoint_of(target, "tariffs") if object_ids else None
     if url is None:
         return
     visible = visibility.tariffs_for(target.partner, now=target.audience.now)
@@ -188,7 +226,7 @@ def deliveries_of(partner: Partner, module: str, object_ids: Sequence[int]) -> d
     return deliveries
 
 
-def _endpoint(target: Target, module: str) -> str | None:
+def endpoint_of(target: Target, module: str) -> str | None:
     """Return where a module is pushed to; None: the partner does not want to be told, it pulls."""
     if module in target.dialect.push_off:
         return None
@@ -196,7 +234,7 @@ def _endpoint(target: Target, module: str) -> str | None:
 
 
 def _object_jobs(
-    target: Target, module: str, url: str, deliveries: dict[int, Delivery]
+    target: Target, module: str, url: str, deliveries: dict[int, Delivery], *, whole: bool
 ) -> Iterator[Job]:
     visible = _visible(target, module).filter(pk__in=list(deliveries))
     rows = _rows(visible, module)
@@ -209,6 +247,7 @@ def _object_jobs(
         version=target.version,
         audience=target.audience,
     )
+    last_place = asking.last_place(target.partner) if module == "cdrs" else None
     for object_id, row in (rows | hidden).items():
         text = documents.get(object_id)
         if text is None or _must_wait(target, row):
@@ -217,12 +256,20 @@ def _object_jobs(
         document = orjson.loads(
             adapt(text, module=module, dialect=target.dialect, version=target.version.number)
         )
-        plan, whole = _plans(target, module, row, document, delivery, hidden=object_id in hidden)
-        if not plan.pushes:
+        plan, all_of_it = _plans(
+            target, module, row, document, delivery, hidden=object_id in hidden
+        )
+        if whole and all_of_it is not None:
+            plan, all_of_it = all_of_it, None
+        if not plan.pushes or _can_wait(plan, document, delivery):
             continue
         receiver = row.emsp or target.broadcast_to()
         job = job_for(delivery, plan, url, owner=row.owner, receiver=receiver)
-        job.whole = whole
+        job.whole = all_of_it
+        if module == "cdrs":
+            job.asks = asking.places_of(
+                document, stored_at=delivery.url, endpoint=url, last=last_place
+            )
         job.exact_url = module == "cdrs"
         job.chain = row.chain
         yield job
@@ -269,6 +316,20 @@ def job_for(
         sender=owner,
         receiver=receiver,
     )
+
+
+def _can_wait(plan: Plan, document: dict[str, Any], delivery: Delivery) -> bool:
+    """Tell whether this is news that a partner need not have at once, and note when it is due."""
+    if not is_progress(plan) or delivery.delivered_at is None or delivery.pk is None:
+        return False
+    now = clock.now()
+    begun = datetime.fromisoformat(document["start_date_time"])
+    least = timedelta(seconds=settings.SESSION_UPDATE_SECONDS)
+    due = delivery.delivered_at + progress_pause(now - begun, least=least)
+    if due <= now:
+        return False
+    Delivery.objects.filter(pk=delivery.pk, due_at__isnull=True).update(due_at=due)
+    return True
 
 
 def _must_wait(target: Target, row: _Row) -> bool:

@@ -1,7 +1,7 @@
 """What became of what was sent: written down, so that it is neither lost nor sent twice."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urljoin
 
 from django.db import transaction
@@ -9,13 +9,13 @@ from django.db import transaction
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
 from roaming.client import Reply, Verdict
-from roaming.draining.jobs import Job
+from roaming.draining.jobs import Job, deliveries_of
 from roaming.models import Delivery, Message, Partner
 from roaming.models.messages import MAX_LOGGED_BODY, Direction
 from roaming.operations import feed
 
-# How partners say that a CDR is not new to them; OCPI has no code for it.
-ALREADY_THERE = ("exist", "duplicate", "already", "known")
+# An object that fails this often, while others go through, is set aside.
+MOST_ATTEMPTS = 5
 
 
 class LeaseLost(Exception):
@@ -24,23 +24,16 @@ class LeaseLost(Exception):
 
 def mark_uncertain(jobs: Iterable[Job]) -> None:
     """Note, before sending, what must not be sent again as it is if we never learn the outcome."""
-    appending = [job for job in jobs if job.appends]
-    for job in appending:
-        job.delivery.sent = job.delivery.sent | {"uncertain": True}
-    store([job.delivery for job in appending])
+    appending = []
+    for job in jobs:
+        if job.delivery is not None and job.appends:
+            job.delivery.sent = job.delivery.sent | {"uncertain": True}
+            appending.append(job.delivery)
+    _store(appending)
 
 
-def store(deliveries: Sequence[Delivery]) -> None:
-    Delivery.objects.bulk_create(
-        deliveries,
-        update_conflicts=True,
-        unique_fields=["partner", "module", "object_id"],
-        update_fields=["sent", "url", "delivered_at", "attempts", "error", "refused_at"],
-    )
-
-
-def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> list[Job]:
-    """Store what became of the jobs; return those that failed and are to be tried again.
+def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> None:
+    """Store what became of the jobs.
 
     Raises:
         LeaseLost: another worker has the feed; what we sent is marked uncertain and announced
@@ -49,72 +42,142 @@ def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> list[Job]:
     """
     now = clock.now()
     tried = [job for job in jobs if job.verdict is not None]
-    Message.objects.bulk_create(
-        _message(partner, job, reply, now) for job in tried for reply in job.replies
-    )
     with transaction.atomic():
         if feed.hold_lease(lease=lease):
+            _find_deliveries(partner, [job for job in tried if job.verdict is not Verdict.DONE])
             for job in tried:
-                _NOTES[job.verdict or Verdict.TROUBLE](job, now)
+                if job.delivery is not None:
+                    _NOTES[job.verdict or Verdict.TROUBLE](job, job.delivery, now)
             # What was not begun was marked with the rest, but nothing of it was sent.
             unbegun = [job for job in jobs if job.verdict is None and job.appends]
             for job in unbegun:
                 _settle(job)
-            store([job.delivery for job in (*tried, *unbegun)])
-            return [job for job in tried if job.verdict is Verdict.TROUBLE]
+            _store([job.delivery for job in (*tried, *unbegun) if job.delivery is not None])
+            return
+        _find_deliveries(partner, tried)
         for job in tried:
-            job.delivery.sent = job.delivery.sent | {"uncertain": True}
+            if job.delivery is not None:
+                job.delivery.sent = job.delivery.sent | {"uncertain": True}
             feed.announce(module=job.module, object_id=job.object_id, partner_id=partner.pk)
-        store([job.delivery for job in tried])
+        _store([job.delivery for job in tried if job.delivery is not None])
     raise LeaseLost
 
 
-def _note_done(job: Job, now: datetime) -> None:
-    delivery = job.delivery
+def put_off(lease: feed.Lease, jobs: Sequence[Job]) -> None:
+    """Have what failed sent again a little later, or set it aside when it fails too often.
+
+    Raises:
+        LeaseLost: another worker has the feed, and what failed is in it.
+
+    """
+    now = clock.now()
+    with transaction.atomic():
+        if not feed.hold_lease(lease=lease):
+            raise LeaseLost
+        deliveries = {id(job.delivery): job.delivery for job in jobs if job.delivery is not None}
+        for delivery in deliveries.values():
+            delivery.attempts += 1
+            if delivery.attempts >= MOST_ATTEMPTS:
+                delivery.refused_at, delivery.due_at, delivery.attempts = now, None, 0
+            else:
+                delivery.due_at = now + timedelta(seconds=2**delivery.attempts)
+        _store(list(deliveries.values()))
+
+
+def log(partner: Partner, jobs: Iterable[Job]) -> None:
+    """Keep what went over the wire."""
+    now = clock.now()
+    Message.objects.bulk_create(
+        _message(partner, job, reply, now) for job in jobs for reply in job.replies
+    )
+
+
+def _find_deliveries(partner: Partner, jobs: Sequence[Job]) -> None:
+    """Fetch what we know of objects of which there was nothing to note so far."""
+    bare = [job for job in jobs if job.delivery is None]
+    if bare:
+        ids = sorted({job.object_id for job in bare})
+        deliveries = deliveries_of(partner, bare[0].module, ids)
+        for job in bare:
+            job.delivery = deliveries[job.object_id]
+
+
+def _store(deliveries: Sequence[Delivery]) -> None:
+    # Several jobs of one object share what is noted of it.
+    different = list({id(delivery): delivery for delivery in deliveries}.values())
+    Delivery.objects.bulk_create(
+        different,
+        update_conflicts=True,
+        unique_fields=["partner", "module", "object_id"],
+        update_fields=[
+            "sent",
+            "url",
+            "delivered_at",
+            "due_at",
+            "attempts",
+            "error",
+            "refused_at",
+        ],
+    )
+
+
+def _note_done(job: Job, delivery: Delivery, now: datetime) -> None:
     delivery.sent = job.plan.sent
     delivery.delivered_at = now
     delivery.refused_at = None
+    delivery.due_at = None
     delivery.attempts = 0
     delivery.error = ""
-    location = job.replies[-1].headers.get("Location", "") if job.replies else ""
     if job.module == "cdrs":
-        delivery.url = _absolute(job.replies[-1].request.url, location)
-        if not location:
-            delivery.error = "The partner did not say where it keeps the CDR (no Location header)."
+        _note_place(job, delivery)
 
 
-def _note_refused(job: Job, now: datetime) -> None:
-    delivery = job.delivery
+def _note_place(job: Job, delivery: Delivery) -> None:
+    """Keep where the partner has the CDR: as it said, or where we found it."""
+    if job.found_at:
+        delivery.url = job.found_at[:2000] if "?" not in job.found_at else ""
+        delivery.error = "Delivered, though the first answer was lost: it was found there."
+        return
+    location = job.replies[-1].headers.get("Location", "") if job.replies else ""
+    delivery.url = _absolute(job.replies[-1].request.url, location)
+    if not location:
+        delivery.error = "The partner did not say where it keeps the CDR (no Location header)."
+
+
+def _note_refused(job: Job, delivery: Delivery, now: datetime) -> None:
     reason = job.reason
     if job.module == "cdrs" and job.was_uncertain:
-        if any(word in job.reason.lower() for word in ALREADY_THERE):
+        if job.is_known:
             delivery.sent = job.plan.sent
             delivery.delivered_at = now
             delivery.refused_at = None
-            delivery.error = f"Delivered, though the first answer was lost: {job.reason}"
+            delivery.error = (
+                f"Delivered, though the first answer was lost: {job.reason}. It could not be "
+                "compared: the partner does not show it."
+            )
             return
         reason = f"The first answer was lost, so the partner may have it. It says now: {job.reason}"
     _settle(job)
     delivery.refused_at = now
+    delivery.due_at = None
     delivery.error = reason
 
 
-def _note_trouble(job: Job, _now: datetime) -> None:
-    job.delivery.attempts += 1
-    job.delivery.error = job.reason
-    if job.replies[-1].http_status in {401, 403, 429}:
+def _note_trouble(job: Job, delivery: Delivery, _now: datetime) -> None:
+    delivery.error = job.reason
+    if not job.replies or job.replies[-1].is_unauthorized or job.replies[-1].is_throttled:
         _settle(job)
 
 
 def _settle(job: Job) -> None:
     """Take back our mark: the partner has said that it did not take this."""
-    if not job.was_uncertain:
+    if not job.was_uncertain and job.delivery is not None:
         job.delivery.sent = {
             name: value for name, value in job.delivery.sent.items() if name != "uncertain"
         }
 
 
-_NOTES: dict[Verdict, Callable[[Job, datetime], None]] = {
+_NOTES: dict[Verdict, Callable[[Job, Delivery, datetime], None]] = {
     Verdict.DONE: _note_done,
     Verdict.REFUSED: _note_refused,
     Verdict.TROUBLE: _note_trouble,

@@ -1,61 +1,53 @@
 """Connections to one partner: objects in parallel, those of a chain and their requests in a row."""
 
 import asyncio
-from collections.abc import Sequence
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 
-from django.db import connection
+from django.conf import settings
 
-from cpo_platform.common import clock, http, json
-from roaming.client import Credential, Request, Verdict, http_join, send
+from cpo_platform.common import http, json
+from roaming.client import Credential, Reply, Request, Verdict, http_join, send
+from roaming.draining import asking
 from roaming.draining.jobs import Job
+from roaming.draining.pace import Pace, in_thread
 from roaming.models import Partner
-from roaming.models.messages import MAX_LOGGED_BODY, Direction
+from roaming.models.messages import MAX_LOGGED_BODY
 from roaming.ocpi.dialects import dialect_of
 from roaming.ocpi.pushing import Plan, Push
 from roaming.operations import feed
 
-CONCURRENCY = 32
 # So many failures in a row, and nothing that went through: it is the partner, not the object.
 MOST_FAILURES = 3
-
-
-class Pace:
-    """So many requests a minute, evenly; the last that were sent before count as well."""
-
-    def __init__(self, requests_per_minute: int, last: datetime | None) -> None:
-        self._seconds = 60 / requests_per_minute
-        passed = (clock.now() - last).total_seconds() if last else self._seconds
-        self._wait_first = max(self._seconds - passed, 0.0)
-        self._next: float | None = None
-
-    async def turn(self) -> None:
-        """Wait until the next request may go."""
-        now = asyncio.get_running_loop().time()
-        free = now + self._wait_first if self._next is None else max(self._next, now)
-        # Before the wait: who comes meanwhile goes after us.
-        self._next = free + self._seconds
-        await asyncio.sleep(free - now)
+# The answer to a push says hardly anything. What is longer is not read.
+MOST_ANSWERED = 256 * 1024
+# A CDR of ours, or a list with it, which we ask for.
+MOST_ASKED = http.MAX_BODY_BYTES
 
 
 class Sender:
-    """Connections to one partner, kept over all batches of a drain."""
+    """Connections to one partner, kept over all that a drain sends."""
 
-    def __init__(self, partner: Partner, lease: feed.Lease) -> None:
+    def __init__(self, partner: Partner, lease: feed.Lease, *, ends_at: float | None) -> None:
         self.lease = lease
-        # Whether anything went through since the drain began: then the partner is not down.
+        # Whether anything went through of what is being sent: then the partner is not down.
         self.went_through = False
         self.gives_up = False
         self._failures = 0
+        self._probes = lease.is_probe
+        self._ends_at = ends_at
         self.credential = Credential.of(partner)
         dialect = dialect_of(partner)
         # OCPI 2.1.1 has no routing headers.
         self._routing = dialect.routing_headers and partner.version != "2.1.1"
         limit = dialect.requests_per_minute
-        self._pace = Pace(limit, _last_request(partner)) if limit else None
+        self._pace = Pace(partner.pk, limit) if limit else None
         self._runner = asyncio.Runner()
-        self._client = http.Client(connections=CONCURRENCY)
+        self._connections = settings.PUSH_CONNECTIONS
+        self._client = http.Client(connections=self._connections)
         self._count = 0
 
     def __enter__(self) -> "Sender":
@@ -66,69 +58,128 @@ class Sender:
         self._runner.run(self._client.__aexit__(None, None, None))
         self._runner.close()
 
+    @property
+    def is_through(self) -> bool:
+        """Whether nothing more is sent: the partner is in trouble, or our time is over."""
+        over = self._ends_at is not None and time.monotonic() >= self._ends_at
+        return self.gives_up or over
+
+    def begin_anew(self) -> None:
+        """Forget how it went so far: a partner that was there a minute ago may be down now."""
+        self.went_through, self._failures = False, 0
+
     def take_count(self) -> int:
         count, self._count = self._count, 0
         return count
 
     def send_all(self, jobs: Sequence[Job]) -> None:
         """Send every job, until one of them meets trouble; those not begun have no verdict then."""
-        self._runner.run(self._send_all(jobs))
-        self._count += sum(len(job.replies) for job in jobs)
+        if jobs:
+            self._runner.run(self._send_all(jobs))
+            self._count += sum(len(job.replies) for job in jobs)
 
     async def _send_all(self, jobs: Sequence[Job]) -> None:
-        limit = asyncio.Semaphore(CONCURRENCY)
-
-        async def run(chain: Sequence[Job]) -> None:
-            for job in chain:
-                async with limit:
-                    await self._turn()
-                    if not self.gives_up:
-                        await self._send(job)
-                        self._judge(job)
-
-        async with asyncio.TaskGroup() as group:
-            beat = group.create_task(self._keep_lease())
-            await asyncio.gather(*(run(chain) for chain in _chains(jobs)))
+        ordered = _chains(jobs)
+        if self._probes:
+            # By chance, so that objects that the partner cannot take do not hide that it is back.
+            random.shuffle(ordered)
+        chains = iter(ordered)
+        beat = asyncio.create_task(self._keep_lease())
+        try:
+            while self._probes and not self.is_through and (chain := next(chains, None)):
+                # The partner was away: one request shows whether it is back. Where it answers that
+                # it cannot take this object, a second and a third.
+                await self._work(iter([chain]))
+                self._probes = not self.went_through
+            workers = min(self._connections, len(jobs))
+            async with asyncio.TaskGroup() as group:
+                for _each in range(workers):
+                    group.create_task(self._work(chains))
+        finally:
             beat.cancel()
+
+    async def _work(self, chains: Iterator[Sequence[Job]]) -> None:
+        for chain in chains:
+            for job in chain:
+                await self._turn()
+                if self.is_through:
+                    return
+                await self._send(job)
+                self._judge(job)
+                if job.verdict is Verdict.TROUBLE and job.module == "cdrs":
+                    # What comes after it in its chain is no good without it.
+                    _wait_for(job, chain)
+                    break
 
     async def _turn(self) -> None:
         """Wait for our turn, where the partner wants no more than so many requests a minute."""
-        if self._pace is not None and not self.gives_up:
-            await self._pace.turn()
+        if self._pace is not None and not self.is_through:
+            await self._pace.turn(ends_at=self._ends_at)
 
     def _judge(self, job: Job) -> None:
         """Tell a partner that is down from an object that it cannot take."""
-        if job.verdict is Verdict.DONE:
-            self.went_through = True
         if job.verdict is Verdict.TROUBLE:
             self._failures += 1
             many = self._failures >= MOST_FAILURES and not self.went_through
             self.gives_up = self.gives_up or many or not job.answered
+        else:
+            self.went_through = True
 
     async def _keep_lease(self) -> None:
         """Renew the lease while we wait for a slow partner; stop sending once it is lost."""
         while True:
             await asyncio.sleep(feed.lease_time().total_seconds() / 3)
-            if not await asyncio.to_thread(_renew_in_thread, self.lease):
+            if not await in_thread(feed.renew_lease, lease=self.lease):
                 self.gives_up = True
 
     async def _send(self, job: Job) -> None:
+        if job.was_uncertain and job.asks and await self._has_it(job):
+            return
         verdict, reason = await self._send_plan(job, job.plan)
-        if verdict is Verdict.UNKNOWN_OBJECT and job.whole is not None:
+        is_more = job.whole is not None and job.whole.pushes != job.plan.pushes
+        if verdict is Verdict.UNKNOWN_OBJECT and job.whole is not None and is_more:
             # It lost the object, or never had it: the whole of it puts that right.
             verdict, reason = await self._send_plan(job, job.whole)
-        if verdict is Verdict.UNKNOWN_OBJECT:
+        if verdict is Verdict.UNKNOWN_OBJECT and job.delivery is not None:
             verdict = Verdict.REFUSED
         job.verdict, job.reason = verdict, reason
+        if job.asks and verdict is not Verdict.DONE:
+            job.is_known = asking.says_it_has_it(job.replies[-1])
+            if job.is_known:
+                job.verdict = Verdict.REFUSED
+                await self._has_it(job)
+
+    async def _has_it(self, job: Job) -> bool:
+        """Ask the partner whether it has a CDR; if that can be told, it is the job's verdict.
+
+        No answer at all is trouble: what may have been booked is not posted unasked.
+        """
+        document = job.plan.pushes[0].body or {}
+        for url in job.asks:
+            await self._turn()
+            request = Request("GET", url, sender=job.sender, receiver=job.receiver)
+            reply = await self._exchange(
+                job, self._routed(request), most_bytes=MOST_ASKED, with_data=True
+            )
+            if not job.answered:
+                job.verdict, job.reason = Verdict.TROUBLE, reply.reason
+                return True
+            found = asking.look(reply, document)
+            if found is asking.Found.SAME:
+                job.verdict, job.reason, job.found_at = Verdict.DONE, "", url
+                return True
+            if found is asking.Found.DIFFERENT:
+                job.verdict = Verdict.REFUSED
+                job.reason = f"The partner has another CDR under this id, at {url}."
+                return True
+        return False
 
     async def _send_plan(self, job: Job, plan: Plan) -> tuple[Verdict, str]:
-        for push in plan.pushes:
-            if job.replies:
+        for number, push in enumerate(plan.pushes):
+            if number:
                 await self._turn()
-            request = _request(job, push, routing=self._routing)
-            reply = await send(self._client, request, self.credential)
-            # Data is of no use here, and 64 bodies of a megabyte are too much to keep.
-            job.replies.append(replace(reply, data=None, body=reply.body[:MAX_LOGGED_BODY]))
+            request = self._routed(_request(job, push))
+            reply = await self._exchange(job, request, most_bytes=MOST_ANSWERED)
             verdict = reply.verdict
             if push.method == "DELETE" and verdict is Verdict.UNKNOWN_OBJECT:
                 verdict = Verdict.DONE
@@ -136,36 +187,45 @@ class Sender:
                 return verdict, reply.reason
         return Verdict.DONE, ""
 
+    async def _exchange(
+        self, job: Job, request: Request, *, most_bytes: int, with_data: bool = False
+    ) -> Reply:
+        reply = await send(
+            self._client, request, self.credential, most_bytes=most_bytes, with_data=with_data
+        )
+        kept = reply
+        if with_data:
+            # Data is of no use later, and hundreds of bodies are too much to keep.
+            kept = replace(reply, data=None, body=reply.body[:MAX_LOGGED_BODY])
+        job.replies.append(kept)
+        return reply
+
+    def _routed(self, request: Request) -> Request:
+        return request if self._routing else replace(request, sender=None, receiver=None)
+
 
 def _chains(jobs: Sequence[Job]) -> list[list[Job]]:
     """Return the jobs by what must go in a row, in their order; most go alone."""
     chains: list[list[Job]] = []
-    by_name: dict[str, list[Job]] = {}
+    by_name: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
-        chain = by_name.setdefault(job.chain, []) if job.chain else []
+        chain = by_name[job.chain] if job.chain else []
         if not chain:
             chains.append(chain)
         chain.append(job)
     return chains
 
 
-def _renew_in_thread(lease: feed.Lease) -> bool:
-    try:
-        return feed.renew_lease(lease=lease, now=clock.now())
-    finally:
-        connection.close()
+def _wait_for(failed: Job, chain: Sequence[Job]) -> None:
+    for job in chain[chain.index(failed) + 1 :]:
+        job.verdict, job.reason = Verdict.TROUBLE, "It waits for the CDR before it."
 
 
-def _last_request(partner: Partner) -> datetime | None:
-    sent = partner.messages.filter(direction=Direction.OUT).order_by("-id")
-    return sent.values_list("at", flat=True).first()
-
-
-def _request(job: Job, push: Push, *, routing: bool) -> Request:
+def _request(job: Job, push: Push) -> Request:
     return Request(
         push.method,
         job.url if job.exact_url else http_join(job.url, *push.path),
         body=None if push.body is None else json.dumps(push.body),
-        sender=job.sender if routing else None,
-        receiver=job.receiver if routing else None,
+        sender=job.sender,
+        receiver=job.receiver,
     )

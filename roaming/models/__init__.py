@@ -1,7 +1,7 @@
 from roaming.models.charging_profiles import ProfileAction, ProfileRequest, ProfileResult
 from roaming.models.commands import Command, CommandState
 from roaming.models.documents import Document, Quarantined
-from roaming.models.feed import Change, Delivery, Feed
+from roaming.models.feed import LANES, Change, Delivery, Feed, Lane, Pace, Walk, WalkReason
 from roaming.models.hubs import ClientInfo, ConnectionStatus
 from roaming.models.messages import Message
 from roaming.models.partners import (
@@ -15,6 +15,7 @@ from roaming.models.partners import (
 )
 
 __all__ = [
+    "LANES",
     "Change",
     "ClientInfo",
     "Command",
@@ -24,7 +25,9 @@ __all__ = [
     "Document",
     "Endpoint",
     "Feed",
+    "Lane",
     "Message",
+    "Pace",
     "Partner",
     "PartnerRole",
     "PartnerStatus",
@@ -35,4 +38,6 @@ __all__ = [
     "Quarantined",
     "Role",
     "TokenPurpose",
+    "Walk",
+    "WalkReason",
 ]

@@ -35,6 +35,7 @@ __all__ = [
     "HandshakeFailed",
     "accept_credentials",
     "our_credentials",
+    "read_endpoints_again",
     "register_with_partner",
     "told_parties",
     "unknown_parties",
@@ -232,6 +233,24 @@ def _update(partner_id: int, version: str, now: datetime) -> Partner:
         raise
     finally:
         partners.record_handshake(partner_id=partner_id, steps=talk.steps, now=now)
+
+
+def read_endpoints_again(*, partner_id: int, now: datetime) -> bool:
+    """Read where a registered partner has its modules, and tell whether that has changed.
+
+    For when nobody is at home at one of them. What cannot be read changes nothing.
+    """
+    partner = Partner.objects.prefetch_related("endpoints").get(pk=partner_id)
+    talk = Talk(Credential.of(partner, now=now), form_is_known=True)
+    version = VERSIONS[partner.version]
+    try:
+        entries = read_versions(talk, partner.versions_url)
+        endpoints = read_endpoints(talk, entries, version)
+        is_emsp = partner.roles.filter(role=Role.EMSP).exists()
+        check_endpoints(talk, endpoints, is_emsp=is_emsp)
+    except HandshakeFailed:
+        return False
+    return registering.replace_endpoints(partner_id=partner_id, endpoints=endpoints)
 
 
 def unregister(*, partner_id: int, now: datetime) -> list[Step]:

@@ -12,7 +12,7 @@ on) and its id, as the row has them: an object of OCPI 2.1.1 does not name its o
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cpo_platform.common import json
@@ -213,6 +213,28 @@ def plan_session(
     if new:
         changes["charging_periods"] = new
     return Plan((Push("PATCH", path, changes | {"last_updated": fields["last_updated"]}),), note)
+
+
+# What changes all the time while a vehicle charges, and may be told with some delay.
+PROGRESS = frozenset(["kwh", "total_cost", "last_updated"])
+LONGEST_PROGRESS_PAUSE = timedelta(minutes=15)
+
+
+def is_progress(plan: Plan) -> bool:
+    """Tell whether all that a plan says is how far a session has come."""
+    return len(plan.pushes) == 1 and all(
+        push.method == "PATCH" and push.body is not None and push.body.keys() <= PROGRESS
+        for push in plan.pushes
+    )
+
+
+def progress_pause(age: timedelta, *, least: timedelta) -> timedelta:
+    """Return how long after the last push of a session its progress is told again; 0: at once.
+
+    A sixth of its age, at least some seconds, a quarter of an hour at most: a short session is
+    followed closely, and one of ten hours is not told of hundreds of times.
+    """
+    return max(least, min(age / 6, LONGEST_PROGRESS_PAUSE)) if least else least
 
 
 def plan_cdr(

@@ -9,8 +9,8 @@ from cpo_platform.common.shapes import parse, plain
 from locations import operations as location_operations
 from roaming import visibility
 from roaming.dialect import Dialect
-from roaming.models import Partner, PartnerStatus
-from roaming.operations import feed
+from roaming.models import Partner, PartnerStatus, WalkReason
+from roaming.operations import feed, walks
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def set_access(*, partner_id: int, access: Access, now: datetime) -> bool:
         sees = _seen(partner, now)
         if partner.status == PartnerStatus.REGISTERED:
             if _needs_everything(before.dialect, access.dialect):
-                feed.announce_everything(partner_id=partner.pk, now=now)
+                walks.announce_everything(partner_id=partner.pk, now=now, reason=WalkReason.ACCESS)
             _announce_difference(partner, "tariffs", sees["tariffs"] - saw["tariffs"])
             _announce_difference(partner, "locations", saw["locations"] ^ sees["locations"])
         for tariff_id in sorted(before.tariff_ids ^ access.tariff_ids):

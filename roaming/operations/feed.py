@@ -1,34 +1,31 @@
-"""The change feed: announcing, leasing a partner's feed, moving on, backing off."""
+"""The change feed: announcing, leasing a lane of a partner's, moving on, backing off, pausing.
+
+What is announced at once, many objects to one partner, is in `roaming.operations.walks`.
+"""
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import (
-    Exists,
-    F,
-    Func,
-    JSONField,
-    Max,
-    Min,
-    OuterRef,
-    Q,
-    QuerySet,
-    Value,
-)
+from django.db.models import F, Max, Q, QuerySet
 
-from roaming import visibility, wake
-from roaming.models import Change, Delivery, Feed, Partner, PartnerStatus
+from roaming import wake
+from roaming.models import LANES, Change, Feed, Lane, Partner, PartnerStatus
 
 LONGEST_PAUSE_SECONDS = 60
+# How often a partner that refuses our token is asked whether it takes it again.
+UNAUTHORIZED_PAUSE = timedelta(hours=1)
 INTRODUCE_EVERY = timedelta(minutes=5)
+READ_ENDPOINTS_EVERY = timedelta(minutes=5)
 SETTLING = timedelta(seconds=2)
+# Changes that are looked at together: of each object that is among them, the present state is sent.
+WINDOW = 100_000
+# Rows written with one statement.
 BATCH = 500
 MOST_SEQUENCED = 20_000
 # Names our lock among PostgreSQL's advisory locks: any number that nobody else uses.
@@ -37,28 +34,41 @@ SEQUENCER_LOCK = 7_310_245_002
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to drain one feed, for a while."""
+    """The right to drain one lane of a partner's, for a while.
+
+    `is_probe`: the last attempt failed. One request shows whether the partner is back.
+    """
 
     feed_id: int
     partner_id: int
+    lane: str
     key: str
     position: int
+    is_probe: bool = False
+    is_unauthorized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """An object that changed, or the status of one EVSE of a location (`evse_id`, otherwise 0).
+
+    `sequence` is the newest change's. `since` is when the first of them happened; None when a walk
+    is all that names it.
+    """
+
+    module: str
+    object_id: int
+    evse_id: int
+    sequence: int
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Changes after a position, oldest first, and the position after the last of them."""
+class Window:
+    """What changed after a position, each object once, and the position after all of that."""
 
-    changes: Sequence[Change]
+    news: Sequence[News]
     position: int
-
-
-class _Merged(Func):
-    """`a || b` of two JSON objects, in the database."""
-
-    template = "(%(expressions)s)"
-    arg_joiner = " || "
-    output_field = JSONField()
 
 
 def lease_time() -> timedelta:
@@ -66,9 +76,20 @@ def lease_time() -> timedelta:
     return timedelta(seconds=settings.FEED_LEASE_SECONDS)
 
 
-def announce(*, module: str, object_id: int, partner_id: int | None = None) -> None:
-    """Write down that an object changed, in the transaction that changed it."""
-    Change.objects.create(module=module, object_id=object_id, partner_id=partner_id)
+def announce(
+    *, module: str, object_id: int, partner_id: int | None = None, evse_id: int = 0
+) -> None:
+    """Write down that an object changed, in the transaction that changed it.
+
+    `evse_id`: nothing of the location but the status of this EVSE.
+    """
+    Change.objects.create(
+        lane=LANES[module],
+        module=module,
+        object_id=object_id,
+        evse_id=evse_id,
+        partner_id=partner_id,
+    )
     wake.feeds()
 
 
@@ -77,7 +98,9 @@ def announce_many(*, module: str, object_ids: Iterable[int], partner_id: int | N
     with transaction.atomic():
         for some in _slices(iter(object_ids)):
             Change.objects.bulk_create(
-                Change(module=module, object_id=object_id, partner_id=partner_id)
+                Change(
+                    lane=LANES[module], module=module, object_id=object_id, partner_id=partner_id
+                )
                 for object_id in some
             )
         wake.feeds()
@@ -90,145 +113,52 @@ def announce_to_group(*, group_id: int, location_ids: Sequence[int]) -> None:
         announce_many(module="locations", object_ids=location_ids, partner_id=partner_id)
 
 
-def announce_missed(*, partner_id: int, country_code: str, party_id: str, now: datetime) -> None:
-    """Announce what an eMSP behind a hub missed of its sessions and CDRs while it was away.
-
-    While its hub said that it is not connected, nothing was sent to it (OCPI 2.2.1,
-    mod_hub_client_info).
-    """
-    partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
-    owned = Q(token_country_code=country_code, token_party_id=party_id)
-    _announce_all(
-        partner_id, {module: rows.filter(owned) for module, rows in _missed(partner, now).items()}
-    )
-
-
-def announce_after_absence(*, partner_id: int, now: datetime) -> None:
-    """Announce to a partner that was suspended all that it may see, and what it has missed.
-
-    Also what it has and may not see any more; and the CDRs and ended sessions of the meantime,
-    since changes that are old are not kept for those who are suspended (`forget_old_changes`).
-    """
-    partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
-    with transaction.atomic():
-        announce_everything(partner_id=partner_id, now=now)
-        gone: dict[str, QuerySet[Any, Any]] = {
-            "locations": visibility.locations_for(partner, now=now),
-            "tariffs": visibility.tariffs_for(partner, now=now),
-        }
-        for module, rows in gone.items():
-            has = Delivery.objects.filter(partner=partner, module=module)
-            ids = has.exclude(object_id__in=rows.values("pk")).order_by("object_id")
-            announce_many(
-                module=module,
-                object_ids=ids.values_list("object_id", flat=True),
-                partner_id=partner_id,
-            )
-        _announce_all(partner_id, _missed(partner, now))
-
-
-def _missed(partner: Partner, now: datetime) -> dict[str, QuerySet[Any, Any]]:
-    """Return the sessions and CDRs since its registration that a partner was not sent as they are.
-
-    What it has is known, so that it gets the present state and no more.
-    """
-    doors: dict[str, QuerySet[Any, Any]] = {
-        "sessions": visibility.sessions_for(partner, now=now),
-        "cdrs": visibility.cdrs_for(partner, now=now),
-    }
-    missed = {}
-    for module, rows in doors.items():
-        has_it = Delivery.objects.filter(
-            partner=partner,
-            module=module,
-            object_id=OuterRef("pk"),
-            delivered_at__gte=OuterRef("last_updated"),
-        )
-        since = partner.registered_at or now
-        missed[module] = rows.filter(~Exists(has_it), last_updated__gte=since)
-    return missed
-
-
-def announce_everything(*, partner_id: int, now: datetime) -> None:
-    """Announce to one partner all that it may see, tariffs before the locations that name them.
-
-    Of sessions, those that are running; it pulls the rest, and its CDRs are announced already.
-    """
-    partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
-    _announce_all(
-        partner_id,
-        {
-            "tariffs": visibility.tariffs_for(partner, now=now),
-            "locations": visibility.locations_for(partner, now=now),
-            "sessions": visibility.sessions_for(partner, now=now).unfinished(),
-        },
-    )
-
-
-def announce_parties(*, partner_id: int, parties: Iterable[str], now: datetime) -> None:
-    """Announce all of some parties of ours (`NL*ABC`), which had to wait until it knew them."""
-    partner = Partner.objects.prefetch_related("roles").get(pk=partner_id)
-    owned = Q(pk__in=[])
-    for party in parties:
-        country_code, _star, party_id = party.partition("*")
-        owned |= Q(country_code=country_code, party_id=party_id)
-    _announce_all(
-        partner_id,
-        {
-            "tariffs": visibility.tariffs_for(partner, now=now).filter(owned),
-            "locations": visibility.locations_for(partner, now=now).filter(owned),
-            "sessions": visibility.sessions_for(partner, now=now).filter(owned),
-            "cdrs": visibility.cdrs_for(partner, now=now).filter(owned),
-        },
-    )
-
-
-def _announce_all(partner_id: int, visible: Mapping[str, QuerySet[Any, Any]]) -> None:
-    with transaction.atomic():
-        for module, rows in visible.items():
-            ids = rows.order_by("pk").values_list("pk", flat=True)
-            announce_many(
-                module=module,
-                object_ids=ids.iterator(chunk_size=BATCH),
-                partner_id=partner_id,
-            )
-
-
 def _slices(ids: Iterator[int]) -> Iterator[list[int]]:
     # bulk_create makes a list of whatever it is given: a big network must not become one.
     while some := list(islice(ids, BATCH)):
         yield some
 
 
-def send_everything_again(*, partner_id: int, now: datetime) -> None:
-    """Send a partner the whole of all that it may see, whatever we think it has.
+def announce_due(*, now: datetime) -> int:
+    """Announce what could wait, and has (`Delivery.due_at`); return how many objects that was."""
+    announced = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        for module, lane in LANES.items():
+            cursor.execute(
+                """
+                WITH due AS (
+                    UPDATE roaming_delivery SET due_at = NULL WHERE due_at <= %s AND module = %s
+                    RETURNING partner_id, object_id
+                )
+                INSERT INTO roaming_change (lane, module, object_id, evse_id, partner_id)
+                SELECT %s, %s, object_id, 0, partner_id FROM due
+                """,
+                [now, module, lane, module],
+            )
+            announced += cursor.rowcount
+        if announced:
+            wake.feeds()
+    return announced
 
-    CDRs are left out: one that was acknowledged is never sent twice.
+
+def open_feeds(partner: Partner, *, now: datetime) -> None:
+    """Give a partner its lanes, starting here: what was committed before is not told.
+
+    They start a moment later: the partner has yet to read the answer that makes it know us. What is
+    still to commit, or to be sequenced, gets a higher number than "here". A partner that has its
+    lanes already is tried at once: what was in its way may be gone.
     """
-    with transaction.atomic():
-        # What it has is kept beside the mark: a tariff that is deleted meanwhile is still to be
-        # deleted there, and a location that is hidden meanwhile is still to be hidden.
-        Delivery.objects.filter(partner=partner_id).exclude(module__in=("cdrs", "commands")).update(
-            sent=_Merged(F("sent"), Value({"uncertain": True}, JSONField())),
-            refused_at=None,
-            attempts=0,
-        )
-        announce_everything(partner_id=partner_id, now=now)
-
-
-def open_feed(partner: Partner, *, now: datetime) -> Feed:
-    """Give a partner a feed that starts here: what was committed before is not told.
-
-    It starts a moment later: the partner has yet to read the answer that makes it know us. What is
-    still to commit, or to be sequenced, gets a higher number than "here".
-    """
-    feed, created = Feed.objects.get_or_create(partner=partner)
-    if created:
-        newest = Change.objects.aggregate(newest=Max("sequence"))["newest"]
-        feed.position = newest or 0
-        feed.retry_at = now + SETTLING
-        feed.save(update_fields=["position", "retry_at"])
-    return feed
+    newest = Change.objects.aggregate(newest=Max("sequence"))["newest"]
+    Feed.objects.bulk_create(
+        (
+            Feed(partner=partner, lane=lane, position=newest or 0, retry_at=now + SETTLING)
+            for lane in Lane
+        ),
+        ignore_conflicts=True,
+    )
+    Feed.objects.filter(partner=partner, failures__gt=0).update(
+        retry_at=now + SETTLING, unauthorized_at=None
+    )
 
 
 def sequence_changes() -> int:
@@ -256,25 +186,33 @@ def sequence_changes() -> int:
         return int(cursor.rowcount)
 
 
-def due_feeds(*, now: datetime) -> list[int]:
-    """Return the feeds that have something to send and may: not leased, not backing off."""
-    return list(
-        _may_be_drained(now)
-        .filter(
-            Exists(
-                Change.objects.filter(sequence__gt=OuterRef("position")).filter(
-                    Q(partner__isnull=True) | Q(partner=OuterRef("partner"))
+def feeds_with_news(*, now: datetime) -> dict[int, bool]:
+    """Return the feeds that have something to send and may, and whether each is free to be leased.
+
+    In SQL of its own: this is asked many times a second while much changes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT feed.id, feed.lease_until IS NULL OR feed.lease_until <= %s
+            FROM roaming_feed AS feed JOIN roaming_partner AS partner ON partner.id = partner_id
+            WHERE partner.status = %s AND feed.paused_at IS NULL
+                AND (feed.retry_at IS NULL OR feed.retry_at <= %s)
+                AND EXISTS (
+                    SELECT 1 FROM roaming_change AS change
+                    WHERE change.lane = feed.lane AND change.sequence > feed.position
+                        AND (change.partner_id IS NULL OR change.partner_id = feed.partner_id)
                 )
-            )
+            ORDER BY feed.id
+            """,
+            [now, PartnerStatus.REGISTERED, now],
         )
-        .order_by("id")
-        .values_list("id", flat=True)
-    )
+        return dict(cursor.fetchall())
 
 
 def _may_be_drained(now: datetime) -> QuerySet[Feed]:
     return (
-        Feed.objects.filter(partner__status=PartnerStatus.REGISTERED)
+        Feed.objects.filter(partner__status=PartnerStatus.REGISTERED, paused_at__isnull=True)
         .filter(Q(retry_at__isnull=True) | Q(retry_at__lte=now))
         .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
     )
@@ -291,126 +229,209 @@ def lease_feed(*, feed_id: int, now: datetime) -> Lease | None:
     if not taken:
         return None
     feed = Feed.objects.get(pk=feed_id)
-    return Lease(feed.pk, feed.partner_id, key, feed.position)
+    return Lease(
+        feed.pk,
+        feed.partner_id,
+        feed.lane,
+        key,
+        feed.position,
+        is_probe=feed.failures > 0,
+        is_unauthorized=feed.unauthorized_at is not None,
+    )
+
+
+def _held(lease: Lease) -> QuerySet[Feed]:
+    return Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key)
 
 
 def renew_lease(*, lease: Lease, now: datetime, at_least: timedelta = timedelta(0)) -> bool:
     """Keep the lease; False when it ran out and another worker took the feed."""
-    held = Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key)
-    return bool(held.update(lease_until=now + max(lease_time(), at_least)))
+    return bool(_held(lease).update(lease_until=now + max(lease_time(), at_least)))
 
 
 def hold_lease(*, lease: Lease) -> bool:
     """Lock the feed if the lease is still ours: until the transaction ends, nobody takes it."""
-    return Feed.objects.select_for_update().filter(pk=lease.feed_id, lease_key=lease.key).exists()
+    return _held(lease).select_for_update().exists()
+
+
+def release_lease(*, lease: Lease) -> None:
+    _held(lease).update(lease_key="", lease_until=None)
 
 
 def note_error(*, lease: Lease, error: str, now: datetime) -> None:
     """Show staff what went wrong, though the feed goes on."""
-    Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key).update(
-        last_error=error[:2000], last_error_at=now
-    )
+    _held(lease).update(last_error=error[:2000], last_error_at=now)
 
 
 def may_introduce(*, lease: Lease, now: datetime) -> bool:
     """Tell whether to try again to introduce our new parties to the partner, and note the try."""
-    feeds = Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key).filter(
+    feeds = _held(lease).filter(
         Q(introduced_at__isnull=True) | Q(introduced_at__lte=now - INTRODUCE_EVERY)
     )
     return bool(feeds.update(introduced_at=now))
 
 
-def release_lease(*, lease: Lease) -> None:
-    Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key).update(
-        lease_key="", lease_until=None
+def may_read_endpoints(*, lease: Lease, now: datetime) -> bool:
+    """Tell whether to read the partner's endpoints again, and note that it was done."""
+    feeds = _held(lease).filter(
+        Q(endpoints_read_at__isnull=True) | Q(endpoints_read_at__lte=now - READ_ENDPOINTS_EVERY)
     )
+    return bool(feeds.update(endpoints_read_at=now))
 
 
-def read_batch(*, lease: Lease, position: int, limit: int = BATCH) -> Batch | None:
-    """Return the changes after a position that concern the partner; None when there are none."""
-    changes = list(
-        Change.objects.filter(sequence__gt=position)
-        .filter(Q(partner__isnull=True) | Q(partner=lease.partner_id))
-        .order_by("sequence")[:limit]
-    )
-    if not changes:
+_WINDOW = """
+SELECT module, object_id, evse_id, max(sequence) AS newest,
+    min(created_at) FILTER (WHERE walk_id IS NULL), max(max(sequence)) OVER ()
+FROM (
+    SELECT module, object_id, evse_id, sequence, created_at, walk_id
+    FROM roaming_change
+    WHERE lane = %s AND sequence > %s AND (partner_id IS NULL OR partner_id = %s)
+    ORDER BY sequence LIMIT %s
+) AS change
+GROUP BY module, object_id, evse_id ORDER BY newest
+"""
+
+
+def read_window(*, lease: Lease, position: int, limit: int | None = None) -> Window | None:
+    """Return what concerns the partner after a position; None when there is nothing.
+
+    Each object once, with its newest change, the longest unchanged first: a reader that has dealt
+    with all up to a number may move on to it, since what changed again is found behind it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_WINDOW, [lease.lane, position, lease.partner_id, limit or WINDOW])
+        rows = cursor.fetchall()
+    if not rows:
         return None
-    last = changes[-1].sequence
-    assert last is not None  # noqa: S101  the filter says so
-    return Batch(changes, last)
+    return Window([News(*row[:5]) for row in rows], rows[0][5])
 
 
 def move_on(*, lease: Lease, position: int, now: datetime) -> bool:
-    """Set the position after a batch that is dealt with; False when the lease was lost."""
-    held = Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key)
-    return bool(
-        held.update(
-            position=position,
-            lease_until=now + lease_time(),
-            failures=0,
-            retry_at=None,
-            last_success_at=now,
-        )
+    """Set the position after what is dealt with; False when the lease was lost."""
+    held = _held(lease).update(
+        position=position,
+        lease_until=now + lease_time(),
+        failures=0,
+        retry_at=None,
+        unauthorized_at=None,
+        last_success_at=now,
     )
+    if held and lease.is_unauthorized:
+        # The token is that of all lanes.
+        Feed.objects.filter(partner=lease.partner_id, unauthorized_at__isnull=False).update(
+            unauthorized_at=None, retry_at=None
+        )
+    return bool(held)
 
 
 def back_off(
-    *, lease: Lease, error: str, now: datetime, retry_after_seconds: float | None = None
+    *,
+    lease: Lease,
+    error: str,
+    now: datetime,
+    position: int | None = None,
+    retry_after_seconds: float | None = None,
+    is_unauthorized: bool = False,
 ) -> datetime:
-    """Let the feed rest: longer with each failure, up to a minute, or as the partner asked."""
+    """Let the feed rest: longer with each failure, up to a minute, or as the partner asked.
+
+    A partner that refuses our token is left alone for an hour, in every lane. `position`: what is
+    dealt with all the same.
+    """
     # None: the registration was ended while we were sending.
     feed = Feed.objects.filter(pk=lease.feed_id).first()
     # A partner that is away for days fails thousands of times, and no float is 2 to the power of
     # that.
     doublings = min(feed.failures if feed else 0, LONGEST_PAUSE_SECONDS.bit_length())
     pause = float(min(2**doublings, LONGEST_PAUSE_SECONDS))
+    if is_unauthorized:
+        pause = UNAUTHORIZED_PAUSE.total_seconds()
     # Jitter, so that a partner that comes back is not met by everybody at once.
     pause *= random.uniform(0.5, 1.0)  # noqa: S311  not for secrets
     retry_at = now + timedelta(seconds=max(pause, retry_after_seconds or 0))
-    Feed.objects.filter(pk=lease.feed_id, lease_key=lease.key).update(
+    held = _held(lease).update(
         failures=F("failures") + 1,
+        position=lease.position if position is None else position,
         retry_at=retry_at,
         last_error=error[:2000],
         last_error_at=now,
         lease_key="",
         lease_until=None,
     )
+    if held and is_unauthorized:
+        Feed.objects.filter(partner=lease.partner_id, unauthorized_at__isnull=True).update(
+            unauthorized_at=now, retry_at=retry_at
+        )
     return retry_at
 
 
 def take_away(*, partner_id: int) -> None:
-    """End whatever lease there is on a partner's feed: who is sending stops before the next."""
+    """End whatever leases there are on a partner's feeds: who is sending stops before the next."""
     Feed.objects.filter(partner_id=partner_id).update(lease_key="", lease_until=None)
 
 
-def retry_now(*, feed_id: int) -> None:
-    """End a feed's rest: staff knows that the partner is back."""
+def retry_now(*, partner_id: int) -> None:
+    """End a partner's rest: staff knows that it is back. One request shows whether it is."""
     with transaction.atomic():
-        Feed.objects.filter(pk=feed_id).update(retry_at=None, failures=0)
+        Feed.objects.filter(partner=partner_id).update(retry_at=None)
+        wake.feeds()
+
+
+def pause(*, partner_id: int, now: datetime) -> None:
+    """Send a partner nothing until `go_on`; what changes meanwhile is told then, as it is then."""
+    Feed.objects.filter(partner=partner_id, paused_at__isnull=True).update(
+        paused_at=now, lease_key="", lease_until=None
+    )
+
+
+def go_on(*, partner_id: int) -> None:
+    """Undo `pause`."""
+    with transaction.atomic():
+        Feed.objects.filter(partner=partner_id).update(paused_at=None, retry_at=None)
         wake.feeds()
 
 
 def waiting(feed: Feed, *, at_most: int = 1000) -> int:
-    """Return how many changes a partner has still to learn of, counted up to `at_most`."""
-    return (
-        Change.objects.filter(Q(sequence__gt=feed.position) | Q(sequence__isnull=True))
-        .filter(Q(partner__isnull=True) | Q(partner=feed.partner_id))[:at_most]
-        .count()
+    """Return how many changes a partner has still to learn of in a lane, counted up to a number."""
+    return _behind(feed)[:at_most].count()
+
+
+def behind_since(feed: Feed) -> datetime | None:
+    """Return when the oldest change happened that the partner has still to learn of, if any."""
+    return _behind(feed).order_by("sequence").values_list("created_at", flat=True).first()
+
+
+def _behind(feed: Feed) -> QuerySet[Change]:
+    return Change.objects.filter(
+        Q(sequence__gt=feed.position) | Q(sequence__isnull=True),
+        Q(partner__isnull=True) | Q(partner=feed.partner_id),
+        lane=feed.lane,
     )
 
 
-def forget_old_changes(*, now: datetime, keep: timedelta = timedelta(days=7)) -> int:
-    """Delete changes that every registered partner is past, and that are old.
+def take_turns(
+    *, partner_id: int, requests_per_minute: int, turns: int, now: datetime
+) -> tuple[datetime, timedelta]:
+    """Take turns of a partner that wants only so many requests a minute, all our workers together.
+
+    A tenth of them may go at once; the rest is spread, so that no minute has more than the number.
 
     Returns:
-        How many were deleted.
+        When the first may go, and how long after each the next.
 
     """
-    slowest = Feed.objects.filter(partner__status=PartnerStatus.REGISTERED).aggregate(
-        position=Min("position")
-    )["position"]
-    old = Change.objects.filter(created_at__lt=now - keep, sequence__isnull=False)
-    if slowest is not None:
-        old = old.filter(sequence__lte=slowest)
-    deleted, _by_model = old.delete()
-    return deleted
+    burst = requests_per_minute // 10
+    # Rounded up: a minute must not have room for one more.
+    spacing = timedelta(minutes=1) / (requests_per_minute - burst) + timedelta.resolution
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO roaming_pace AS pace (partner_id, taken_until) VALUES (%s, %s)
+            ON CONFLICT (partner_id) DO UPDATE
+            SET taken_until = greatest(pace.taken_until, %s) + make_interval(secs => %s)
+            RETURNING taken_until
+            """,
+            [partner_id, now + turns * spacing, now, (turns * spacing).total_seconds()],
+        )
+        (taken_until,) = cursor.fetchone()
+    return max(now, taken_until - (turns + burst) * spacing), spacing

@@ -14,7 +14,7 @@ from cpo_platform.common.clock import truncate
 from cpo_platform.common.models import changed_fields
 from cpo_platform.common.operations import Outcome
 from roaming.models import ClientInfo, ConnectionStatus, Partner, PartnerRole, Role
-from roaming.operations import feed, partners
+from roaming.operations import partners, walks
 from roaming.operations.partners import TheirRole
 
 # More parties than any hub has: a hub must not fill our tables, which its every request reads.
@@ -94,7 +94,7 @@ def _put_client_info(partner_id: int, info: TheirClientInfo) -> tuple[ClientInfo
             role = TheirRole(info.role, info.country_code, info.party_id)
             partners.add_party_behind_hub(partner, role)
         if was_away and row.status == ConnectionStatus.CONNECTED:
-            feed.announce_missed(
+            walks.announce_missed(
                 partner_id=partner.pk,
                 country_code=row.country_code,
                 party_id=row.party_id,

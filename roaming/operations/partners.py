@@ -22,7 +22,7 @@ from roaming.models import (
     Role,
     TokenPurpose,
 )
-from roaming.operations import feed, partner_tokens
+from roaming.operations import feed, partner_tokens, walks
 from tariffs.models import Party
 
 # A suspended partner is still registered: it waits for staff, not for another registration.
@@ -217,8 +217,8 @@ def resume_partner(*, partner_id: int, now: datetime) -> None:
             raise NotSuspended(f"{partner.name} is not suspended")
         partner.status = PartnerStatus.REGISTERED
         partner.save(update_fields=["status"])
-        feed.open_feed(partner, now=now)
-        feed.announce_after_absence(partner_id=partner_id, now=now)
+        feed.open_feeds(partner, now=now)
+        walks.announce_after_absence(partner_id=partner_id, now=now)
         wake.pull(partner_id)
 
 

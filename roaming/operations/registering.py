@@ -7,8 +7,16 @@ from django.db import transaction
 
 from cpo_platform.common.secrets import encrypt, new_token
 from roaming import wake
-from roaming.models import Delivery, Endpoint, Partner, PartnerStatus, Role, TokenPurpose
-from roaming.operations import feed, partner_tokens, partners
+from roaming.models import (
+    Delivery,
+    Endpoint,
+    Partner,
+    PartnerStatus,
+    Role,
+    TokenPurpose,
+    WalkReason,
+)
+from roaming.operations import feed, partner_tokens, partners, walks
 from roaming.operations.partners import NotRegistered, TheirCredentials, TheirEndpoint
 
 
@@ -74,16 +82,7 @@ def complete_registration(
             grant_all=grant_roles,
             is_accepted=is_accepted,
         )
-        partner.endpoints.all().delete()
-        Endpoint.objects.bulk_create(
-            Endpoint(
-                partner=partner,
-                identifier=endpoint.identifier,
-                role=endpoint.role,
-                url=endpoint.url,
-            )
-            for endpoint in endpoints
-        )
+        _store_endpoints(partner, endpoints)
         partner.status = PartnerStatus.REGISTERED
         partner.version = version
         partner.versions_url = credentials.versions_url
@@ -98,20 +97,45 @@ def complete_registration(
             partner_tokens.give_token(partner, our_token, purpose=TokenPurpose.OPERATION, now=now)
         else:
             partner_tokens.exchange_token(partner, our_token, now=now)
-        feed.open_feed(partner, now=now)
+        feed.open_feeds(partner, now=now)
         wake.pull(partner.pk)
         if first_time:
             # What it had before is not ours to know. (A worker that was sending while the old
             # registration ended may have noted something after that.)
             Delivery.objects.filter(partner=partner).exclude(module="cdrs").delete()
-            feed.announce_everything(partner_id=partner.pk, now=now)
+            walks.announce_everything(partner_id=partner.pk, now=now)
         elif other_version:
             # What it has, it has in the other version's words.
-            feed.send_everything_again(partner_id=partner.pk, now=now)
+            walks.send_everything_again(partner_id=partner.pk, now=now, reason=WalkReason.VERSION)
         elif news:
             # Their objects may have waited for this.
-            feed.announce_parties(partner_id=partner.pk, parties=news, now=now)
+            walks.announce_parties(partner_id=partner.pk, parties=news, now=now)
     return partner
+
+
+def replace_endpoints(*, partner_id: int, endpoints: Iterable[TheirEndpoint]) -> bool:
+    """Store where a registered partner has its modules now; tell whether that is news."""
+    offered = {(one.identifier, one.role, one.url) for one in endpoints}
+    with transaction.atomic():
+        partner = Partner.objects.select_for_update(of=("self",)).get(pk=partner_id)
+        known = set(partner.endpoints.values_list("identifier", "role", "url"))
+        if partner.status != PartnerStatus.REGISTERED or offered == known:
+            return False
+        _store_endpoints(partner, (TheirEndpoint(*one) for one in sorted(offered)))
+    return True
+
+
+def _store_endpoints(partner: Partner, endpoints: Iterable[TheirEndpoint]) -> None:
+    partner.endpoints.all().delete()
+    Endpoint.objects.bulk_create(
+        Endpoint(
+            partner=partner,
+            identifier=endpoint.identifier,
+            role=endpoint.role,
+            url=endpoint.url,
+        )
+        for endpoint in endpoints
+    )
 
 
 def _take_their_token(partner: Partner, token: str, *, first_time: bool, now: datetime) -> None:

@@ -14,9 +14,10 @@ from cpo_platform.common import http
 from roaming import draining
 from roaming.authorizing import read_authorization
 from roaming.client import Credential, Reply, Request, send_once
-from roaming.models import Delivery, Feed, Message, Partner
+from roaming.models import Delivery, Feed, Lane, Message, Partner
 from sessions_app.authorization import Allowed
 from tests.factories import NOW, SessionFactory, TariffFactory
+from tests.roaming import lanes
 from tests.roaming.conftest import make_partner
 
 OK = b'{"status_code": 1000, "timestamp": "2026-06-01T08:00:00Z"}'
@@ -67,7 +68,8 @@ def answering(settings: Settings) -> Iterator[Answering]:
 
 def connect(url: str, *modules: str) -> Feed:
     partner = make_partner(endpoints=dict.fromkeys(modules, url)).partner
-    return Feed.objects.get(partner=partner)
+    lane = Lane.CHARGING if "cdrs" in modules else Lane.NETWORK
+    return lanes.feed_of(partner, lane)
 
 
 HOSTILE_BODIES = [

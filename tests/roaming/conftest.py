@@ -12,7 +12,6 @@ from cpo_platform.common import json
 from cpo_platform.common.secrets import encrypt, new_token
 from roaming.models import (
     Endpoint,
-    Feed,
     Partner,
     PartnerRole,
     PartnerStatus,
@@ -20,6 +19,7 @@ from roaming.models import (
 )
 from roaming.operations.partner_tokens import give_token
 from tests.factories import NOW
+from tests.roaming.lanes import open_lanes
 
 Json = dict[str, Any]
 
@@ -97,7 +97,7 @@ def make_partner(
     for identifier, url in (endpoints or {}).items():
         role = "SENDER" if identifier in {"tokens", "commands", "credentials"} else "RECEIVER"
         Endpoint.objects.create(partner=partner, identifier=identifier, role=role, url=url)
-    Feed.objects.create(partner=partner)
+    open_lanes(partner)
     token = new_token()
     purpose = (
         TokenPurpose.OPERATION if status == PartnerStatus.REGISTERED else TokenPurpose.REGISTRATION

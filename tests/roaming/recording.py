@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from cpo_platform.common.secrets import encrypt
-from roaming import draining
-from roaming.models import Endpoint, Feed, Partner, PartnerRole
+from roaming.models import Endpoint, Partner, PartnerRole
+from tests.roaming import lanes
 from tests.roaming.conftest import make_partner
 
 Json = dict[str, Any]
@@ -49,6 +49,8 @@ class RecordingPeer:
     received: list[Received] = field(default_factory=list)
     # HTTP status, and the body as it is sent.
     answers: list[tuple[int, bytes]] = field(default_factory=list)
+    # A GET shows what was POSTed last.
+    copies_posts_to_gets: bool = False
     _read: int = 0
 
     def new(self) -> list[Received]:
@@ -96,8 +98,7 @@ class RecordingPeer:
 
 def drain(partner: Partner) -> int:
     """Drain a partner's feed now, whatever pause was set."""
-    Feed.objects.update(retry_at=None, lease_until=None)
-    return draining.drain(Feed.objects.get(partner=partner).pk)
+    return lanes.drain(partner)
 
 
 def success(**fields: Any) -> bytes:
@@ -124,6 +125,9 @@ def recording_peer() -> Iterator[RecordingPeer]:
                 )
             )
             status, body = peer.answers.pop(0) if peer.answers else (200, success())
+            posts = [one.body for one in peer.received if one.method == "POST"]
+            if self.command == "GET" and peer.copies_posts_to_gets and posts:
+                status, body = 200, success(data=posts[-1])
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -52,6 +52,7 @@ def partner() -> Partner:
     row.tokens.create(digest="d" * 64, purpose="OPERATION", created_at=NOW)
     Feed.objects.create(
         partner=row,
+        lane="NETWORK",
         failures=3,
         last_error="HTTP 503",
         retry_at=NOW + timedelta(minutes=1),
@@ -169,7 +170,7 @@ def test_trying_again_ends_the_pause(admin_client: Client, partner: Partner) -> 
     assert Feed.objects.get().failures == 3
     assert admin_client.post(url).headers["Location"] == page(partner)
     feed = Feed.objects.get()
-    assert (feed.retry_at, feed.failures) == (None, 0)
+    assert (feed.retry_at, feed.failures) == (None, 3)
 
 
 def test_sending_everything_again_asks_first(admin_client: Client, partner: Partner) -> None:
@@ -253,10 +254,10 @@ def test_lists_take_the_same_queries_for_any_size(
 ) -> None:
     for number in range(size):
         row = Partner.objects.create(name=f"P{number}")
-        Feed.objects.create(partner=row)
+        Feed.objects.create(partner=row, lane="NETWORK")
         Message.objects.create(partner=row, at=NOW, direction="OUT", method="PUT", url="https://x")
     admin_client.get(PARTNERS)  # fills the caches that live longer than a request
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert admin_client.get(PARTNERS).status_code == 200
     admin_client.get("/admin/roaming/message/")  # fills the caches that live longer than a request
     with django_assert_num_queries(7):

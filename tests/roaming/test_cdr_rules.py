@@ -9,8 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from cpo_platform.common import clock
-from roaming import draining
-from roaming.models import Delivery, Endpoint, Feed, Partner
+from roaming.models import Delivery, Endpoint, Lane, Partner
 from roaming.operations import feed
 from sessions_app.corrections import Correction
 from sessions_app.metering import Reading
@@ -19,6 +18,7 @@ from sessions_app.operations import sessions
 from sessions_app.operations.credits import credit_cdr
 from sessions_app.operations.rebilling import Rebilling, rebill_cdr
 from tests.factories import ConnectorFactory, SessionFactory, cdr_token
+from tests.roaming import lanes
 from tests.roaming.conftest import Registered, make_partner
 from tests.roaming.listening import Listener, listening
 
@@ -74,8 +74,7 @@ def charged(party_id: str = "EMS") -> Cdr:
 
 
 def drain(who: Registered) -> None:
-    Feed.objects.update(retry_at=None, lease_until=None)
-    draining.drain(Feed.objects.get(partner=who.partner).pk)
+    lanes.drain(who.partner)
 
 
 def pulled(who: Registered) -> list[dict[str, Any]]:
@@ -109,8 +108,8 @@ def test_a_cdr_goes_out_as_soon_as_its_session_has_ended(
     cdr = charged()
 
     feed.sequence_changes()
-    its_feed = Feed.objects.get(partner=partner.partner)
-    assert feed.due_feeds(now=clock.now()) == [its_feed.pk]
+    its_feed = lanes.feed_of(partner.partner, Lane.CHARGING)
+    assert its_feed.pk in feed.feeds_with_news(now=clock.now())
     drain(partner)
 
     assert [(one.method, one.path) for one in listener.heard] == [("POST", "/emsp/cdrs")]

@@ -11,13 +11,11 @@ from pytest_django import Settings
 
 from cpo_platform.common import clock
 from cpo_platform.common.shapes import ChargingProfile, parse
-from roaming import draining
 from roaming.models import (
     Change,
     CommandState,
     Delivery,
     Endpoint,
-    Feed,
     Partner,
     PartnerRole,
     ProfileAction,
@@ -33,6 +31,7 @@ from sessions_app.operations import sessions
 from sessions_app.simulator import SimulatedStations
 from tests.conftest import Clock
 from tests.factories import ConnectorFactory, LocationFactory, SessionFactory, cdr_token, evse
+from tests.roaming import lanes
 from tests.roaming.conftest import Registered, Reply, make_partner
 from tests.roaming.listening import Listener, listening
 
@@ -478,8 +477,7 @@ def connect(partner: Registered, listener: Listener) -> None:
 
 
 def drain(who: Registered) -> None:
-    Feed.objects.update(retry_at=None, lease_until=None)
-    draining.drain(Feed.objects.get(partner=who.partner).pk)
+    lanes.drain(who.partner)
 
 
 def set_at(listener: Listener, who: Registered, session: Session, **changes: Any) -> None:

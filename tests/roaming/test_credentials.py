@@ -7,7 +7,6 @@ from django.core.management import call_command
 
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import decrypt
-from roaming import draining
 from roaming.models import (
     Change,
     Delivery,
@@ -21,6 +20,7 @@ from roaming.ocpi import handshake
 from roaming.operations import partners
 from sandbox.emsp import Emsp, PeerError, RegistrationError, running_emsp
 from tests.factories import LocationFactory, PartyFactory
+from tests.roaming import lanes
 from tests.roaming.conftest import Caller, Registered, make_partner
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -263,7 +263,7 @@ def test_a_new_party_of_ours_is_introduced_before_its_objects_are_pushed(
     assert partner.told_parties == ["NL*TST"]
     Feed.objects.update(retry_at=None)
 
-    draining.drain(partner.feed.pk)
+    lanes.drain(partner)
 
     assert Partner.objects.get().told_parties == ["DE*NEU", "NL*TST"]
     assert emsp.get("locations", "DE", "NEU", "NEW") is not None
@@ -278,7 +278,7 @@ def test_what_was_noted_after_the_end_of_a_registration_is_no_news_to_keep(
     emsp.register(platform, invite().token_a)
     partner = Partner.objects.get()
     Feed.objects.update(retry_at=None)
-    draining.drain(partner.feed.pk)
+    lanes.drain(partner)
     late = Delivery.objects.get(module="tariffs")
     assert late.sent["digest"]
     emsp.unregister()
@@ -290,6 +290,6 @@ def test_what_was_noted_after_the_end_of_a_registration_is_no_news_to_keep(
     assert not Delivery.objects.exists()
     Feed.objects.update(retry_at=None)
     emsp_requests = len(emsp.messages(direction="in"))
-    draining.drain(Partner.objects.get().feed.pk)
+    lanes.drain(Partner.objects.get())
     pushed = [message["url"] for message in emsp.messages(direction="in")[emsp_requests:]]
     assert any(url.endswith(f"tariffs/NL/TST/{tariff.ocpi_id}") for url in pushed)

@@ -14,9 +14,9 @@ from locations.models import Evse, Location, LocationGroup
 from locations.operations import put_evse, put_group, put_location, set_evse_status
 from locations.shapes import EvseShape
 from roaming import tasks
-from roaming.models import Delivery, Feed, Partner
+from roaming.models import Delivery, Pace, Partner
 from roaming.ocpi.handshake import HandshakeFailed, register_with_partner
-from roaming.operations import access, feed
+from roaming.operations import access, walks
 from roaming.operations.access import Access
 from sessions_app.metering import Reading
 from sessions_app.models import Session
@@ -33,6 +33,7 @@ from tests.factories import (
     cdr_token,
     evse,
 )
+from tests.roaming import lanes
 from tests.roaming.recording import Received, RecordingPeer, drain, recording_peer, success
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -275,7 +276,7 @@ def test_an_error_is_read_from_its_envelope_and_only_the_present_state_is_sent_l
     peer.answers = [(500, error)]
     flip("E1", "CHARGING")
     drain(partner)
-    failed = Feed.objects.get(partner=partner)
+    failed = lanes.feed_of(partner)
     flip("E1", "BLOCKED")
     flip("E1", "CHARGING")
     flip("E1", "OUTOFORDER")
@@ -341,7 +342,7 @@ def test_a_cdr_is_posted_once_and_to_its_owner_only(peer: RecordingPeer, version
     drain(other)
     assert {line.split("/")[0] for line in peer.lines()} == {"PUT tariffs", "PUT locations"}
     drain(partner)
-    feed.send_everything_again(partner_id=partner.pk, now=clock.now())
+    walks.send_everything_again(partner_id=partner.pk, now=clock.now())
     drain(partner)
 
     lines = [request.line for request in peer.new()]
@@ -467,11 +468,9 @@ def test_a_delete_waits_for_the_locations_that_are_announced_behind_it(
         LocationFactory(id=f"L{number}", tariff=tariff, evses=[evse(f"E{number}")])
     drain(partner)
     peer.new()
-    monkeypatch.setattr(feed.read_batch, "__kwdefaults__", {"limit": 2})
     put_tariff(tariff=tariff_shape_of(tariff), public=False, now=clock.now())
 
-    monkeypatch.setattr("roaming.operations.feed.BATCH", 2)
-    monkeypatch.setattr("roaming.draining._next_batch.__kwdefaults__", {"limit": 2})
+    monkeypatch.setattr("roaming.operations.feed.WINDOW", 2)
     drain(partner)
 
     lines = peer.lines()
@@ -529,19 +528,22 @@ def test_fields_are_left_out_and_letters_are_plain_from_now_on(peer: RecordingPe
     assert request.body["evses"][0]["connectors"]
 
 
-def test_a_partner_gets_no_more_requests_a_minute_than_it_wants(peer: RecordingPeer) -> None:
+def test_every_request_to_a_partner_with_a_limit_takes_a_turn(peer: RecordingPeer) -> None:
+    """Of the turns of `feed.take_turns`, which are all workers' and lanes' together."""
     partner = peer.connect("2.2.1", dialect={"requests_per_minute": 300})
     site()
     LocationFactory(id="OTHER", tariff=None, evses=[evse("E9")])
-    began = clock.now()
+    before = clock.now()
 
     drain(partner)
     flip("E1", "CHARGING")
     drain(partner)
 
-    assert len(peer.new()) == 4
-    # Four requests, a fifth of a second between each two of them: also over two drains.
-    assert clock.now() - began >= timedelta(milliseconds=600)
+    requests = len(peer.new())
+    assert requests == 4
+    # A tenth may go at once; the others of a minute are spread over it.
+    spacing = timedelta(minutes=1) / 270
+    assert Pace.objects.get().taken_until >= before + requests * spacing
 
 
 def test_a_location_that_is_unpublished_is_withdrawn_from_a_2_1_1_partner(

@@ -12,9 +12,10 @@ from locations.models import Evse
 from locations.operations import set_evse_status
 from roaming.models import Change, Delivery, Feed
 from roaming.ocpi.pushing import Push, plan_removal
-from roaming.operations import feed, partners
+from roaming.operations import feed, partners, walks
 from tariffs.models import Tariff
 from tests.factories import NOW, EvseFactory, TariffFactory
+from tests.roaming import lanes
 from tests.roaming.conftest import Registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,14 +25,14 @@ def drain_ids(lease: feed.Lease, position: int) -> tuple[list[int], int]:
     """Read everything that can be read, as a drain does; return the ids and the new position."""
     feed.sequence_changes()
     seen: list[int] = []
-    while batch := feed.read_batch(lease=lease, position=position, limit=2):
-        seen += [change.object_id for change in batch.changes]
-        position = batch.position
+    while window := feed.read_window(lease=lease, position=position, limit=2):
+        seen += [news.object_id for news in window.news]
+        position = window.position
     return seen, position
 
 
 def leased(partner: Registered) -> feed.Lease:
-    lease = feed.lease_feed(feed_id=partner.partner.feed.pk, now=NOW)
+    lease = feed.lease_feed(feed_id=lanes.feed_of(partner.partner).pk, now=NOW)
     assert lease is not None
     return lease
 
@@ -74,7 +75,7 @@ class Writer:
 
 
 def write(object_id: int) -> Callable[[], Any]:
-    return lambda: Change.objects.create(module="locations", object_id=object_id)
+    return lambda: Change.objects.create(lane="NETWORK", module="locations", object_id=object_id)
 
 
 def test_changes_that_commit_out_of_order_are_all_read_once(first: Registered) -> None:
@@ -100,7 +101,7 @@ def test_a_reader_by_id_alone_would_lose_a_change(first: Registered) -> None:
     """What the sequence is for: the plain way is shown to fail."""
     slow = Writer()
     slow.do(write(1))
-    Change.objects.create(module="locations", object_id=2)
+    Change.objects.create(lane="NETWORK", module="locations", object_id=2)
 
     plain_position = max(Change.objects.values_list("id", flat=True))
     seen, position = drain_ids(leased(first), 0)
@@ -143,14 +144,14 @@ def _sequence() -> None:
 def test_a_new_feed_misses_nothing_of_a_transaction_that_is_still_open(
     first: Registered,
 ) -> None:
-    first.partner.feed.delete()
+    first.partner.feeds.all().delete()
     slow = Writer()
     slow.do(write(7))
-    Change.objects.create(module="locations", object_id=8)
-    opened = feed.open_feed(first.partner, now=NOW)
+    Change.objects.create(lane="NETWORK", module="locations", object_id=8)
+    feed.open_feeds(first.partner, now=NOW)
     slow.commit()
 
-    lease = feed.lease_feed(feed_id=opened.pk, now=NOW + timedelta(minutes=1))
+    lease = feed.lease_feed(feed_id=lanes.feed_of(first.partner).pk, now=NOW + timedelta(minutes=1))
     assert lease is not None
     assert 7 in drain_ids(lease, lease.position)[0]
 
@@ -172,7 +173,7 @@ def test_only_one_worker_has_the_lease(first: Registered) -> None:
     lease = leased(first)
 
     assert feed.lease_feed(feed_id=lease.feed_id, now=NOW) is None
-    assert feed.due_feeds(now=NOW) == []
+    assert feed.feeds_with_news(now=NOW) == {}
 
 
 def test_a_lease_that_ran_out_can_be_taken_and_its_owner_is_told(first: Registered) -> None:
@@ -184,13 +185,13 @@ def test_a_lease_that_ran_out_can_be_taken_and_its_owner_is_told(first: Register
     assert taken is not None
     assert feed.renew_lease(lease=dead, now=later) is False
     assert feed.move_on(lease=dead, position=5, now=later) is False
-    assert Feed.objects.get().position == 0
+    assert lanes.feed_of(first.partner).position == 0
 
 
 def test_a_change_for_one_partner_is_not_for_the_others(
     first: Registered, stranger: Registered
 ) -> None:
-    feed.announce(module="commands", object_id=1, partner_id=first.partner.pk)
+    feed.announce(module="tariffs", object_id=1, partner_id=first.partner.pk)
 
     assert drain_ids(leased(first), 0)[0] == [1]
     assert drain_ids(leased(stranger), 0)[0] == []
@@ -202,7 +203,7 @@ def test_a_failing_feed_rests_longer_each_time_and_obeys_the_partner(
     pauses = []
     now = NOW
     for _attempt in range(8):
-        lease = feed.lease_feed(feed_id=first.partner.feed.pk, now=now)
+        lease = feed.lease_feed(feed_id=lanes.feed_of(first.partner).pk, now=now)
         assert lease is not None
         retry_at = feed.back_off(lease=lease, error="HTTP 500", now=now)
         pauses.append((retry_at - now).total_seconds())
@@ -211,25 +212,31 @@ def test_a_failing_feed_rests_longer_each_time_and_obeys_the_partner(
 
     assert all(0.5 * 2**power <= pause <= 2**power for power, pause in enumerate(pauses[:6]))
     assert max(pauses) <= feed.LONGEST_PAUSE_SECONDS
-    lease = feed.lease_feed(feed_id=first.partner.feed.pk, now=now)
+    lease = feed.lease_feed(feed_id=lanes.feed_of(first.partner).pk, now=now)
     assert lease is not None
     asked = feed.back_off(lease=lease, error="HTTP 429", now=now, retry_after_seconds=120)
     assert asked == now + timedelta(seconds=120)
 
 
-def test_old_changes_are_forgotten_once_everybody_has_them(
+def test_a_partner_that_was_away_for_longer_than_changes_are_kept_is_sent_what_it_may_see(
     first: Registered, stranger: Registered
 ) -> None:
-    Change.objects.create(module="locations", object_id=1)
+    tariff: Tariff = TariffFactory()
     Change.objects.update(created_at=NOW - timedelta(days=30))
     lease = leased(first)
     _ids, position = drain_ids(lease, 0)
     feed.move_on(lease=lease, position=position, now=NOW)
 
-    assert feed.forget_old_changes(now=NOW) == 0
+    assert walks.forget_old_changes(now=NOW) == 1
 
-    Feed.objects.update(position=position)
-    assert feed.forget_old_changes(now=NOW) == 1
+    left = Change.objects.values_list("partner", "module", "object_id")
+    assert list(left) == [(stranger.partner.pk, "tariffs", tariff.pk)]
+    (progress,) = walks.progress(stranger.partner)
+    assert (progress.walk.reason, progress.walk.total, progress.done) == ("TOO_OLD", 1, 0)
+    lease = leased(stranger)
+    assert drain_ids(lease, lease.position)[0] == [tariff.pk]
+    feed.move_on(lease=lease, position=Change.objects.get().sequence or 0, now=NOW)
+    assert walks.progress(stranger.partner) == []
 
 
 def test_a_feed_that_failed_for_days_still_rests_and_says_why(first: Registered) -> None:
@@ -238,7 +245,7 @@ def test_a_feed_that_failed_for_days_still_rests_and_says_why(first: Registered)
     retry_at = feed.back_off(lease=leased(first), error="HTTP 502", now=NOW)
 
     assert timedelta(seconds=30) <= retry_at - NOW <= timedelta(seconds=60)
-    kept = Feed.objects.get()
+    kept = lanes.feed_of(first.partner)
     assert (kept.failures, kept.last_error, kept.lease_key) == (5001, "HTTP 502", "")
 
 
@@ -258,7 +265,7 @@ def test_what_the_partner_has_is_known_while_everything_is_sent_again(first: Reg
         partner=first.partner, module="tariffs", object_id=tariff.pk, sent=held, attempts=3
     )
 
-    feed.send_everything_again(partner_id=first.partner.pk, now=NOW)
+    walks.send_everything_again(partner_id=first.partner.pk, now=NOW)
 
     delivery = Delivery.objects.get()
     assert delivery.sent == held | {"uncertain": True}
@@ -274,6 +281,6 @@ def test_everything_is_announced_slice_by_slice(
     Change.objects.all().delete()
     monkeypatch.setattr(feed, "BATCH", 2)
 
-    feed.announce_everything(partner_id=first.partner.pk, now=NOW)
+    walks.announce_everything(partner_id=first.partner.pk, now=NOW)
 
     assert list(Change.objects.order_by("id").values_list("object_id", flat=True)) == made

@@ -15,7 +15,7 @@ from locations.models import Location
 from roaming import visibility
 from roaming.locks import HANDSHAKE, partner_lock
 from roaming.models import Change, Feed, Partner, PartnerStatus, TokenPurpose
-from roaming.operations import feed, partner_tokens, partners, registering
+from roaming.operations import feed, partner_tokens, partners, registering, walks
 from sessions_app.operations import sessions
 from tests.factories import LocationFactory, SessionFactory, cdr_token, evse
 from tests.roaming.conftest import Caller, Registered, make_partner
@@ -73,7 +73,7 @@ def test_a_suspended_partner_is_refused_and_sent_nothing_until_it_is_resumed(
     assert call.get("/ocpi/versions").status == 401
     # Old changes are not kept for those who are away.
     feed.sequence_changes()
-    feed.forget_old_changes(now=clock.now() + timedelta(days=8))
+    walks.forget_old_changes(now=clock.now() + timedelta(days=8))
     assert not Change.objects.exists()
 
     assert "is served again" in act(admin_client, partner, "resume")
@@ -103,7 +103,7 @@ def test_what_a_partner_may_not_see_any_more_is_withdrawn_when_it_is_resumed(
 
 def test_a_worker_that_is_sending_loses_the_feed_of_a_suspended_partner(first: Registered) -> None:
     feed.announce(module="locations", object_id=1)
-    lease = feed.lease_feed(feed_id=Feed.objects.get().pk, now=clock.now())
+    lease = feed.lease_feed(feed_id=Feed.objects.get(lane="NETWORK").pk, now=clock.now())
     assert lease is not None
 
     partners.suspend_partner(partner_id=first.partner.pk)

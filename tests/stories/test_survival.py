@@ -50,7 +50,10 @@ class Worker:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "cpo_platform", "worker", "--pool", "solo"],
+            [
+                *(sys.executable, "-m", "celery", "-A", "cpo_platform", "worker"),
+                *("--queues", "cpo,push", "--pool", "threads", "--concurrency", "6"),
+            ],
             env=self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -114,8 +117,8 @@ def nudged_until_equal(emsp: Emsp, *, seconds: float = 45) -> None:
     """
     expected = ours()
     deadline = time.monotonic() + seconds
-    while theirs(emsp) != expected or feed.waiting(Feed.objects.get()):
-        assert time.monotonic() < deadline, f"{Feed.objects.values().get()}"
+    while theirs(emsp) != expected or any(feed.waiting(one) for one in Feed.objects.all()):
+        assert time.monotonic() < deadline, f"{list(Feed.objects.values())}"
         wake_feeds.delay()
         _wait_for_a_change(emsp)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cpo_platform.common.shapes import ActiveChargingProfile, ChargingPreferences
@@ -65,6 +66,8 @@ class Shapes:
     """
 
     location: Callable[[Location, Audience], Json]
+    # What a PATCH of an EVSE says: its status, and since when.
+    evse_status: Callable[[str, datetime], Json]
     tariff: Callable[[Tariff], Json]
     session: Callable[[Session], Json]
     cdr: Callable[[Cdr], Json]

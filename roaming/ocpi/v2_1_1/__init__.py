@@ -13,6 +13,7 @@ from roaming.ocpi.v2_1_1 import (
 
 SHAPES = Shapes(
     location=locations.render_location,
+    evse_status=locations.render_evse_status,
     tariff=tariffs.render_tariff,
     session=sessions.render_session,
     cdr=sessions.render_cdr,

@@ -127,6 +127,11 @@ def render_location(row: Location, audience: Audience) -> Json:
     )
 
 
+def render_evse_status(status: str, last_updated: datetime) -> Json:
+    """Return the changes of an EVSE whose status is all that changed (mod_locations, PATCH)."""
+    return {"status": status, "last_updated": whole_seconds(last_updated)}
+
+
 def location_type(parking_type: str) -> str:
     """Return the `type`, which is required here: UNKNOWN, or OTHER for what came later."""
     if not parking_type:

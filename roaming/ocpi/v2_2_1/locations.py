@@ -1,5 +1,6 @@
 """OCPI 2.2.1, mod_locations: Location, EVSE and Connector as partners read them."""
 
+from datetime import datetime
 from typing import Any
 
 from locations.models import Connector, Evse, Location
@@ -224,6 +225,11 @@ class LocationRenderer:
         if "type" not in token or known([token["type"]], self.token_types):
             return token
         return token | {"type": "OTHER"}
+
+
+def render_evse_status(status: str, last_updated: datetime) -> Json:
+    """Return the changes of an EVSE whose status is all that changed (mod_locations, PATCH)."""
+    return {"status": status, "last_updated": moment(last_updated)}
 
 
 render_location = LocationRenderer().location

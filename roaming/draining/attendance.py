@@ -1,0 +1,256 @@
+"""One worker's time with a lane of a partner's feed: window by window, as long as there is news."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from cpo_platform.common import clock
+from roaming.client import Verdict
+from roaming.draining import notes, statuses
+from roaming.draining.jobs import Job, Target, jobs_for, removals
+from roaming.draining.notes import LeaseLost
+from roaming.draining.sender import Sender
+from roaming.models import Partner
+from roaming.ocpi.handshake import (
+    HandshakeFailed,
+    read_endpoints_again,
+    unknown_parties,
+    update_registration,
+)
+from roaming.operations import feed
+from roaming.operations.feed import News
+
+# Objects between two notes of what arrived.
+CHUNK = 500
+# A handshake is at most some six requests of ten seconds.
+HANDSHAKE_TIME = timedelta(seconds=90)
+# How long what a partner may see, and how it is spoken to, is taken for granted.
+TARGET_SECONDS = 5.0
+
+# A tariff goes before the locations that name it, and is deleted after those that named it.
+FIRST = "tariffs"
+# A session goes before its CDR; the result of a request on a charging profile before the limits
+# that it led to.
+ORDER = ("locations", "sessions", "cdrs", "commands", "profileresults", "chargingprofiles")
+
+
+@dataclass(frozen=True)
+class Drained:
+    """How many requests went out, and whether there is more that can be sent now."""
+
+    requests: int = 0
+    has_more: bool = False
+
+
+@dataclass
+class _Left:
+    """What of a window is not dealt with, and what is in the way."""
+
+    news: list[News] = field(default_factory=list)
+    trouble: list[Job] = field(default_factory=list)
+
+    @property
+    def sequences(self) -> list[int]:
+        return [one.sequence for one in self.news]
+
+
+class Attendance:
+    """A lease of a lane, the connections to its partner, and how far we are."""
+
+    def __init__(self, lease: feed.Lease, *, seconds: float | None) -> None:
+        self._lease = lease
+        self._ends_at = None if seconds is None else time.monotonic() + seconds
+        self._position = lease.position
+        self._requests = 0
+        self._loaded_at = 0.0
+
+    def drain(self, wait: Callable[[], bool] | None) -> Drained:
+        self._introduce_new_parties()
+        self._load()
+        feed.sequence_changes()
+        with Sender(self._target.partner, self._lease, ends_at=self._ends_at) as self._sender:
+            while True:
+                if not self._go_through_all():
+                    return Drained(self._requests)
+                if self._is_over() or wait is None or not wait():
+                    break
+        feed.release_lease(lease=self._lease)
+        # A change that was committed after the last look found the feed leased: look once more.
+        return Drained(self._requests, has_more=self._next_window(limit=1) is not None)
+
+    def _is_over(self) -> bool:
+        return self._ends_at is not None and time.monotonic() >= self._ends_at
+
+    def _introduce_new_parties(self) -> None:
+        """Tell the partner of parties of ours that it does not know; their objects wait for it."""
+        partner = Partner.objects.get(pk=self._lease.partner_id)
+        now = clock.now()
+        if not unknown_parties(partner) or not feed.may_introduce(lease=self._lease, now=now):
+            return
+        feed.renew_lease(lease=self._lease, now=now, at_least=HANDSHAKE_TIME)
+        try:
+            update_registration(partner_id=partner.pk, now=now)
+        except HandshakeFailed as error:
+            feed.note_error(lease=self._lease, error=str(error), now=now)
+
+    def _load(self) -> None:
+        """Read whom we serve: a tariff may have become valid, a party may be back."""
+        partner = Partner.objects.prefetch_related("roles", "endpoints").get(
+            pk=self._lease.partner_id
+        )
+        self._target = Target.of(partner, untold=unknown_parties(partner), now=clock.now())
+        self._statuses = statuses.Reader(self._target)
+        self._loaded_at = time.monotonic()
+
+    def _next_window(self, *, limit: int | None = None) -> feed.Window | None:
+        window = feed.read_window(lease=self._lease, position=self._position, limit=limit)
+        if window is None and feed.sequence_changes():
+            window = feed.read_window(lease=self._lease, position=self._position, limit=limit)
+        return window
+
+    def _go_through_all(self) -> bool:
+        """Send all there is for now; False when the lane rests, or is another's."""
+        while not self._is_over() and (window := self._next_window()):
+            if time.monotonic() - self._loaded_at > TARGET_SECONDS:
+                self._load()
+            if not self._go_through(window):
+                return False
+        return True
+
+    def _go_through(self, window: feed.Window) -> bool:
+        """Send what a window has; False when the lane rests, or is another's."""
+        tariffs = [news for news in window.news if news.module == FIRST]
+        others = [news for news in window.news if news.module != FIRST]
+        # Until the tariffs that are gone are deleted, we are not past their changes.
+        held = [news.sequence for news in tariffs[:1]]
+        left = _Left()
+        self._sender.begin_anew()
+        self._send(FIRST, tariffs, left)
+        for some, ahead in _slices(others):
+            for module in ORDER:
+                self._send(module, [news for news in some if news.module == module], left)
+            self._put_off(left)
+            rest = [ahead] if ahead else []
+            if self._sender.is_through and (left.news or held or rest):
+                return self._stop([*left.sequences, *held, *rest], left)
+            if rest and not self._move_on(min([*left.sequences, *held, *rest]) - 1):
+                return False
+        self._delete_tariffs(tariffs, window.position, left)
+        self._put_off(left)
+        if left.sequences:
+            return self._stop([*left.sequences, *held], left)
+        return self._move_on(window.position)
+
+    def _put_off(self, left: _Left) -> None:
+        """Have what failed sent again later, if the partner took something else: it is there."""
+        if left.trouble and self._sender.went_through and not self._sender.gives_up:
+            notes.put_off(self._lease, left.trouble)
+            put_off = {(job.module, job.object_id) for job in left.trouble}
+            left.news = [one for one in left.news if (one.module, one.object_id) not in put_off]
+            left.trouble = []
+
+    def _stop(self, ahead: Sequence[int], left: _Left) -> bool:
+        """Move on to what is left, and let the lane rest if the partner is in trouble."""
+        position = min(ahead) - 1
+        if not left.trouble:
+            return self._move_on(position)
+        told = [job for job in left.trouble if job.replies]
+        worst = next((job for job in told if not job.answered), told[0])
+        reply = worst.replies[-1]
+        feed.back_off(
+            lease=self._lease,
+            error=worst.reason,
+            now=clock.now(),
+            position=position,
+            retry_after_seconds=reply.retry_after_seconds(clock.now()),
+            is_unauthorized=reply.is_unauthorized,
+        )
+        return False
+
+    def _move_on(self, position: int) -> bool:
+        self._position = position
+        return feed.move_on(lease=self._lease, position=position, now=clock.now())
+
+    def _send(self, module: str, news: Sequence[News], left: _Left) -> None:
+        """Send some news of one module."""
+        if not news or self._sender.is_through:
+            left.news += news
+            return
+        quick: list[Job] = []
+        others = {one.object_id for one in news}
+        if module == "locations":
+            quick, others = self._statuses.jobs(news)
+        self._carry_out(news, [*quick, *jobs_for(self._target, module, sorted(others))], left)
+
+    def _delete_tariffs(self, news: Sequence[News], position: int, left: _Left) -> None:
+        """Delete what is gone of the tariffs that changed, where the partner has it."""
+        if news:
+            ids = sorted({one.object_id for one in news})
+            self._carry_out(news, list(removals(self._target, ids, position=position)), left)
+
+    def _carry_out(self, news: Sequence[News], work: Sequence[Job], left: _Left) -> None:
+        if not work:
+            return
+        if not feed.renew_lease(lease=self._lease, now=clock.now()):
+            raise LeaseLost
+        since = _since(news)
+        for job in work:
+            job.since = since.get(job.object_id)
+        notes.mark_uncertain(work)
+        self._sender.send_all(work)
+        again = self._once_more(work)
+        self._sender.send_all(again)
+        self._requests += self._sender.take_count()
+        final = [*(job for job in work if not job.is_replaced), *again]
+        notes.log(self._target.partner, [*work, *again])
+        notes.note(self._target.partner, self._lease, final)
+        failed = [job for job in final if job.verdict is Verdict.TROUBLE]
+        unbegun = [job for job in final if job.verdict is None]
+        open_ids = {job.object_id for job in (*unbegun, *failed)}
+        left.news += [one for one in news if one.object_id in open_ids]
+        left.trouble += failed
+
+    def _once_more(self, work: Sequence[Job]) -> list[Job]:
+        """Return the whole of what the partner does not know, and what has gone to a wrong URL."""
+        unknown = [job for job in work if job.verdict is Verdict.UNKNOWN_OBJECT]
+        astray = [job for job in work if job.went_astray]
+        if astray and not self._endpoints_have_moved():
+            astray = []
+        before = {job.object_id: job for job in (*unknown, *astray)}
+        if not before:
+            return []
+        for job in work:
+            job.is_replaced = job.object_id in before
+        anew = list(jobs_for(self._target, work[0].module, sorted(before), whole=True))
+        for job in anew:
+            job.since = before[job.object_id].since
+        return anew
+
+    def _endpoints_have_moved(self) -> bool:
+        """Read the partner's endpoints again, now and then, where one of them is not there."""
+        now = clock.now()
+        if not feed.may_read_endpoints(lease=self._lease, now=now):
+            return False
+        feed.renew_lease(lease=self._lease, now=now, at_least=HANDSHAKE_TIME)
+        moved = read_endpoints_again(partner_id=self._lease.partner_id, now=now)
+        if moved:
+            self._load()
+        return moved
+
+
+def _since(news: Sequence[News]) -> Mapping[int, float]:
+    """Return when the first change happened of each object, in seconds."""
+    moments: dict[int, float] = defaultdict(lambda: float("inf"))
+    for one in news:
+        if one.since is not None:
+            moments[one.object_id] = min(moments[one.object_id], one.since.timestamp())
+    return dict(moments)
+
+
+def _slices(news: Sequence[News]) -> Iterator[tuple[Sequence[News], int]]:
+    """Return the news in pieces, each with the number of what comes after it; 0: nothing."""
+    for start in range(0, len(news), CHUNK):
+        rest = news[start + CHUNK : start + CHUNK + 1]
+        yield news[start : start + CHUNK], rest[0].sequence if rest else 0

@@ -1,0 +1,84 @@
+"""Stay with a partner while there is news for it, and learn of more without being sent for.
+
+A drain that ends gives up its connections and its lease, and the next one pays for them anew. So a
+worker stays for a moment after the last change. Who stays is known within the process
+(`nudge`); what other processes sequence is seen by looking, a few times a second.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from roaming import draining
+
+# How long a worker stays after the last change, and how often it looks by itself.
+LINGER_SECONDS = 2.0
+LOOK_SECONDS = 0.25
+# After this it is another feed's turn, if one is waiting for a thread.
+LONGEST_SECONDS = 20.0
+
+_lock = threading.Lock()
+_attended: dict[int, "_Bell"] = {}
+_closing = threading.Event()
+
+
+class _Bell:
+    """Rings when there may be news; `wait` is what a drain asks before it goes."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+        self._quiet = 0.0
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    def wait(self) -> bool:
+        """Return True when it is worth to look again; False when it has been quiet for long."""
+        if self._rung.wait(LOOK_SECONDS):
+            self._rung.clear()
+            self._quiet = 0.0
+            return not _closing.is_set()
+        self._quiet += LOOK_SECONDS
+        return self._quiet < LINGER_SECONDS and not _closing.is_set()
+
+
+def nudge(feed_id: int) -> bool:
+    """Tell whoever stays with a feed, in this process, that there is news; False: nobody does."""
+    with _lock:
+        bell = _attended.get(feed_id)
+    if bell is not None:
+        bell.ring()
+    return bell is not None
+
+
+def attend(feed_id: int) -> draining.Drained:
+    """Drain a feed and stay with it for a while; see `draining.attend`."""
+    with _bell_at(feed_id) as bell:
+        return draining.attend(feed_id, wait=bell.wait, seconds=LONGEST_SECONDS)
+
+
+def close() -> None:
+    """Have everybody leave: the process is about to end."""
+    _closing.set()
+    with _lock:
+        bells = list(_attended.values())
+    for bell in bells:
+        bell.ring()
+
+
+def open_again() -> None:
+    """Undo `close`: for tests, whose process goes on."""
+    _closing.clear()
+
+
+@contextmanager
+def _bell_at(feed_id: int) -> Iterator[_Bell]:
+    bell = _Bell()
+    with _lock:
+        _attended[feed_id] = bell
+    try:
+        yield bell
+    finally:
+        with _lock:
+            if _attended.get(feed_id) is bell:
+                del _attended[feed_id]

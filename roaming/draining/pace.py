@@ -1,0 +1,60 @@
+"""Turns at a partner that wants no more than so many requests a minute from us."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from cpo_platform.common import clock
+from roaming.operations import feed
+
+# Turns are taken for so long at a time: each taking is a write.
+TAKEN_AHEAD = timedelta(milliseconds=200)
+
+
+class Pace:
+    """Our turns at one partner, taken from those of all our workers and lanes."""
+
+    def __init__(self, partner_id: int, requests_per_minute: int) -> None:
+        self._partner_id = partner_id
+        self._limit = requests_per_minute
+        per_taking = int(requests_per_minute * (TAKEN_AHEAD / timedelta(minutes=1)))
+        self._turns = max(1, per_taking)
+        self._mine: list[datetime] = []
+        self._taking = asyncio.Lock()
+
+    async def turn(self, *, ends_at: float | None) -> None:
+        """Wait until the next request may go; not longer than we have."""
+        async with self._taking:
+            if not self._mine:
+                await self._take()
+            mine = self._mine.pop(0)
+        wait = (mine - clock.now()).total_seconds()
+        if ends_at is not None:
+            wait = min(wait, ends_at - time.monotonic())
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    async def _take(self) -> None:
+        first, spacing = await in_thread(
+            feed.take_turns,
+            partner_id=self._partner_id,
+            requests_per_minute=self._limit,
+            turns=self._turns,
+        )
+        self._mine = [first + turn * spacing for turn in range(self._turns)]
+
+
+async def in_thread(operation: Callable[..., Any], **arguments: Any) -> Any:
+    """Run an operation beside the event loop, at this moment, on a connection of its own."""
+
+    def run() -> Any:
+        try:
+            return operation(now=clock.now(), **arguments)
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(run)
