@@ -9,8 +9,12 @@ from bench.chaos.sandboxes import Sandbox
 
 Json = dict[str, Any]
 
-# The answer to a CDR was lost: it is posted again, and refused (docs/adr/0003-change-feed.md).
-POSTED_AGAIN = ("cdr-already-exists", "sent again")
+# Where the answer to a POST was lost it is posted again (docs/adr/0003-change-feed.md): a CDR, which
+# is refused as known and must be the same, and the result of a command.
+POSTED_AGAIN = {
+    ("cdr-already-exists", "sent again"): "CDRs posted again",
+    ("duplicate-result", "a second result"): "results posted again",
+}
 # What a request can lead to whose sender was killed, or gave up, before the partner read it.
 LATE = frozenset({"order", "older-part", "in-flight", "status-order", "kwh-decreased"})
 
@@ -36,8 +40,8 @@ class Judgement:
         rule = violation["rule"]
         at = datetime.fromisoformat(violation["at"])
         late = any(begin <= at <= end for begin, end in sandbox.disturbed)
-        if (rule, violation["detail"]) == POSTED_AGAIN:
-            self.excused["CDRs posted again"] += 1
+        if again := POSTED_AGAIN.get((rule, violation["detail"])):
+            self.excused[again] += 1
         elif rule in LATE and late:
             self.excused[f"{rule}, of a request that was read late"] += 1
         else:

@@ -18,9 +18,9 @@ from bench.chaos.sandboxes import Sandbox
 from bench.chaos.servers import Servers
 from bench.stack import NotInTime, Stack, wait_until
 from cpo_platform.common import clock
-from roaming.models import Feed, Partner
+from roaming.models import Delivery, Feed, Partner
 from roaming.ocpi.versions import versions_url
-from roaming.operations import feed, partners
+from roaming.operations import feed, partners, walks
 from sessions_app.models import Session, SimulatedStation
 from sessions_app.simulator import SimulatedStations
 
@@ -80,7 +80,7 @@ class Story:
                 what=f"the registration of {sandbox.name}",
             )
         for partner in Partner.objects.order_by("pk"):
-            feed.announce_everything(partner_id=partner.pk, now=clock.now())
+            walks.announce_everything(partner_id=partner.pk, now=clock.now())
         self._load = Load(self._sandboxes, [_token(one) for one in self._sandboxes], self._seed)
         self._load.start()
 
@@ -137,7 +137,9 @@ def _calm() -> bool:
         for session in Session.objects.ongoing():
             loading.end(session)
         busy = Session.objects.ongoing().exists() or _cars()
-        return not busy and not any(feed.waiting(one) for one in Feed.objects.all())
+        put_off = Delivery.objects.filter(due_at__isnull=False).exists()
+        waiting = any(feed.waiting(one) for one in Feed.objects.all())
+        return not busy and not put_off and not waiting
     except (DatabaseError, InterfaceError):
         connection.close()
         return False
