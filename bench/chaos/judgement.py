@@ -9,8 +9,8 @@ from bench.chaos.sandboxes import Sandbox
 
 Json = dict[str, Any]
 
-# Where the answer to a POST was lost it is posted again (docs/adr/0003-change-feed.md): a CDR, which
-# is refused as known and must be the same, and the result of a command.
+# Where the answer to a POST was lost it is posted again (docs/adr/0003-change-feed.md): a CDR,
+# which is refused as known and must be the same, and the result of a command.
 POSTED_AGAIN = {
     ("cdr-already-exists", "sent again"): "CDRs posted again",
     ("duplicate-result", "a second result"): "results posted again",

@@ -139,10 +139,10 @@ def _calm() -> bool:
         busy = Session.objects.ongoing().exists() or _cars()
         put_off = Delivery.objects.filter(due_at__isnull=False).exists()
         waiting = any(feed.waiting(one) for one in Feed.objects.all())
-        return not busy and not put_off and not waiting
     except (DatabaseError, InterfaceError):
         connection.close()
         return False
+    return not busy and not put_off and not waiting
 
 
 def _cars() -> bool:
