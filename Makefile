@@ -5,7 +5,7 @@ BIN = .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev reset test bench check lint format types layers migrations conformance openapi lock
+.PHONY: help run setup setup-dev reset test bench chaos check lint format types layers migrations conformance openapi lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -25,9 +25,13 @@ reset: setup ## Wipe the data of `make run`
 test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
-bench: setup ## Measure prices a second, and pages a second beside bare psycopg and plain DRF
+bench: setup ## Measure prices, pages and push, beside simpler ways of doing it: ARGS are for push
 	@$(BIN)/python -m bench.pricing
-	@$(BIN)/python -m bench.pages $(ARGS)
+	@$(BIN)/python -m bench.pages
+	@$(BIN)/python -m bench.push $(ARGS)
+
+chaos: setup ## Kill, wipe and break everything at random, and compare: ARGS="--minutes 20 --seed 7"
+	@$(BIN)/python -m bench.chaos $(ARGS)
 
 check: lint types layers migrations test ## Run everything that CI runs
 

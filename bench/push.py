@@ -9,10 +9,12 @@ machine is noisy: what counts are ratios within one run. A part that misses a re
 import argparse
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 from bench.push_sink import Sink, running_sink
 from bench.stack import ROOT, Stack, environment
@@ -23,6 +25,7 @@ PARTS = ("sustained", "latency", "returning", "first", "isolation", "writes")
 
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, _end)
     parts = options.parts or list(PARTS)
     if options.alone:
         print(f"\n== {parts[0]}\n{_alone(parts[0], options)}", flush=True)
@@ -72,7 +75,14 @@ def _run(name: str, stack: Stack, sink: Sink, options: argparse.Namespace) -> st
 def _in_a_process(part: str) -> int:
     others = [argument for argument in sys.argv[1:] if argument not in PARTS]
     command = [sys.executable, "-m", "bench.push", part, "--alone", *others]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        return process.wait()
+    except BaseException:
+        # It has servers and workers to end: it is asked, and waited for.
+        process.terminate()
+        process.wait()
+        raise
 
 
 def _options() -> argparse.Namespace:
@@ -85,6 +95,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--evses", type=int, help="of the network (first)")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 from bench.sink import RECORD
 from bench.stack import ROOT, NotInTime
+from cpo_platform.runner import processes
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,11 @@ class Sink:
 @contextlib.contextmanager
 def running_sink() -> Iterator[Sink]:
     """Run a sink in a process of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.sink"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    process = processes.spawn(
+        [sys.executable, "-m", "bench.sink"],
+        death_signal=signal.SIGKILL,
+        output=subprocess.PIPE,
+        cwd=ROOT,
     )
     assert process.stdout is not None
     try:

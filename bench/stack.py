@@ -1,7 +1,7 @@
 """The platform's processes, as the Procfile has them, for a benchmark or for chaos.
 
-Whoever uses it says which of them run and when; none is started again by itself. They get SIGTERM
-from the kernel if we are killed, so start them from the main thread.
+Whoever uses it says which of them run and when; none is started again by itself. The kernel kills
+them if we are killed, so start them from the main thread.
 """
 
 import contextlib
@@ -95,7 +95,7 @@ class Stack:
                 with (self._logs / f"{name}.log").open("ab") as log:
                     self._processes[name] = processes.spawn(
                         self._commands[name],
-                        death_signal=signal.SIGTERM,
+                        death_signal=signal.SIGKILL,
                         output=log,
                         env=self.environ | more,
                         cwd=ROOT,

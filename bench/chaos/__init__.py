@@ -1,0 +1,1 @@
+"""Chaos: whatever is killed, the partners end up with what we have, and nothing twice."""
