@@ -31,6 +31,7 @@ from roaming.ocpi.pushing import (
     Plan,
     Push,
     is_progress,
+    may_be_held,
     plan_removal,
     plan_withdrawal,
     progress_pause,
@@ -98,6 +99,8 @@ class Job:
     whole: Plan | None = None
     exact_url: bool = False
     was_uncertain: bool = False
+    # Our note before we marked it.
+    before: dict[str, Any] | None = None
     # Where the partner may have a CDR already, and where it turned out to have it.
     asks: tuple[str, ...] = ()
     found_at: str = ""
@@ -125,8 +128,15 @@ class Job:
         return reply.http_status == 404 and reply.status_code != 2003
 
     @property
-    def appends(self) -> bool:
-        """Whether sending this twice would leave the partner with something double."""
+    def leaves_doubt(self) -> bool:
+        """Whether it matters that we may never learn what became of this.
+
+        Sent twice, it would leave the partner with something double; or it is the first that the
+        partner gets of what we may have to take back from it.
+        """
+        held = self.delivery is not None and "digest" in self.delivery.sent
+        if self.module in BROADCAST and not held:
+            return any(push.method == "PUT" for push in self.plan.pushes)
         return any(
             push.method == "POST"
             or (push.method == "PATCH" and "charging_periods" in (push.body or {}))
@@ -380,7 +390,7 @@ def _withdrawn_locations(
     held = [
         object_id
         for object_id, delivery in deliveries.items()
-        if object_id not in visible and delivery.sent.get("digest")
+        if object_id not in visible and may_be_held(delivery.sent)
     ]
     return _rows(SOURCES["locations"].rows().filter(pk__in=held), "locations") if held else {}
 

@@ -24,12 +24,15 @@ class LeaseLost(Exception):
 
 def mark_uncertain(jobs: Iterable[Job]) -> None:
     """Note, before sending, what must not be sent again as it is if we never learn the outcome."""
-    appending = []
+    marked = []
     for job in jobs:
-        if job.delivery is not None and job.appends:
-            job.delivery.sent = job.delivery.sent | {"uncertain": True}
-            appending.append(job.delivery)
-    _store(appending)
+        if job.delivery is not None and job.leaves_doubt:
+            job.before = job.delivery.sent
+            # Where a tariff is at the partner is where it is deleted, should it have to be.
+            path = {"path": list(job.plan.pushes[0].path)} if job.module == "tariffs" else {}
+            job.delivery.sent = job.before | path | {"uncertain": True}
+            marked.append(job.delivery)
+    _store(marked)
 
 
 def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> None:
@@ -49,7 +52,7 @@ def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> None:
                 if job.delivery is not None:
                     _NOTES[job.verdict or Verdict.TROUBLE](job, job.delivery, now)
             # What was not begun was marked with the rest, but nothing of it was sent.
-            unbegun = [job for job in jobs if job.verdict is None and job.appends]
+            unbegun = [job for job in jobs if job.verdict is None and job.before is not None]
             for job in unbegun:
                 _settle(job)
             _store([job.delivery for job in (*tried, *unbegun) if job.delivery is not None])
@@ -184,10 +187,8 @@ def _note_trouble(job: Job, delivery: Delivery, _now: datetime) -> None:
 
 def _settle(job: Job) -> None:
     """Take back our mark: the partner has said that it did not take this."""
-    if not job.was_uncertain and job.delivery is not None:
-        job.delivery.sent = {
-            name: value for name, value in job.delivery.sent.items() if name != "uncertain"
-        }
+    if job.before is not None and job.delivery is not None:
+        job.delivery.sent = job.before
 
 
 _NOTES: dict[Verdict, Callable[[Job, Delivery, datetime], None]] = {

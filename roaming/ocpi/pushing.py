@@ -134,13 +134,18 @@ def _evse_push(path: Path, evse: Json, manner: Manner, *, same: bool) -> Push:
     return Push("PATCH", (*path, evse["uid"]), body)
 
 
+def may_be_held(sent: Json) -> bool:
+    """Tell whether a partner has a location, or may have it: we never learned whether it came."""
+    return bool(sent.get("digest") or sent.get("uncertain"))
+
+
 def plan_withdrawal(document: Json, sent: Json, *, path: Path, manner: Manner = PLAIN) -> Plan:
     """Tell a partner once that a location which it has is none that it may see any more.
 
     A location cannot be deleted in OCPI: it is PUT with `publish` false and for no tokens. 2.1.1
     has no `publish`: there, its EVSEs become REMOVED.
     """
-    if not sent.get("digest"):
+    if not may_be_held(sent):
         return Plan(NOTHING, sent)
     note = {"withdrawn": True}
     if manner.can_withdraw:

@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from cpo_platform.common import clock
+from locations.canonical import shape_of
 from locations.models import Evse, Location
-from locations.operations import set_evse_status
+from locations.operations import put_location, set_evse_status
 from roaming import draining
 from roaming.draining import attending
 from roaming.models import Change, Delivery, Endpoint, Feed, Lane, Partner
@@ -22,6 +23,7 @@ from roaming.operations import feed, walks
 from sessions_app.metering import Reading
 from sessions_app.models import Cdr, Session
 from sessions_app.operations import sessions
+from tariffs.operations import delete_tariff
 from tests.conftest import Clock
 from tests.factories import LocationFactory, SessionFactory, TariffFactory, cdr_token, evse
 from tests.roaming import lanes
@@ -194,6 +196,52 @@ def test_a_tariff_goes_before_the_location_that_names_it_however_often_it_change
     drain(partner)
 
     assert peer.lines()[0] == "PUT tariffs/NL/TST/LATE"
+
+
+# What is taken back
+
+
+def hide(name: str) -> None:
+    shape = shape_of(Location.objects.complete().get(ocpi_id=name))
+    put_location(location=shape.model_copy(update={"publish": False}), now=clock.now())
+
+
+def test_a_location_that_may_have_arrived_is_withdrawn_all_the_same(peer: RecordingPeer) -> None:
+    partner = peer.connect("2.2.1")
+    site()
+    peer.answers = [(500, b"")]
+    drain(partner)
+    hide("SITE")
+
+    drain(partner)
+
+    first, second = peer.new()
+    assert (first.body["publish"], second.body["publish"]) == (True, False)
+    assert drain(partner) == 0
+
+
+def test_a_tariff_that_may_have_arrived_is_deleted_all_the_same(peer: RecordingPeer) -> None:
+    partner = peer.connect("2.2.1")
+    tariff = TariffFactory(id="GONE")
+    peer.answers = [(500, b"")]
+    drain(partner)
+    delete_tariff(tariff_id=tariff.pk, now=clock.now())
+
+    drain(partner)
+
+    assert peer.lines() == ["PUT tariffs/NL/TST/GONE", "DELETE tariffs/NL/TST/GONE"]
+
+
+def test_what_was_refused_need_not_be_taken_back(peer: RecordingPeer) -> None:
+    partner = peer.connect("2.2.1")
+    site()
+    peer.answers = [(400, b"")]
+    drain(partner)
+    hide("SITE")
+
+    drain(partner)
+
+    assert peer.lines() == ["PUT locations/NL/TST/SITE"]
 
 
 # Coalescing
