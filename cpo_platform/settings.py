@@ -227,6 +227,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": 2.0,
         "options": {"expires": 2},
     },
+    "skip-others-changes": {
+        "task": "roaming.skip_others_changes",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "expire-commands": {
         "task": "roaming.expire_commands",
         "schedule": 5.0,
@@ -354,6 +359,8 @@ FEED_LEASE_SECONDS = env.integer("FEED_LEASE_SECONDS", 15, minimum=1, maximum=60
 FEED_RETENTION_DAYS = env.integer("FEED_RETENTION_DAYS", 7, minimum=1, maximum=365)
 # How long changes are gathered before they are sent, in milliseconds.
 PUSH_GATHER_MS = env.integer("PUSH_GATHER_MS", 30, maximum=10_000)
+# Threads of one `push` process: so many lanes of partners are served at a time (Procfile).
+PUSH_CONCURRENCY = env.integer("PUSH_CONCURRENCY", 32, minimum=2, maximum=1000)
 # Connections to one partner, for each lane.
 PUSH_CONNECTIONS = env.integer("PUSH_CONNECTIONS", 32, minimum=1, maximum=256)
 # How often the progress of a running session is pushed at most, in seconds; 0: each meter value.

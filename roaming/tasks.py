@@ -64,6 +64,12 @@ def announce_due(**_kwargs: Any) -> None:
     feed.announce_due(now=clock.now())
 
 
+@shared_task(name="roaming.skip_others_changes")
+def skip_others_changes(**_kwargs: Any) -> None:
+    """Have no feed look again and again at what is for others."""
+    feed.skip_others_changes(now=clock.now())
+
+
 @shared_task(name=wake.EXECUTE_COMMAND)
 def execute_command(*, command_id: int, **_kwargs: Any) -> None:
     """Pass a command on to the station, and note what it says."""

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
+
 from roaming import draining
 
 # How long a worker stays after the last change, and how often it looks by itself.
@@ -16,6 +18,9 @@ LINGER_SECONDS = 2.0
 LOOK_SECONDS = 0.25
 # After this it is another feed's turn, if one is waiting for a thread.
 LONGEST_SECONDS = 20.0
+
+# Threads that are left for waking the feeds, however many partners hang.
+KEPT_FREE = 2
 
 _lock = threading.Lock()
 _attended: dict[int, "_Bell"] = {}
@@ -39,7 +44,9 @@ class _Bell:
             self._quiet = 0.0
             return not _closing.is_set()
         self._quiet += LOOK_SECONDS
-        return self._quiet < LINGER_SECONDS and not _closing.is_set()
+        # Somebody else may be waiting for our thread.
+        stays = self._quiet < LINGER_SECONDS and not _is_full()
+        return stays and not _closing.is_set()
 
 
 def nudge(feed_id: int) -> bool:
@@ -52,9 +59,18 @@ def nudge(feed_id: int) -> bool:
 
 
 def attend(feed_id: int) -> draining.Drained:
-    """Drain a feed and stay with it for a while; see `draining.attend`."""
+    """Drain a feed and stay with it for a while; see `draining.attend`.
+
+    When every thread is taken it is left to the next wake-up, two seconds later at the most.
+    """
+    if _is_full() or _closing.is_set():
+        return draining.Drained()
     with _bell_at(feed_id) as bell:
         return draining.attend(feed_id, wait=bell.wait, seconds=LONGEST_SECONDS)
+
+
+def _is_full() -> bool:
+    return len(_attended) >= max(settings.PUSH_CONCURRENCY - KEPT_FREE, 1)
 
 
 def close() -> None:

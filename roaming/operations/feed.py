@@ -306,6 +306,32 @@ def read_window(*, lease: Lease, position: int, limit: int | None = None) -> Win
     return Window([News(*row[:5]) for row in rows], rows[0][5])
 
 
+def skip_others_changes(*, now: datetime) -> int:
+    """Move feeds on that have nothing to read before what is for other partners; return how many.
+
+    A first push is a row per object for one partner, and every other one would look at all of them
+    each time it looks.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH newest AS (SELECT max(sequence) AS sequence FROM roaming_change)
+            UPDATE roaming_feed AS feed SET position = newest.sequence
+            FROM newest
+            WHERE feed.position < newest.sequence
+                AND (feed.lease_until IS NULL OR feed.lease_until <= %s)
+                AND NOT EXISTS (
+                    SELECT 1 FROM roaming_change AS change
+                    WHERE change.lane = feed.lane AND change.sequence > feed.position
+                        AND change.sequence <= newest.sequence
+                        AND (change.partner_id IS NULL OR change.partner_id = feed.partner_id)
+                )
+            """,
+            [now],
+        )
+        return int(cursor.rowcount)
+
+
 def move_on(*, lease: Lease, position: int, now: datetime) -> bool:
     """Set the position after what is dealt with; False when the lease was lost."""
     held = _held(lease).update(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Max
 
 from locations.models import Evse
 from locations.operations import set_evse_status
@@ -284,3 +285,28 @@ def test_everything_is_announced_slice_by_slice(
     walks.announce_everything(partner_id=first.partner.pk, now=NOW)
 
     assert list(Change.objects.order_by("id").values_list("object_id", flat=True)) == made
+
+
+def test_a_feed_does_not_stand_before_what_is_for_others(
+    first: Registered, stranger: Registered
+) -> None:
+    for number in range(3):
+        feed.announce(module="tariffs", object_id=number, partner_id=first.partner.pk)
+    feed.sequence_changes()
+    newest = Change.objects.aggregate(newest=Max("sequence"))["newest"]
+
+    # Both of the other lanes of the first, and all three of the stranger.
+    assert feed.skip_others_changes(now=NOW) == 5
+
+    assert lanes.feed_of(stranger.partner).position == newest
+    assert drain_ids(leased(first), lanes.feed_of(first.partner).position)[0] == [0, 1, 2]
+
+
+def test_a_feed_that_is_being_drained_is_not_moved(first: Registered) -> None:
+    feed.announce(module="cdrs", object_id=1)
+    feed.sequence_changes()
+    lease = leased(first)
+
+    feed.skip_others_changes(now=NOW)
+
+    assert lanes.feed_of(first.partner).position == lease.position

@@ -598,6 +598,20 @@ def test_a_worker_stays_with_a_partner_and_learns_of_more_by_a_nudge(
     assert attending.nudge(lane.pk) is False
 
 
+def test_partners_that_hang_leave_threads_for_waking_the_others(
+    peer: RecordingPeer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PUSH_CONCURRENCY = 3
+    partner = peer.connect("2.2.1")
+    site()
+    monkeypatch.setattr(attending, "_attended", {1: attending._Bell()})
+
+    assert attending.attend(lanes.feed_of(partner).pk).requests == 0
+    settings.PUSH_CONCURRENCY = 4
+    monkeypatch.setattr(attending, "LINGER_SECONDS", 0.0)
+    assert attending.attend(lanes.feed_of(partner).pk).requests == 1
+
+
 def _attend(feed_id: int) -> None:
     try:
         attending.attend(feed_id)
