@@ -16,7 +16,9 @@ POSTED_AGAIN = {
     ("duplicate-result", "a second result"): "results posted again",
 }
 # What a request can lead to whose sender was killed, or gave up, before the partner read it.
-LATE = frozenset({"order", "older-part", "in-flight", "status-order", "kwh-decreased"})
+LATE = frozenset(
+    {"order", "older-part", "in-flight", "status-order", "kwh-decreased", "late-result"}
+)
 
 
 class Judgement:
