@@ -186,7 +186,7 @@ FROM roaming_feed AS feed CROSS JOIN LATERAL (
             AND (change.partner_id IS NULL OR change.partner_id = feed.partner_id)
          LIMIT %s)
         LIMIT %s
-    ) AS some GROUP BY module
+    ) AS waiting GROUP BY module
 ) AS part
 WHERE feed.id = ANY(%s)
 ORDER BY feed.id, part.module

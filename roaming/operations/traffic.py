@@ -127,7 +127,8 @@ SELECT module, slot, sum(done)::bigint, sum(unknown)::bigint, sum(refused)::bigi
     sum(failed)::bigint, array_agg(lag ORDER BY place), array_agg(answer ORDER BY place)
 FROM (
     SELECT module, date_bin(%s::interval, minute, %s) AS slot, place,
-        sum(bucket.lag)::bigint AS lag, sum(bucket.answer)::bigint AS answer, sum(done) FILTER (WHERE place = 1) AS done,
+        sum(bucket.lag)::bigint AS lag, sum(bucket.answer)::bigint AS answer,
+        sum(done) FILTER (WHERE place = 1) AS done,
         sum(unknown) FILTER (WHERE place = 1) AS unknown,
         sum(refused) FILTER (WHERE place = 1) AS refused,
         sum(failed) FILTER (WHERE place = 1) AS failed
