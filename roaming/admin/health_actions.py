@@ -209,7 +209,7 @@ def send_window(admin: Admin, request: HttpRequest, partner: Partner) -> HttpRes
             blocked=not sum(counts.values()),
         )
     walk = walks.send_window_again(partner_id=partner.pk, now=now, **form.window)
-    log = f"Sent {walk.total} objects of a time window again."
+    log = f"Sent a time window again: {walk.total}."
     return _done(admin, request, partner, log, _on_its_way(walk.total))
 
 
@@ -235,7 +235,7 @@ def resend(admin: Admin, request: HttpRequest, partner: Partner) -> HttpResponse
             blocked=not sum(counts.values()),
         )
     walk = walks.send_everything_again(partner_id=partner.pk, now=now)
-    log = f"Sent everything again: {walk.total} objects."
+    log = f"Sent everything again: {walk.total}."
     return _done(admin, request, partner, log, _on_its_way(walk.total))
 
 

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Button, Panel, link, link_to, moment, pill
+from cpo_platform.common.admin import NONE, Button, Panel, link, link_to, moment, pill, unbroken
 from roaming.admin.display import (
     MODULE_NAMES,
     count_text,
@@ -101,7 +101,7 @@ def lanes_panel(
             (
                 lane.feed.get_lane_display(),
                 _state(lane, percent),
-                duration(lane.lag.total_seconds()) if lane.since else NONE,
+                unbroken(duration(lane.lag.total_seconds()) if lane.since else NONE),
                 _waiting(lane),
                 moment(lane.feed.last_success_at),
                 lane.feed.failures,

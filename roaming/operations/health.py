@@ -19,10 +19,10 @@ MOST_PENDING = 1000
 
 
 class LaneState(StrEnum):
-    """How a lane is doing, the best first."""
+    """How a lane is doing; what somebody should know of first is last."""
 
-    FINE = "FINE"
     NEW = "NEW"
+    FINE = "FINE"
     STOPPED = "STOPPED"
     WALKING = "WALKING"
     BEHIND = "BEHIND"

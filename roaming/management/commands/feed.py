@@ -100,7 +100,7 @@ class Command(BaseCommand):
     def _resync(self, options: Namespace) -> None:
         partner = _registered(options.partner)
         walk = walks.send_everything_again(partner_id=partner.pk, now=clock.now())
-        self.stdout.write(f"{walk.total} objects are on their way to {partner}.")
+        self.stdout.write(f"Objects on their way to {partner}: {walk.total}.")
         if not options.no_wait:
             self._show_progress(partner, walk.pk)
 
@@ -121,7 +121,7 @@ class Command(BaseCommand):
             end=end,
             now=clock.now(),
         )
-        self.stdout.write(f"{walk.total} objects are on their way to {partner}.")
+        self.stdout.write(f"Objects on their way to {partner}: {walk.total}.")
 
     def _resend_object(self, partner: Partner, options: Namespace) -> None:
         if len(options.module or ()) != 1:
