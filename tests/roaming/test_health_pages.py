@@ -10,10 +10,11 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from cpo_platform.common import clock
-from roaming import traffic
+from roaming import message_log, traffic
 from roaming.admin.display import duration
 from roaming.client import Verdict
-from roaming.models import Change, Delivery, Feed, Lane, Message, Partner, PartnerStatus, Walk
+from roaming.models import Change, Delivery, Feed, Lane, Partner, PartnerStatus, Walk
+from roaming.models.messages import Direction
 from roaming.operations import feed, health, walks
 from roaming.operations.health import Circuit, LaneState
 from tests.factories import NOW, ConnectorFactory, LocationFactory
@@ -176,21 +177,25 @@ def trouble(partner: Partner, objects: int = 1) -> None:
         last_error_at=now,
         retry_at=now + timedelta(hours=1),
     )
+    entries = []
     for number in range(objects):
         of_it = {"partner": partner, "module": "locations", "object_id": 100 + number}
         Delivery.objects.create(**of_it, refused_at=now, error="city: is required")
         Delivery.objects.create(**of_it | {"module": "sessions"}, due_at=now, attempts=2)
-        Message.objects.create(
-            partner=partner,
-            at=now,
-            direction="OUT",
-            method="PUT",
-            url=f"https://x.example/{number}",
-            http_status=503,
-            error="HTTP 503",
-            request_body='{"id":"LOC1"}',
-            response_body="<h1>down</h1>",
+        entries.append(
+            message_log.Entry(
+                partner_id=partner.pk,
+                at=now,
+                direction=Direction.OUT,
+                method="PUT",
+                url=f"https://x.example/{number}",
+                http_status=503,
+                error="HTTP 503",
+                request_body=b'{"id":"LOC1"}',
+                response_body=b"<h1>down</h1>",
+            )
         )
+    message_log.write(entries)
 
 
 def test_the_page_says_what_is_wrong(admin_client: Client, first: Registered) -> None:
