@@ -5,24 +5,26 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Button, Panel, link, minute, moment, number
+from cpo_platform.common.admin import NONE, Button, Panel, link, link_to, minute, moment, number
 from locations.admin import STATUS_TONES
 from locations.models import Evse, Location, Status
-from roaming.admin.display import object_link
+from roaming.admin.display import object_link, trouble_pills
 from roaming.admin.quarantine import number_of
-from roaming.models import Feed, Partner, PartnerStatus, Quarantined
+from roaming.models import Feed, Partner, Quarantined
+from roaming.operations.health import troubled_feeds
 from sessions_app.models import Cdr, CdrHold, Session
 from sessions_app.models.sessions import ONGOING
 from tariffs.models import Party, Tariff
 
 HELD_BACK_SHOWN = 5
+TROUBLED_SHOWN = 30
 
 _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
     (
@@ -117,7 +119,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the home page what its reader may see. A constant number of queries."""
     now = clock.now()
     context["next_steps"] = _next_steps(request)
-    context["cards"] = _network_cards(request) + _charging_cards(request, now)
+    context["cards"] = (
+        _refused_tokens(request) + _network_cards(request) + _charging_cards(request, now)
+    )
     if _may_see(request, "locations.evse"):
         context["evses"] = _evses_by_status()
     context["panels"] = _attention(request)
@@ -225,7 +229,7 @@ def _attention(request: HttpRequest) -> list[Panel]:
     """Return what is wrong at the moment."""
     panels = []
     if _may_see(request, "roaming.partner") and Partner.objects.exists():
-        panels.append(_partners_with_errors())
+        panels.append(_troubled_partners())
     if _may_see(request, "roaming.quarantined"):
         panels += _held_back()
     if _may_see(request, "sessions_app.session"):
@@ -233,22 +237,56 @@ def _attention(request: HttpRequest) -> list[Panel]:
     return panels
 
 
-def _partners_with_errors() -> Panel:
+def _troubled_partners() -> Panel:
+    """Return a row per partner that something is in the way of: what, and in which lanes."""
+    now = clock.now()
     feeds = (
-        Feed.objects.filter(failures__gt=0, partner__status=PartnerStatus.REGISTERED)
+        troubled_feeds()
         .select_related("partner")
-        .order_by("-failures", "partner", "lane")[:10]
+        .order_by(F("unauthorized_at").asc(nulls_last=True), "-failures", "partner", "lane")
     )
+    by_partner: dict[Partner, list[Feed]] = {}
+    for feed in feeds[:TROUBLED_SHOWN]:
+        by_partner.setdefault(feed.partner, []).append(feed)
     return Panel(
-        title=_("Partners that cannot be reached"),
-        columns=(_("partner"), _("failures in a row"), _("last error"), _("next attempt (UTC)")),
-        numeric=frozenset({1}),
+        title=_("Partners that cannot be reached, or are paused"),
+        columns=(
+            _("partner"),
+            _("state"),
+            _("failures in a row"),
+            _("last error"),
+            _("next attempt (UTC)"),
+        ),
+        numeric=frozenset({2}),
         rows=[
-            (link(feed.partner), feed.failures, feed.last_error[:160], moment(feed.retry_at))
-            for feed in feeds
+            (
+                link_to(reverse("admin:roaming_partner_health", args=[partner.pk]), partner),
+                trouble_pills(its_feeds, now=now),
+                max(feed.failures for feed in its_feeds),
+                next((feed.last_error[:160] for feed in its_feeds if feed.failures), NONE),
+                moment(_next_attempt(its_feeds)),
+            )
+            for partner, its_feeds in by_partner.items()
         ],
         empty=_("None: everything that partners should have is on its way."),
     )
+
+
+def _next_attempt(feeds: Sequence[Feed]) -> datetime | None:
+    """Return when a partner is tried next, in any lane; None while it is paused."""
+    moments = [feed.retry_at for feed in feeds if feed.failures and not feed.paused_at]
+    return min((moment for moment in moments if moment), default=None)
+
+
+def _refused_tokens(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return a red card where partners refuse our token: nothing reaches them."""
+    if not _may_see(request, "roaming.partner"):
+        return []
+    refused = troubled_feeds().filter(unauthorized_at__isnull=False)
+    count = refused.values("partner").distinct().count()
+    url = f"{_list_url('roaming.partner')}?feed=refused"
+    title = _("Partners that refuse our token")
+    return [_card(title, count, url, tone="red")] if count else []
 
 
 def _held_back() -> list[Panel]:

@@ -65,6 +65,11 @@ def check_deployment(**_: Any) -> Sequence[CheckMessage]:
             "OUTBOUND_ALLOW_PRIVATE is on: a partner can make us call our own network.",
             "Leave it unset.",
         ),
+        (
+            not settings.METRICS_TOKEN,
+            "METRICS_TOKEN is unset: /metrics is answered to this machine only.",
+            "Set it to a long random value, and let Prometheus send it as a bearer token.",
+        ),
     )
     return [
         Warning(message, hint=hint, id=f"cpo_platform.W{number:03}")

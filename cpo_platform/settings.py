@@ -347,6 +347,8 @@ REALTIME_AUTHORIZER = env.text("REALTIME_AUTHORIZER", "roaming.authorizing.OcpiA
 COMMANDED_TOKENS = "roaming.commanded.CommandLog"
 # Who knows which tariffs are for one eMSP only.
 OWN_TARIFFS = "roaming.own_tariffs.PartnerTariffs"
+# What monitoring shows to read /metrics; unset: it is answered to this machine only.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 # Whether we call partners at private addresses; on the internet that is an attack on ourselves.
 OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE", default=False)
 # The first encrypts, all decrypt; none: one derived from SECRET_KEY.

@@ -5,11 +5,11 @@ import time
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_shutdown, worker_shutting_down
 from django.conf import settings
 
 from cpo_platform.common import clock
-from roaming import drifting, executing, pulling, wake
+from roaming import drifting, executing, pulling, traffic, wake
 from roaming.draining import attending
 from roaming.models import ProfileResult
 from roaming.ocpi import handshake
@@ -24,6 +24,7 @@ from roaming.operations import (
     token_pull,
     walks,
 )
+from roaming.operations import traffic as traffic_figures
 from sessions_app.stations import StationResult
 from tariffs import operations as tariff_operations
 
@@ -40,12 +41,15 @@ def wake_feeds(**_kwargs: Any) -> None:
     for feed_id, is_free in feed.feeds_with_news(now=clock.now()).items():
         if not attending.nudge(feed_id) and is_free:
             drain_feed.delay(feed_id=feed_id)
+    # The beat sends for us every two seconds: what drains count meanwhile is not old then.
+    traffic.flush_now_and_then(clock.now())
 
 
 @shared_task(name="roaming.drain_feed")
 def drain_feed(*, feed_id: int, **_kwargs: Any) -> None:
     """Send a partner what a lane has for it, and stay with it while there is more."""
     drained = attending.attend(feed_id)
+    traffic.flush_now_and_then(clock.now())
     if drained.requests:
         logger.info("feed %s: %s requests sent", feed_id, drained.requests)
     if drained.has_more:
@@ -56,6 +60,12 @@ def drain_feed(*, feed_id: int, **_kwargs: Any) -> None:
 def leave(**_kwargs: Any) -> None:
     """Leave the partners that we stay with: what is left of their feeds is for the next worker."""
     attending.close()
+
+
+@worker_shutdown.connect
+def keep_figures(**_kwargs: Any) -> None:
+    """Write down what was counted since the last time: nobody else knows it."""
+    traffic.flush(clock.now())
 
 
 @shared_task(name="roaming.announce_due")
@@ -169,6 +179,7 @@ def tidy(**_kwargs: Any) -> None:
     walks.forget_old_changes(now=now)
     drift.forget_old_checks(now=now)
     partner_tokens.forget_expired_tokens(now=now)
+    traffic_figures.forget_old(now=now)
     tended = message_log.tend(now=now)
     if tended.made or tended.dropped:
         logger.info("message log: made %s, dropped %s", tended.made, tended.dropped)

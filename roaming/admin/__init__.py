@@ -7,17 +7,15 @@ from roaming.admin.message_log import MessageAdmin
 from roaming.admin.panels import OBJECT_MESSAGES_SHOWN
 from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm
 from roaming.admin.partner_pages import PartnerAdmin, TroubleFilter
-from roaming.admin.partner_panels import COUNTED, MESSAGES_SHOWN, REFUSED_SHOWN
+from roaming.admin.partner_panels import MESSAGES_SHOWN
 from roaming.admin.profile_requests import ProfileRequestAdmin
 from roaming.admin.quarantine import QuarantinedAdmin
 
 __all__ = [
-    "COUNTED",
     "MESSAGES_SHOWN",
     "MODULE_LABELS",
     "OBJECT_MESSAGES_SHOWN",
     "OBJECT_PAGES",
-    "REFUSED_SHOWN",
     "STATUS_TONES",
     "CommandAdmin",
     "DriftCheckAdmin",

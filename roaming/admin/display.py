@@ -1,10 +1,17 @@
 """Statuses, feeds and objects of partners, as people read them."""
 
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
 from django.urls import reverse
+from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import link_to, pill
-from roaming.models import Command, CommandState, Feed, PartnerStatus
+from cpo_platform.common.admin import NONE, link_to, pill
+from roaming.models import Command, CommandState, Feed, Lane, PartnerStatus
+from roaming.operations import health
+from roaming.operations.health import LaneState
 
 STATUS_TONES = {
     PartnerStatus.INVITED: "amber",
@@ -29,6 +36,27 @@ MODULE_LABELS = {
     "tokens": _("Token"),
 }
 
+# What goes to partners, in the plural; see `roaming.operations.walks.PUSHED_MODULES`.
+MODULE_NAMES = {
+    "cdrs": _("CDRs"),
+    "chargingprofiles": _("Charging profiles"),
+    "commands": _("Results of commands"),
+    "locations": _("Locations"),
+    "profileresults": _("Results of charging profiles"),
+    "sessions": _("Sessions"),
+    "tariffs": _("Tariffs"),
+}
+LANE_STATES = {
+    LaneState.FINE: (_("Fine"), "green"),
+    LaneState.NEW: (_("Nothing sent yet"), "grey"),
+    LaneState.STOPPED: (_("Nothing is sent"), "grey"),
+    LaneState.WALKING: (_("Sending many objects"), "blue"),
+    LaneState.BEHIND: (_("Behind"), "amber"),
+    LaneState.PAUSED: (_("Paused by staff"), "amber"),
+    LaneState.FAILING: (_("Failing"), "red"),
+    LaneState.UNAUTHORIZED: (_("Our token is refused"), "red"),
+}
+
 
 def partner_pill(status: str) -> str:
     """Return a partner's status in its colour."""
@@ -45,11 +73,62 @@ def object_link(module: str, object_id: int) -> str:
     return link_to(reverse(f"admin:{page}_change", args=[object_id]), f"{label} {object_id}")
 
 
-def feed_pill(its_feed: Feed) -> str:
-    """Say in its colour whether what we send arrives."""
-    if its_feed.failures:
-        return pill(_("Failing"), "red")
-    return pill(_("Fine"), "green") if its_feed.last_success_at else pill(_("Nothing sent yet"))
+def lane_pill(state: LaneState) -> str:
+    """Say in its colour how a lane is doing."""
+    return pill(*LANE_STATES[state])
+
+
+def trouble_pills(feeds: Sequence[Feed], *, now: datetime) -> str:
+    """Say in their colours what is in the way of a partner; which lanes, unless it is all."""
+    by_state: dict[LaneState, list[Feed]] = {}
+    for feed in feeds:
+        by_state.setdefault(health.state_of(feed, now=now), []).append(feed)
+    parts = []
+    for state, alike in by_state.items():
+        names = ", ".join(feed.get_lane_display() for feed in alike)
+        parts.append((lane_pill(state), "" if len(alike) == len(Lane) else names))
+    return format_html_join(" ", "{} {}", parts)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration as people read it: 120 ms, 1.4 s, 35 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    if seconds is None:
+        return NONE
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return _long_duration(int(seconds // 60))
+
+
+def _long_duration(minutes: int) -> str:
+    hours = minutes // 60
+    if hours < 2:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes % 60} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def waiting_text(modules: Mapping[str, int]) -> str:
+    """Return how many objects there are of each module: `Locations: 12, Tariffs: 3`."""
+    parts = (f"{MODULE_NAMES.get(module, module)}: {count}" for module, count in modules.items())
+    return ", ".join(parts) or NONE
+
+
+def count_text(waiting: health.Waiting) -> str:
+    """Return how many changes wait, or that there are more than we count."""
+    return f"{health.MOST_PENDING}+" if waiting.is_more else str(waiting.total)
+
+
+def pretty_body(body: str) -> str:
+    """Return JSON with indentation; what was cut or is no JSON as it stands."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body
 
 
 def command_pill(command: Command) -> str:

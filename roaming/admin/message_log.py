@@ -1,6 +1,5 @@
 """The pages of the message log."""
 
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
 from cpo_platform.common.admin import NONE, Panel, RecordAdmin, link, moment
-from roaming.admin.display import object_link
+from roaming.admin.display import object_link, pretty_body
 from roaming.admin.message_search import MOST_FOUND, MessageSearch, NewestPaginator, found_text
 from roaming.admin.panels import http_text, messages_panel
 from roaming.models import Message, MessageBody
@@ -190,7 +189,7 @@ def _body_panel(obj: Message, title: Any, first_line: str, body: str) -> Panel:
             first_line,
             "" if body else _why_empty(obj),
         ),
-        code=_pretty(body),
+        code=pretty_body(body),
     )
 
 
@@ -203,11 +202,3 @@ def _why_empty(obj: Message) -> str:
             "days": days
         }
     return gettext("Without a body.")
-
-
-def _pretty(body: str) -> str:
-    """Return JSON with indentation; what was cut or is no JSON as it stands."""
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except ValueError:
-        return body

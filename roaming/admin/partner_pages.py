@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Prefetch, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -14,36 +15,61 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Button, Panel, RecordAdmin, change_url, moment
+from cpo_platform.common.admin import NONE, Button, Panel, RecordAdmin, change_url, link_to, moment
 from roaming import wake
-from roaming.admin import access, partner_parties
-from roaming.admin.display import feed_pill, partner_pill
+from roaming.admin import access, health_actions, partner_parties
+from roaming.admin import health as health_page
+from roaming.admin.display import duration, lane_pill, partner_pill
 from roaming.admin.drift import partner_button
 from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm, show_refusal
 from roaming.admin.partner_panels import partner_panels
-from roaming.models import Feed, Partner, PartnerStatus
+from roaming.models import Partner, PartnerStatus
 from roaming.ocpi import handshake
 from roaming.ocpi.versions import versions_url
-from roaming.operations import feed, partners, walks
+from roaming.operations import health, partners
+from roaming.operations.health import LaneHealth
 from tariffs.admin import needs_party
 
 REGISTERED = frozenset([PartnerStatus.REGISTERED.value])
 SUSPENDED = frozenset([PartnerStatus.SUSPENDED.value])
+_Action = tuple[str, Callable[[HttpRequest, Partner], HttpResponse], frozenset[str]]
+_SENDING: Sequence[tuple[str, health_actions.Action]] = (
+    ("pause", health_actions.pause),
+    ("go_on", health_actions.go_on),
+    ("probe", health_actions.probe),
+    ("send_object", health_actions.send_object),
+    ("send_window", health_actions.send_window),
+    ("resend", health_actions.resend),
+)
 
 
 class TroubleFilter(admin.SimpleListFilter):
-    """Partners whose feed fails."""
+    """Partners whose feed fails, or stands still."""
 
     title = _("feed")
     parameter_name = "feed"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("failing", _("Failing")), ("fine", _("Fine"))]
+        return [
+            ("failing", _("Failing")),
+            ("refused", _("Our token is refused")),
+            ("paused", _("Paused by staff")),
+            ("fine", _("Fine")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self.value() == "failing":
-            return queryset.filter(feeds__failures__gt=0).distinct()
-        return queryset.exclude(feeds__failures__gt=0) if self.value() == "fine" else queryset
+        chosen = self.value()
+        if chosen == "fine":
+            troubled = health.troubled_feeds().values("partner")
+            return queryset.exclude(pk__in=troubled)
+        wanted = {
+            "failing": Q(failures__gt=0),
+            "refused": Q(unauthorized_at__isnull=False),
+            "paused": Q(paused_at__isnull=False),
+        }.get(chosen or "")
+        if wanted is None:
+            return queryset
+        return queryset.filter(pk__in=health.troubled_feeds().filter(wanted).values("partner"))
 
 
 @admin.register(Partner)
@@ -51,7 +77,16 @@ class PartnerAdmin(RecordAdmin):
     """Partners: connecting them, and whether everything reaches them."""
 
     change_list_template = "admin/cpo/change_list.html"
-    list_display = ("name", "state", "parties", "version", "feed_state", "success", "trouble")
+    list_display = (
+        "name",
+        "state",
+        "parties",
+        "version",
+        "feed_state",
+        "lag",
+        "success",
+        "trouble",
+    )
     list_display_links = ("name",)
     list_filter = ("status", "version", TroubleFilter)
     search_fields = ("name", "roles__party_id", "roles__country_code", "versions_url")
@@ -63,7 +98,8 @@ class PartnerAdmin(RecordAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("roles", "feeds")
+        feeds = Prefetch("feeds", queryset=health.watched_feeds())
+        return super().get_queryset(request).prefetch_related("roles", feeds)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -76,16 +112,7 @@ class PartnerAdmin(RecordAdmin):
                     view(partial(self._registered_view, action, statuses)),
                     name=f"roaming_partner_{name}",
                 )
-                for name, action, statuses in (
-                    ("unregister", self._unregister, partners.HAS_A_REGISTRATION),
-                    ("renew", self._renew, REGISTERED),
-                    ("retry", self._retry, REGISTERED),
-                    ("resend", self._resend, REGISTERED),
-                    ("grant", self._grant, REGISTERED),
-                    ("pull", self._pull, REGISTERED),
-                    ("suspend", self._suspend, REGISTERED),
-                    ("resume", self._resume, SUSPENDED),
-                )
+                for name, action, statuses in self._actions()
             ),
             *(
                 path(where, view(partial(action, self)), name=f"roaming_partner_{name}")
@@ -93,6 +120,8 @@ class PartnerAdmin(RecordAdmin):
                     ("sees/<int:location_id>/", "who_sees", access.who_sees),
                     ("<int:object_id>/sees/<int:location_id>/", "why", access.why),
                     ("<int:object_id>/locations/", "locations", access.seen_by),
+                    ("<int:object_id>/health/", "health", health_page.show),
+                    ("<int:object_id>/refused/", "refused", health_page.refused),
                     ("<int:object_id>/access/", "access", access.edit),
                     ("<int:object_id>/parties/", "parties", partner_parties.all_parties),
                     ("<int:object_id>/clients/", "clients", partner_parties.all_clients),
@@ -100,6 +129,18 @@ class PartnerAdmin(RecordAdmin):
             ),
         ]
         return [*own, *super().get_urls()]
+
+    def _actions(self) -> list[_Action]:
+        """Return what can be done with a partner, and with which statuses."""
+        return [
+            ("unregister", self._unregister, partners.HAS_A_REGISTRATION),
+            ("renew", self._renew, REGISTERED),
+            ("grant", self._grant, REGISTERED),
+            ("pull", self._pull, REGISTERED),
+            ("suspend", self._suspend, REGISTERED),
+            ("resume", self._resume, SUSPENDED),
+            *((name, partial(action, self), REGISTERED) for name, action in _SENDING),
+        ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -125,8 +166,12 @@ class PartnerAdmin(RecordAdmin):
 
     def buttons(self, request: HttpRequest, obj: Partner) -> list[Button]:
         checks = [] if obj.status not in REGISTERED | SUSPENDED else partner_button(request, obj)
+        page = [Button(_("Health"), self._url("health", obj))]
         if not self._may_change(request):
-            return checks
+            return [*page, *checks]
+        return [*page, *self._changes(obj, checks)]
+
+    def _changes(self, obj: Partner, checks: list[Button]) -> list[Button]:
         sees = Button(_("What it sees"), self._url("access", obj))
         if obj.status == PartnerStatus.REGISTERED:
             claimed = any(not role.granted for role in obj.roles.all())
@@ -404,33 +449,6 @@ class PartnerAdmin(RecordAdmin):
             messages.success(request, gettext("New tokens are in use."))
         return HttpResponseRedirect(change_url(partner))
 
-    def _retry(self, request: HttpRequest, partner: Partner) -> HttpResponse:
-        if request.method == "POST":
-            feed.retry_now(partner_id=partner.pk)
-            self.log_change(request, partner, "Tried again.")
-            messages.success(request, gettext("It is tried again now: reload to see how it went."))
-        return HttpResponseRedirect(change_url(partner))
-
-    def _resend(self, request: HttpRequest, partner: Partner) -> HttpResponse:
-        if request.method != "POST":
-            return self.confirm(
-                request,
-                title=gettext("Send everything to %(name)s again?") % {"name": partner.name},
-                sentences=[
-                    gettext(
-                        "Every tariff, location and ongoing session it may see is sent once more, "
-                        "where the partner does not have it already."
-                    ),
-                    gettext("CDRs are not sent twice."),
-                ],
-                button=gettext("Send everything again"),
-                cancel_url=change_url(partner),
-            )
-        walks.send_everything_again(partner_id=partner.pk, now=clock.now())
-        self.log_change(request, partner, "Sent everything again.")
-        messages.success(request, gettext("Everything is on its way again."))
-        return HttpResponseRedirect(change_url(partner))
-
     def _grant(self, request: HttpRequest, partner: Partner) -> HttpResponse:
         claimed = [role for role in partner.roles.all() if not role.granted]
         names = ", ".join(f"{role.country_code}*{role.party_id}" for role in claimed)
@@ -477,20 +495,25 @@ class PartnerAdmin(RecordAdmin):
 
     @admin.display(description=_("feed"))
     def feed_state(self, row: Partner) -> str:
-        its_feed = _feed_of(row)
-        return NONE if its_feed is None else feed_pill(its_feed)
+        lane = _worst_lane(row)
+        return NONE if lane is None else link_to(self._url("health", row), lane_pill(lane.state))
+
+    @admin.display(description=_("behind by"))
+    def lag(self, row: Partner) -> str:
+        lags = [lane.lag.total_seconds() for lane in _lanes(row) if lane.since]
+        return duration(max(lags, default=None))
 
     @admin.display(description=_("last success (UTC)"))
     def success(self, row: Partner) -> str:
-        its_feed = _feed_of(row)
-        return moment(its_feed.last_success_at) if its_feed else NONE
+        moments = [feed.last_success_at for feed in row.feeds.all() if feed.last_success_at]
+        return moment(max(moments, default=None))
 
     @admin.display(description=_("last error"))
     def trouble(self, row: Partner) -> str:
-        its_feed = _feed_of(row)
-        if its_feed is None or not its_feed.failures:
+        lane = _worst_lane(row)
+        if lane is None or not lane.feed.failures:
             return NONE
-        text = its_feed.last_error
+        text = lane.feed.last_error
         return format_html('<span title="{}">{}</span>', text, text[:80])
 
 
@@ -517,6 +540,12 @@ def _exchange_sentences() -> list[str]:
     ]
 
 
-def _feed_of(partner: Partner) -> Feed | None:
-    """Return the lane that fares worst; None before the registration."""
-    return max(partner.feeds.all(), key=lambda feed: feed.failures, default=None)
+def _lanes(partner: Partner) -> list[LaneHealth]:
+    """Return the lanes of a partner of the list; none before the registration."""
+    now = clock.now()
+    feeds = partner.feeds.all()
+    return [health.lane_health(feed, status=partner.status, now=now) for feed in feeds]
+
+
+def _worst_lane(partner: Partner) -> LaneHealth | None:
+    return health.worst(_lanes(partner))

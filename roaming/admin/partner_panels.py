@@ -5,37 +5,31 @@ from typing import Any
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cpo_platform.common import clock
 from cpo_platform.common.admin import NONE, Button, Panel, moment, pill
 from roaming.admin.access import access_panel
-from roaming.admin.display import feed_pill, object_link, partner_pill
+from roaming.admin.display import partner_pill
+from roaming.admin.health_panels import summary_panel
 from roaming.admin.panels import messages_panel
 from roaming.admin.partner_parties import parties_panels
-from roaming.models import Feed, Partner, PartnerStatus, TokenPurpose
+from roaming.models import Partner, PartnerStatus, TokenPurpose
 from roaming.ocpi.versions import versions_url
-from roaming.operations import feed
 
 MESSAGES_SHOWN = 50
 
 
-REFUSED_SHOWN = 50
-COUNTED = 1000
-
-
 def partner_panels(obj: Partner, *, may_change: bool) -> list[Panel]:
     """Return what the page of a partner shows; what can be done there, to those who may."""
-    its_feed = Feed.objects.filter(partner=obj).order_by("-failures", "lane").first()
     rows = obj.messages.order_by("-at", "-id")
     return [
         _facts(obj),
-        _feed_panel(its_feed, obj, may_change=may_change),
+        summary_panel(obj, now=clock.now()),
         access_panel(obj),
         _pull_panel(obj, may_change=may_change),
         *parties_panels(obj),
         _tokens_panel(obj),
-        *_refused_panel(obj),
         _handshake_panel(obj),
         _endpoints_panel(obj),
         messages_panel(_("Last messages"), rows[:MESSAGES_SHOWN], with_partner=False),
@@ -59,44 +53,6 @@ def _facts(obj: Partner) -> Panel:
             (_("created (UTC)"), moment(obj.created_at)),
         ],
     )
-
-
-def _feed_panel(its_feed: Feed | None, obj: Partner, *, may_change: bool) -> Panel:
-    if its_feed is None:
-        return Panel(
-            title=_("What we send"),
-            half=True,
-            note=_("Nothing is sent before the partner is registered."),
-        )
-    waiting = feed.waiting(its_feed, at_most=COUNTED)
-    position = str(its_feed.position)
-    return Panel(
-        title=_("What we send"),
-        half=True,
-        facts=[
-            (_("changes waiting"), f"{COUNTED}+" if waiting >= COUNTED else waiting),
-            (_("state"), feed_pill(its_feed)),
-            (_("last success (UTC)"), moment(its_feed.last_success_at)),
-            (_("failures in a row"), its_feed.failures),
-            (_("next attempt (UTC)"), moment(its_feed.retry_at)),
-            (_("last error"), its_feed.last_error or NONE),
-            (_("last error at (UTC)"), moment(its_feed.last_error_at)),
-            (_("position in the change feed"), position),
-        ],
-        buttons=_feed_buttons(obj) if may_change else [],
-    )
-
-
-def _feed_buttons(obj: Partner) -> list[Button]:
-    if obj.status != PartnerStatus.REGISTERED:
-        return []
-    retry, resend = (
-        reverse(f"admin:roaming_partner_{name}", args=[obj.pk]) for name in ("retry", "resend")
-    )
-    return [
-        Button(_("Try again now"), retry, post=True),
-        Button(_("Send everything again"), resend),
-    ]
 
 
 def _pull_panel(obj: Partner, *, may_change: bool) -> Panel:
@@ -168,31 +124,6 @@ def _tokens_panel(obj: Partner) -> Panel:
         ],
         empty=_("None: the partner cannot call us. Invite it again to make one."),
     )
-
-
-def _refused_panel(obj: Partner) -> list[Panel]:
-    refused = obj.deliveries.filter(refused_at__isnull=False).order_by("-refused_at")
-    rows = list(refused[: REFUSED_SHOWN + 1])
-    if not rows:
-        return []
-    more = gettext("The last %(count)s.") % {"count": REFUSED_SHOWN}
-    return [
-        Panel(
-            title=_("What it refused"),
-            note=more if len(rows) > REFUSED_SHOWN else "",
-            columns=(_("object"), _("refused (UTC)"), _("attempts"), _("reason")),
-            numeric=frozenset({2}),
-            rows=[
-                (
-                    object_link(delivery.module, delivery.object_id),
-                    moment(delivery.refused_at),
-                    delivery.attempts,
-                    delivery.error,
-                )
-                for delivery in rows[:REFUSED_SHOWN]
-            ],
-        )
-    ]
 
 
 def _handshake_panel(obj: Partner) -> Panel:

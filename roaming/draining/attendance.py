@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from cpo_platform.common import clock
+from roaming import traffic
 from roaming.client import Verdict
 from roaming.draining import notes, statuses
 from roaming.draining.jobs import Job, Target, jobs_for, removals
@@ -205,6 +206,7 @@ class Attendance:
         self._requests += self._sender.take_count()
         final = [*(job for job in work if not job.is_replaced), *again]
         notes.log(self._target.partner, [*work, *again])
+        traffic.note_jobs(self._lease.partner_id, [*work, *again])
         notes.note(self._target.partner, self._lease, final)
         failed = [job for job in final if job.verdict is Verdict.TROUBLE]
         unbegun = [job for job in final if job.verdict is None]

@@ -14,6 +14,7 @@ from roaming.models.partners import (
     Role,
     TokenPurpose,
 )
+from roaming.models.traffic import TrafficMinute, TrafficTotal
 
 __all__ = [
     "LANES",
@@ -44,6 +45,8 @@ __all__ = [
     "Quarantined",
     "Role",
     "TokenPurpose",
+    "TrafficMinute",
+    "TrafficTotal",
     "Walk",
     "WalkReason",
 ]

@@ -9,8 +9,6 @@ from django.test import Client
 
 from cpo_platform.common.secrets import digest
 from roaming.models import (
-    Change,
-    Delivery,
     Feed,
     Message,
     Partner,
@@ -133,15 +131,6 @@ def test_a_registration_leads_to_the_partner(
 
 
 def test_the_partner_page_shows_how_it_is_doing(admin_client: Client, partner: Partner) -> None:
-    make_tariff()
-    location = make_location()
-    Delivery.objects.create(
-        partner=partner,
-        module="locations",
-        object_id=location.pk,
-        refused_at=NOW,
-        error="city: is required",
-    )
     Message.objects.create(
         partner=partner, at=NOW, direction="OUT", method="PUT", url="https://x.example/1"
     )
@@ -150,38 +139,15 @@ def test_the_partner_page_shows_how_it_is_doing(admin_client: Client, partner: P
         "https://partner.example/versions",
         "https://partner.example/cdrs",
         "NL*EMS",
-        "HTTP 503",
-        "2026-05-04 10:01:00",
-        "city: is required",
-        f'href="/admin/locations/location/{location.pk}/change/"',
+        "Failing",
+        f'href="{PARTNERS}{partner.pk}/health/"',
         "GET versions",
         "HTTP 500",
         "PUT https://x.example/1",
-        f"<dd>{Change.objects.count()}</dd>",
     ):
         assert expected in text, expected
     assert "secret" not in text
     assert "d" * 64 not in text
-
-
-def test_trying_again_ends_the_pause(admin_client: Client, partner: Partner) -> None:
-    url = f"{PARTNERS}{partner.pk}/retry/"
-    admin_client.get(url)
-    assert Feed.objects.get().failures == 3
-    assert admin_client.post(url).headers["Location"] == page(partner)
-    feed = Feed.objects.get()
-    assert (feed.retry_at, feed.failures) == (None, 3)
-
-
-def test_sending_everything_again_asks_first(admin_client: Client, partner: Partner) -> None:
-    make_tariff()
-    make_location(tariff_ids=["T1"])
-    url = f"{PARTNERS}{partner.pk}/resend/"
-    assert "is sent once more" in admin_client.get(url).content.decode()
-    own = Change.objects.filter(partner=partner)
-    assert not own.exists()
-    admin_client.post(url)
-    assert sorted(own.values_list("module", flat=True)) == ["locations", "tariffs"]
 
 
 def test_unregistering_asks_first(
@@ -224,7 +190,7 @@ def test_staff_that_may_only_look_gets_no_buttons(client: Client, partner: Partn
     user.user_permissions.add(Permission.objects.get(codename="view_partner"))
     client.force_login(user)
     assert "Unregister" not in client.get(page(partner)).content.decode()
-    for action in ("retry", "resend", "renew", "unregister", "grant"):
+    for action in ("renew", "unregister", "grant"):
         assert client.post(f"{PARTNERS}{partner.pk}/{action}/").status_code == 403
     assert client.get(f"{PARTNERS}invite/").status_code == 403
     assert client.get(f"{PARTNERS}register/").status_code == 403
@@ -251,7 +217,7 @@ def test_the_home_page_takes_the_same_queries_for_any_size(
     for number in range(size):
         make_location(f"L{number}", evses=2)
     admin_client.get("/admin/")  # fills the caches that live longer than a request
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         text = admin_client.get("/admin/").content.decode()
     assert "HTTP 503" in text
 

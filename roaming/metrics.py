@@ -1,0 +1,181 @@
+"""`/metrics`: how partners are doing, as Prometheus reads it.
+
+Everything comes from the database, with a constant number of queries, so that it is the same
+whichever process answers.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from cpo_platform.common import clock
+from roaming.histograms import BOUNDS
+from roaming.models import PartnerStatus, TrafficTotal
+from roaming.operations import health
+from roaming.operations.health import Circuit, LaneHealth
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CIRCUITS: Mapping[Circuit, int] = {
+    Circuit.CLOSED: 0,
+    Circuit.HALF_OPEN: 1,
+    Circuit.OPEN: 2,
+    Circuit.PAUSED: 3,
+}
+OUTCOMES = ("done", "unknown", "refused", "failed")
+# What a proxy says of those it speaks for: then the caller is not who it seems to be.
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP")
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer with all metrics: to who has METRICS_TOKEN, or, where it is unset, to this machine."""
+    if settings.METRICS_TOKEN:
+        given = request.headers.get("Authorization", "")
+        if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
+            return HttpResponse(
+                "METRICS_TOKEN is needed as a bearer token.\n",
+                status=401,
+                content_type="text/plain",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+    elif not _is_of_this_machine(request):
+        raise Http404
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(PartnerCollector(clock.now()))
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE)
+
+
+def _is_of_this_machine(request: HttpRequest) -> bool:
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
+
+
+class PartnerCollector(Collector):
+    """All there is to measure of partners at one moment: four queries."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        lanes = health.registered_lanes(now=self._now)
+        yield from _lane_gauges(lanes)
+        yield _tokens(lanes)
+        yield _refused()
+        totals = TrafficTotal.objects.exclude(partner__status=PartnerStatus.INVITED)
+        yield from _traffic(
+            list(totals.select_related("partner").order_by("partner__name", "module"))
+        )
+
+
+# A name, what it says, and how it is read from a lane.
+_GAUGES: Sequence[tuple[str, str, Callable[[LaneHealth], float]]] = (
+    (
+        "cpo_partner_lag_now_seconds",
+        "Age of the oldest change that the partner was not told yet; objects of walks aside.",
+        lambda lane: lane.lag.total_seconds(),
+    ),
+    (
+        "cpo_partner_pending_changes",
+        f"Changes that the partner was not told yet, counted up to {health.MOST_PENDING}.",
+        lambda lane: lane.waiting.total,
+    ),
+    (
+        "cpo_partner_circuit",
+        "0: requests go out, 1: the next one shows whether the partner is back, 2: the lane rests "
+        "after failures, 3: paused by staff.",
+        lambda lane: CIRCUITS[lane.circuit],
+    ),
+    ("cpo_partner_failures", "Failures in a row.", lambda lane: lane.feed.failures),
+    (
+        "cpo_partner_last_success_timestamp_seconds",
+        "When the lane last went well; 0: never yet.",
+        lambda lane: lane.feed.last_success_at.timestamp() if lane.feed.last_success_at else 0,
+    ),
+)
+
+
+def _lane_gauges(lanes: Sequence[LaneHealth]) -> Iterator[Metric]:
+    for name, text, value in _GAUGES:
+        family = GaugeMetricFamily(name, text, labels=("partner", "lane"))
+        for lane in lanes:
+            family.add_metric((lane.feed.partner.name, lane.feed.lane), value(lane))
+        yield family
+
+
+def _tokens(lanes: Sequence[LaneHealth]) -> Metric:
+    family = GaugeMetricFamily(
+        "cpo_partner_token_refused", "1: the partner refuses our token.", labels=("partner",)
+    )
+    refused: dict[str, bool] = {}
+    for lane in lanes:
+        name = lane.feed.partner.name
+        refused[name] = refused.get(name, False) or lane.feed.unauthorized_at is not None
+    for name, is_refused in refused.items():
+        family.add_metric((name,), int(is_refused))
+    return family
+
+
+def _refused() -> Metric:
+    family = GaugeMetricFamily(
+        "cpo_partner_refused_objects",
+        "Objects that the partner refused and that are set aside.",
+        labels=("partner", "module"),
+    )
+    for labels, count in sorted(health.refused_counts().items()):
+        family.add_metric(labels, count)
+    return family
+
+
+def _traffic(totals: Sequence[TrafficTotal]) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "cpo_partner_requests",
+        "Requests to the partner by outcome: done, unknown (it did not have the object), refused, "
+        "failed.",
+        labels=("partner", "module", "outcome"),
+    )
+    lag = HistogramMetricFamily(
+        "cpo_partner_lag_seconds",
+        "From the commit of a change until the partner had it.",
+        labels=("partner", "module"),
+    )
+    answer = HistogramMetricFamily(
+        "cpo_partner_answer_seconds",
+        "How long the partner took to answer.",
+        labels=("partner", "module"),
+    )
+    for total in totals:
+        labels = (total.partner.name, total.module)
+        for outcome in OUTCOMES:
+            requests.add_metric((*labels, outcome), getattr(total, outcome))
+        lag.add_metric(labels, _cumulative(total.lag), total.lag_seconds)
+        answer.add_metric(labels, _cumulative(total.answer), total.answer_seconds)
+    yield from (requests, lag, answer)
+
+
+def _cumulative(counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Return the buckets as Prometheus has them: each with all that took no longer."""
+    bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
+    found, below = [], 0
+    for bound, count in zip(bounds, counts, strict=True):
+        below += count
+        found.append((bound, float(below)))
+    return found
