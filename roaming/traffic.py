@@ -37,6 +37,8 @@ class Sent(Protocol):
     @property
     def since(self) -> float | None: ...
     @property
+    def done_at(self) -> float | None: ...
+    @property
     def replies(self) -> Sequence[Reply]: ...
 
 
@@ -84,12 +86,13 @@ def note_jobs(partner_id: int, jobs: Iterable[Sent]) -> None:
                 lag_seconds=None,
                 answer_ms=reply.duration_ms,
             )
+        told_at = job.done_at or now
         is_told = job.verdict is Verdict.DONE and job.since is not None
         note(
             partner_id=partner_id,
             module=job.module,
             outcome=job.verdict,
-            lag_seconds=max(now - (job.since or now), 0.0) if is_told else None,
+            lag_seconds=max(told_at - (job.since or told_at), 0.0) if is_told else None,
             answer_ms=last.duration_ms,
         )
 

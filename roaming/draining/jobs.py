@@ -86,7 +86,7 @@ class Job:
     """One object on its way to one partner, and what came back.
 
     `delivery` is None where nothing has to be noted, as long as it arrives. `since` is when the
-    first change of it happened, in seconds.
+    first change of it happened, `done_at` when its answer came, both in seconds.
     """
 
     module: str
@@ -112,6 +112,7 @@ class Job:
     verdict: Verdict | None = None
     reason: str = ""
     since: float | None = None
+    done_at: float | None = None
     is_replaced: bool = False
 
     @property

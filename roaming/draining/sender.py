@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from cpo_platform.common import http, json
+from cpo_platform.common import clock, http, json
 from roaming.client import Credential, Reply, Request, Verdict, http_join, send
 from roaming.draining import asking
 from roaming.draining.jobs import Job
@@ -118,6 +118,7 @@ class Sender:
 
     def _judge(self, job: Job) -> None:
         """Tell a partner that is down from an object that it cannot take."""
+        job.done_at = clock.now().timestamp()
         if job.verdict is Verdict.TROUBLE:
             self._failures += 1
             many = self._failures >= MOST_FAILURES and not self.went_through
