@@ -208,6 +208,10 @@ CELERY_TASK_DEFAULT_QUEUE = "cpo"
 CELERY_TASK_ROUTES = {
     "roaming.wake_feeds": {"queue": "push"},
     "roaming.drain_feed": {"queue": "push"},
+    # These wait for partners as well, and for hours if a partner is slow.
+    "roaming.pull_partner": {"queue": "push"},
+    "roaming.check_drift": {"queue": "push"},
+    "roaming.renew_registrations": {"queue": "push"},
 }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

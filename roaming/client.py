@@ -27,6 +27,7 @@ STATUS_CODES = range(10_000)
 NO_ROUTING = "2.1.1"
 HUB_TROUBLE = range(4000, 5000)
 LONGEST_RETRY_AFTER = 3600.0
+KEPT_HEADERS = ("Location", "Retry-After", "Link", "X-Total-Count", "X-Limit")
 # How a partner says that it does not know a token: OCPI has 401, FastAPI's security says 403.
 NOT_AUTHENTICATED = frozenset([401, 403])
 # Redirects that keep the method and the body; the others keep a GET at least.
@@ -109,10 +110,11 @@ class Reply:
     def is_throttled(self) -> bool:
         """Whether the partner asks us to be slower, in whichever way it says so.
 
-        By HTTP 429; by a Retry-After beside any refusal; or, since OCPI has no code for it, by the
-        words of an OCPI error, often in an HTTP 200.
+        By HTTP 429; by a Retry-After beside an OCPI error or a 503; or, since OCPI has no code for
+        it, by the words of an OCPI error, often in an HTTP 200. A 400 is about the object, whatever
+        it says beside.
         """
-        if self.ok:
+        if self.ok or self.http_status in {400, 405, 413, 422}:
             return False
         if self.http_status == 429 or "Retry-After" in self.headers:
             return True
@@ -120,8 +122,13 @@ class Reply:
 
     @property
     def is_about_the_partner(self) -> bool:
-        """Whether this would have been the answer to any other object as well."""
+        """Whether this is likely to be the answer to any other object as well."""
         return self.http_status in {None, 503} or self.is_unauthorized or self.is_throttled
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether this is the answer to any other object, without a doubt."""
+        return self.http_status == 401 or self.is_throttled
 
     @property
     def verdict(self) -> Verdict:
@@ -150,11 +157,10 @@ class Reply:
             return min(float(value[:9]), LONGEST_RETRY_AFTER)
         try:
             until = parsedate_to_datetime(value)
-        except ValueError:
+            seconds = (until - now).total_seconds() if until.tzinfo else None
+        except (ValueError, OverflowError):
             return None
-        if until.tzinfo is None:
-            return None
-        return min(max((until - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+        return None if seconds is None else min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
     @property
     def reason(self) -> str:
@@ -318,7 +324,8 @@ def _reply(request: Request, answer: http.Answer, *, with_data: bool) -> Reply:
         status_code=status_code,
         status_message=message,
         data=data,
-        headers=answer.headers,
+        # A partner may send a megabyte of them.
+        headers={name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers},
         error=storable(error)[:500],
         duration_ms=answer.duration_ms,
         body=answer.body if with_data else answer.body[:MAX_LOGGED_BODY],

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import psycopg
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
+from django.db import close_old_connections, connection, transaction
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
@@ -115,7 +114,7 @@ def keeps(*, failed: bool) -> bool:
 def write(entries: Sequence[Entry]) -> None:
     """Write entries, in this thread, before returning. Bodies only where they are kept.
 
-    Never raises for what the database does: the partner has its message, logged or not.
+    Never raises: the partner has its message, logged or not.
     """
     kept = [entry for entry in entries if keeps(failed=entry.failed)]
     if not kept:
@@ -128,7 +127,8 @@ def write(entries: Sequence[Entry]) -> None:
                 # Not worth waiting for the disk. What else a transaction holds would be.
                 cursor.execute("SET LOCAL synchronous_commit TO off")
             _copy(cursor, kept)
-    except (DatabaseError, InterfaceError, psycopg.Error):  # COPY raises psycopg's own
+    except Exception:
+        # Not only what the database does: a message that cannot be taken apart is a partner's.
         logger.exception("%s messages were not logged", len(kept))
 
 
@@ -235,8 +235,7 @@ class Buffer:
                 self._start()
         if count >= ENOUGH:
             self._enough.set()
-        if count == 1:
-            self._some.set()
+        self._some.set()
 
     def flush(self) -> None:
         """Write all that waits, in this thread."""

@@ -23,6 +23,9 @@ SECRET_NAMES = ("token", "secret", "password", "authorization")
 # Credentials are flat; nobody has to recurse for what a hostile partner sends.
 MAX_DEPTH = 20
 
+# Details of a version with every module are some kilobytes.
+LONGEST_DOCUMENT = 64 * 1024
+
 # A string of JSON, to its end or to where the text was cut.
 _STRING = r'(?:[^"\\]++|\\.)*+'
 # They begin with a plain text, which is what makes a search of many bodies fast.
@@ -34,8 +37,11 @@ _HEADER = re.compile(r"Token (?=[\w.~+/=-]*[A-Z0-9])[\w.~+/=-]{8,}")
 _QUERY = re.compile(r"\?[^\s'\"<>)]+")
 
 
-def redact_url(url: str) -> str:
-    """Return an address with the values of unknown parameters, and a password, masked."""
+def redact_url(url: str, *, is_inner: bool = False) -> str:
+    """Return an address with the values of unknown parameters, and a password, masked.
+
+    `is_inner`: it stands in the query of another one, and what stands in its own is masked.
+    """
     if "?" not in url and "@" not in url:
         return url
     address, mark, query = url.partition("?")
@@ -43,15 +49,16 @@ def redact_url(url: str) -> str:
     host, slash, path = rest.partition("/")
     if "@" in host:
         address = f"{scheme}{slashes}{MASK}@{host.rpartition('@')[2]}{slash}{path}"
-    return address + mark + "&".join(map(_redact_parameter, query.split("&")))
+    parameters = (_redact_parameter(one, is_inner=is_inner) for one in query.split("&"))
+    return address + mark + "&".join(parameters)
 
 
-def _redact_parameter(parameter: str) -> str:
+def _redact_parameter(parameter: str, *, is_inner: bool) -> str:
     name, equals, value = parameter.partition("=")
     if not parameter or name in PLAIN_PARAMETERS or (equals and not value):
         return parameter
-    if name == "response_url":
-        return f"{name}={quote(redact_url(unquote(value)), safe='')}"
+    if name == "response_url" and not is_inner:
+        return f"{name}={quote(redact_url(unquote(value), is_inner=True), safe='')}"
     # What has no name may be a key itself.
     return f"{name}={MASK}" if equals else MASK
 
@@ -65,7 +72,7 @@ def redact_body(module: str, body: str) -> str:
     if not body:
         return ""
     if module in CREDENTIAL_MODULES:
-        return _redact_document(body)
+        return _redact_document(body) if len(body) <= LONGEST_DOCUMENT else ""
     if _TOKEN.search(body):
         body = _TOKEN.sub(f'oken":"{MASK}', body)
     if "response_url" in body:

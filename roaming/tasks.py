@@ -52,8 +52,9 @@ def drain_feed(*, feed_id: int, **_kwargs: Any) -> None:
     traffic.flush_now_and_then(clock.now())
     if drained.requests:
         logger.info("feed %s: %s requests sent", feed_id, drained.requests)
-    if drained.has_more:
-        drain_feed.delay(feed_id=feed_id)
+    following = attending.next_in_turn(feed_id, has_more=drained.has_more)
+    if following is not None:
+        drain_feed.delay(feed_id=following)
 
 
 @worker_shutting_down.connect

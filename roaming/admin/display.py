@@ -127,7 +127,7 @@ def pretty_body(body: str) -> str:
     """Return JSON with indentation; what was cut or is no JSON as it stands."""
     try:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 

@@ -1,5 +1,6 @@
 """One worker's time with a lane of a partner's feed: window by window, as long as there is news."""
 
+import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from roaming.ocpi.handshake import (
 )
 from roaming.operations import feed
 from roaming.operations.feed import News
+from roaming.redaction import redact_text
 
 # Objects between two notes of what arrived.
 CHUNK = 500
@@ -29,6 +31,9 @@ CHUNK = 500
 HANDSHAKE_TIME = timedelta(seconds=90)
 # How long what a partner may see, and how it is spoken to, is taken for granted.
 TARGET_SECONDS = 5.0
+
+# After so many failures a 403 is taken for the refusal of our token.
+FORBIDDEN_FOR_ALL = 2
 
 # A tariff goes before the locations that name it, and is deleted after those that named it.
 FIRST = "tariffs"
@@ -68,7 +73,9 @@ class Attendance:
         self._loaded_at = 0.0
 
     def drain(self, wait: Callable[[], bool] | None) -> Drained:
-        self._introduce_new_parties()
+        if self._introduce_new_parties():
+            # Tokens were exchanged: what we hold is a lease of before.
+            return Drained(has_more=True)
         self._load()
         feed.sequence_changes()
         with Sender(self._target.partner, self._lease, ends_at=self._ends_at) as self._sender:
@@ -84,17 +91,19 @@ class Attendance:
     def _is_over(self) -> bool:
         return self._ends_at is not None and time.monotonic() >= self._ends_at
 
-    def _introduce_new_parties(self) -> None:
+    def _introduce_new_parties(self) -> bool:
         """Tell the partner of parties of ours that it does not know; their objects wait for it."""
         partner = Partner.objects.get(pk=self._lease.partner_id)
         now = clock.now()
         if not unknown_parties(partner) or not feed.may_introduce(lease=self._lease, now=now):
-            return
+            return False
         feed.renew_lease(lease=self._lease, now=now, at_least=HANDSHAKE_TIME)
         try:
             update_registration(partner_id=partner.pk, now=now)
         except HandshakeFailed as error:
             feed.note_error(lease=self._lease, error=str(error), now=now)
+            return False
+        return True
 
     def _load(self) -> None:
         """Read whom we serve: a tariff may have become valid, a party may be back."""
@@ -122,12 +131,15 @@ class Attendance:
 
     def _go_through(self, window: feed.Window) -> bool:
         """Send what a window has; False when the lane rests, or is another's."""
-        tariffs = [news for news in window.news if news.module == FIRST]
-        others = [news for news in window.news if news.module != FIRST]
-        # Until the tariffs that are gone are deleted, we are not past their changes.
-        held = [news.sequence for news in tariffs[:1]]
         left = _Left()
         self._sender.begin_anew()
+        probed = self._probe(window, left)
+        if self._sender.is_through:
+            return self._stop([window.news[0].sequence], left)
+        tariffs = [news for news in window.news if news.module == FIRST]
+        others = [news for news in window.news if news.module != FIRST and news is not probed]
+        # Until the tariffs that are gone are deleted, we are not past their changes.
+        held = [news.sequence for news in tariffs[:1]]
         self._send(FIRST, tariffs, left)
         for some, ahead in _slices(others):
             for module in ORDER:
@@ -143,6 +155,17 @@ class Attendance:
         if left.sequences:
             return self._stop([*left.sequences, *held], left)
         return self._move_on(window.position)
+
+    def _probe(self, window: feed.Window, left: _Left) -> News | None:
+        """Try a partner that was away with one object; return it if it went through.
+
+        By chance, so that one that the partner cannot take does not hide that it is back.
+        """
+        if not self._sender.probes:
+            return None
+        probe = random.choice(window.news)  # noqa: S311  not for secrets
+        self._send(probe.module, [probe], left)
+        return None if left.news else probe
 
     def _put_off(self, left: _Left) -> None:
         """Have what failed sent again later, if the partner took something else: it is there."""
@@ -160,13 +183,15 @@ class Attendance:
         told = [job for job in left.trouble if job.replies]
         worst = next((job for job in told if not job.answered), told[0])
         reply = worst.replies[-1]
+        # FastAPI's security says 403 for a token that it does not know; others mean the object.
+        repeated = self._lease.failures >= FORBIDDEN_FOR_ALL
         feed.back_off(
             lease=self._lease,
-            error=worst.reason,
+            error=redact_text(worst.reason),
             now=clock.now(),
             position=position,
             retry_after_seconds=reply.retry_after_seconds(clock.now()),
-            is_unauthorized=reply.is_unauthorized,
+            is_unauthorized=reply.is_unauthorized and (reply.is_for_all or repeated),
         )
         return False
 

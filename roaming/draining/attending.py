@@ -19,11 +19,15 @@ LOOK_SECONDS = 0.25
 # After this it is another feed's turn, if one is waiting for a thread.
 LONGEST_SECONDS = 20.0
 
+# Where others wait for a thread, a turn is short.
+SHORT_SECONDS = 3.0
 # Threads that are left for waking the feeds, however many partners hang.
 KEPT_FREE = 2
 
 _lock = threading.Lock()
 _attended: dict[int, "_Bell"] = {}
+# Feeds that found no thread free, in the order in which they came.
+_queue: dict[int, None] = {}
 _closing = threading.Event()
 
 
@@ -61,12 +65,27 @@ def nudge(feed_id: int) -> bool:
 def attend(feed_id: int) -> draining.Drained:
     """Drain a feed and stay with it for a while; see `draining.attend`.
 
-    When every thread is taken it is left to the next wake-up, two seconds later at the most.
+    When every thread is taken it waits for its turn: see `next_in_turn`.
     """
-    if _is_full() or _closing.is_set():
-        return draining.Drained()
     with _bell_at(feed_id) as bell:
-        return draining.attend(feed_id, wait=bell.wait, seconds=LONGEST_SECONDS)
+        if bell is None:
+            return draining.Drained()
+        seconds = SHORT_SECONDS if _queue else LONGEST_SECONDS
+        return draining.attend(feed_id, wait=bell.wait, seconds=seconds)
+
+
+def next_in_turn(feed_id: int, *, has_more: bool) -> int | None:
+    """Return which feed is to be drained now that one is done with: those that wait go first.
+
+    What is in the queue of a process that ends is found by the beat.
+    """
+    with _lock:
+        if has_more:
+            _queue[feed_id] = None
+        waiting = next(iter(_queue), None)
+        if waiting is not None:
+            del _queue[waiting]
+        return waiting
 
 
 def _is_full() -> bool:
@@ -88,13 +107,18 @@ def open_again() -> None:
 
 
 @contextmanager
-def _bell_at(feed_id: int) -> Iterator[_Bell]:
-    bell = _Bell()
+def _bell_at(feed_id: int) -> Iterator[_Bell | None]:
+    """Put up a bell at a feed; None: it has one, or there is no thread for it now."""
+    bell = None
     with _lock:
-        _attended[feed_id] = bell
+        if feed_id not in _attended and not _closing.is_set():
+            if _is_full():
+                _queue[feed_id] = None
+            else:
+                bell = _attended[feed_id] = _Bell()
     try:
         yield bell
     finally:
-        with _lock:
-            if _attended.get(feed_id) is bell:
+        if bell is not None:
+            with _lock:
                 del _attended[feed_id]

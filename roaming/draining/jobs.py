@@ -104,6 +104,8 @@ class Job:
     # Where the partner may have a CDR already, and where it turned out to have it.
     asks: tuple[str, ...] = ()
     found_at: str = ""
+    # Whether it failed when we asked for it, not when we sent it.
+    was_asked: bool = False
     # Whether the partner refused a CDR since it has it already.
     is_known: bool = False
     # Jobs of one chain go in a row: a credit after what it credits, and before what replaces it.
@@ -118,7 +120,14 @@ class Job:
     @property
     def answered(self) -> bool:
         """Whether the partner answered for this object, and not just for itself or not at all."""
-        return not self.replies or not self.replies[-1].is_about_the_partner
+        if self.was_asked or not self.replies:
+            return True
+        return not self.replies[-1].is_about_the_partner
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether the partner would say the same of every object."""
+        return bool(self.replies) and self.replies[-1].is_for_all and not self.was_asked
 
     @property
     def went_astray(self) -> bool:

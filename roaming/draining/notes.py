@@ -13,6 +13,7 @@ from roaming.client import Verdict
 from roaming.draining.jobs import Job, deliveries_of
 from roaming.models import Delivery, Partner
 from roaming.operations import feed
+from roaming.redaction import redact_text
 
 # An object that fails this often, while others go through, is set aside.
 MOST_ATTEMPTS = 5
@@ -176,11 +177,11 @@ def _note_refused(job: Job, delivery: Delivery, now: datetime) -> None:
     _settle(job)
     delivery.refused_at = now
     delivery.due_at = None
-    delivery.error = reason
+    delivery.error = redact_text(reason)
 
 
 def _note_trouble(job: Job, delivery: Delivery, _now: datetime) -> None:
-    delivery.error = job.reason
+    delivery.error = redact_text(job.reason)
     if not job.replies or job.replies[-1].is_unauthorized or job.replies[-1].is_throttled:
         _settle(job)
 

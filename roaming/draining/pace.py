@@ -28,15 +28,26 @@ class Pace:
 
     async def turn(self, *, ends_at: float | None) -> None:
         """Wait until the next request may go; not longer than we have."""
+        # One waits at a time, so that no more turns are taken than are used soon.
         async with self._taking:
             if not self._mine:
                 await self._take()
-            mine = self._mine.pop(0)
-        wait = (mine - clock.now()).total_seconds()
-        if ends_at is not None:
-            wait = min(wait, ends_at - time.monotonic())
-        if wait > 0:
-            await asyncio.sleep(wait)
+            wait = (self._mine[0] - clock.now()).total_seconds()
+            left = wait if ends_at is None else ends_at - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(max(min(wait, left), 0))
+            if wait <= left:
+                self._mine.pop(0)
+
+    def close(self) -> None:
+        """Give back the turns that were not used."""
+        if self._mine:
+            feed.give_turns_back(
+                partner_id=self._partner_id,
+                requests_per_minute=self._limit,
+                turns=len(self._mine),
+            )
+            self._mine = []
 
     async def _take(self) -> None:
         first, spacing = await in_thread(

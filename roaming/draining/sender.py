@@ -1,6 +1,7 @@
 """Connections to one partner: objects in parallel, those of a chain and their requests in a row."""
 
 import asyncio
+import logging
 import random
 import time
 from collections import defaultdict
@@ -8,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 
 from cpo_platform.common import clock, http, json
 from roaming.client import Credential, Reply, Request, Verdict, http_join, send
@@ -20,10 +22,14 @@ from roaming.ocpi.dialects import dialect_of
 from roaming.ocpi.pushing import Plan, Push
 from roaming.operations import feed
 
+logger = logging.getLogger(__name__)
+
 # So many failures in a row, and nothing that went through: it is the partner, not the object.
 MOST_FAILURES = 3
 # The answer to a push says hardly anything. What is longer is not read.
 MOST_ANSWERED = 256 * 1024
+# No answer, or none now.
+UNANSWERED = frozenset([None, 429, 503])
 # A CDR of ours, or a list with it, which we ask for.
 MOST_ASKED = http.MAX_BODY_BYTES
 
@@ -37,7 +43,7 @@ class Sender:
         self.went_through = False
         self.gives_up = False
         self._failures = 0
-        self._probes = lease.is_probe
+        self.probes = lease.is_probe
         self._ends_at = ends_at
         self.credential = Credential.of(partner)
         dialect = dialect_of(partner)
@@ -57,6 +63,8 @@ class Sender:
     def __exit__(self, *_error: object) -> None:
         self._runner.run(self._client.__aexit__(None, None, None))
         self._runner.close()
+        if self._pace is not None:
+            self._pace.close()
 
     @property
     def is_through(self) -> bool:
@@ -80,17 +88,17 @@ class Sender:
 
     async def _send_all(self, jobs: Sequence[Job]) -> None:
         ordered = _chains(jobs)
-        if self._probes:
-            # By chance, so that objects that the partner cannot take do not hide that it is back.
+        if self.probes:
+            # By chance, as the first of all.
             random.shuffle(ordered)
         chains = iter(ordered)
         beat = asyncio.create_task(self._keep_lease())
         try:
-            while self._probes and not self.is_through and (chain := next(chains, None)):
+            while self.probes and not self.is_through and (chain := next(chains, None)):
                 # The partner was away: one request shows whether it is back. Where it answers that
                 # it cannot take this object, a second and a third.
                 await self._work(iter([chain]))
-                self._probes = not self.went_through
+                self.probes = not self.went_through
             workers = min(self._connections, len(jobs))
             async with asyncio.TaskGroup() as group:
                 for _each in range(workers):
@@ -119,18 +127,33 @@ class Sender:
     def _judge(self, job: Job) -> None:
         """Tell a partner that is down from an object that it cannot take."""
         job.done_at = clock.now().timestamp()
-        if job.verdict is Verdict.TROUBLE:
-            self._failures += 1
-            many = self._failures >= MOST_FAILURES and not self.went_through
-            self.gives_up = self.gives_up or many or not job.answered
-        else:
-            self.went_through = True
+        if job.verdict is not Verdict.TROUBLE:
+            self.went_through, self._failures = True, 0
+            return
+        self._failures += 1
+        # What went through shows that the partner is there: then it may be the object after all.
+        silent = not job.answered and not self.went_through
+        self.gives_up = self.gives_up or silent or job.is_for_all or self._failures >= self._most()
+
+    def _most(self) -> int:
+        """Return how many failures in a row are the partner's: they come at the same time."""
+        return MOST_FAILURES + self._connections if self.went_through else MOST_FAILURES
 
     async def _keep_lease(self) -> None:
         """Renew the lease while we wait for a slow partner; stop sending once it is lost."""
-        while True:
-            await asyncio.sleep(feed.lease_time().total_seconds() / 3)
-            if not await in_thread(feed.renew_lease, lease=self.lease):
+        third = feed.lease_time().total_seconds() / 3
+        renewed_at = time.monotonic()
+        while not self.gives_up:
+            await asyncio.sleep(third)
+            try:
+                is_ours = await in_thread(feed.renew_lease, lease=self.lease)
+            except (DatabaseError, InterfaceError):
+                # It may be back before the lease runs out; then nothing is sent any more.
+                is_ours = time.monotonic() - renewed_at < 2 * third
+                logger.warning("the lease of feed %s could not be renewed", self.lease.feed_id)
+            else:
+                renewed_at = time.monotonic()
+            if not is_ours:
                 self.gives_up = True
 
     async def _send(self, job: Job) -> None:
@@ -156,14 +179,16 @@ class Sender:
         No answer at all is trouble: what may have been booked is not posted unasked.
         """
         document = job.plan.pushes[0].body or {}
-        for url in job.asks:
+        for number, url in enumerate(job.asks):
             await self._turn()
             request = Request("GET", url, sender=job.sender, receiver=job.receiver)
             reply = await self._exchange(
                 job, self._routed(request), most_bytes=MOST_ASKED, with_data=True
             )
-            if not job.answered:
-                job.verdict, job.reason = Verdict.TROUBLE, reply.reason
+            if reply.http_status in UNANSWERED and number < len(job.asks) - 1:
+                # It may have it: that is not the time to post. Not for ever, should it be this
+                # question that it cannot take: an object that fails too often is set aside.
+                job.verdict, job.reason, job.was_asked = Verdict.TROUBLE, reply.reason, True
                 return True
             found = asking.look(reply, document)
             if found is asking.Found.SAME:

@@ -250,7 +250,9 @@ def read_endpoints_again(*, partner_id: int, now: datetime) -> bool:
         check_endpoints(talk, endpoints, is_emsp=is_emsp)
     except HandshakeFailed:
         return False
-    return registering.replace_endpoints(partner_id=partner_id, endpoints=endpoints)
+    return registering.replace_endpoints(
+        partner_id=partner_id, version=version.number, endpoints=endpoints
+    )
 
 
 def unregister(*, partner_id: int, now: datetime) -> list[Step]:

@@ -62,6 +62,8 @@ def set_access(*, partner_id: int, access: Access, now: datetime) -> bool:
         partner.location_groups.set(access.group_ids)
         partner.tariffs.set(access.tariff_ids)
         sees = _seen(partner, now)
+        # Who is sending to it does so in the way of before.
+        feed.take_away(partner_id=partner.pk)
         if partner.status == PartnerStatus.REGISTERED:
             if _needs_everything(before.dialect, access.dialect):
                 walks.announce_everything(partner_id=partner.pk, now=now, reason=WalkReason.ACCESS)

@@ -13,9 +13,10 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Max, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from roaming import wake
-from roaming.models import LANES, Change, Feed, Lane, Partner, PartnerStatus
+from roaming.models import LANES, Change, Feed, Lane, Pace, Partner, PartnerStatus
 
 LONGEST_PAUSE_SECONDS = 60
 # How often a partner that refuses our token is asked whether it takes it again.
@@ -44,6 +45,7 @@ class Lease:
     lane: str
     key: str
     position: int
+    failures: int = 0
     is_probe: bool = False
     is_unauthorized: bool = False
 
@@ -146,7 +148,8 @@ def open_feeds(partner: Partner, *, now: datetime) -> None:
 
     They start a moment later: the partner has yet to read the answer that makes it know us. What is
     still to commit, or to be sequenced, gets a higher number than "here". A partner that has its
-    lanes already is tried at once: what was in its way may be gone.
+    lanes already is tried soon: what was in its way may be gone. Who is sending to it ends, since
+    he does so with the token and in the version of before.
     """
     newest = Change.objects.aggregate(newest=Max("sequence"))["newest"]
     Feed.objects.bulk_create(
@@ -156,7 +159,9 @@ def open_feeds(partner: Partner, *, now: datetime) -> None:
         ),
         ignore_conflicts=True,
     )
-    Feed.objects.filter(partner=partner, failures__gt=0).update(
+    take_away(partner_id=partner.pk)
+    stopped = Q(failures__gt=0) | Q(unauthorized_at__isnull=False)
+    Feed.objects.filter(stopped, partner=partner).update(
         retry_at=now + SETTLING, unauthorized_at=None
     )
 
@@ -235,7 +240,8 @@ def lease_feed(*, feed_id: int, now: datetime) -> Lease | None:
         feed.lane,
         key,
         feed.position,
-        is_probe=feed.failures > 0,
+        failures=feed.failures,
+        is_probe=feed.failures > 0 or feed.unauthorized_at is not None,
         is_unauthorized=feed.unauthorized_at is not None,
     )
 
@@ -377,7 +383,7 @@ def back_off(
     retry_at = now + timedelta(seconds=max(pause, retry_after_seconds or 0))
     held = _held(lease).update(
         failures=F("failures") + 1,
-        position=lease.position if position is None else position,
+        position=F("position") if position is None else position,
         retry_at=retry_at,
         last_error=error[:2000],
         last_error_at=now,
@@ -385,8 +391,8 @@ def back_off(
         lease_until=None,
     )
     if held and is_unauthorized:
-        Feed.objects.filter(partner=lease.partner_id, unauthorized_at__isnull=True).update(
-            unauthorized_at=now, retry_at=retry_at
+        Feed.objects.filter(partner=lease.partner_id).update(
+            unauthorized_at=Coalesce("unauthorized_at", now), retry_at=retry_at
         )
     return retry_at
 
@@ -446,9 +452,7 @@ def take_turns(
         When the first may go, and how long after each the next.
 
     """
-    burst = requests_per_minute // 10
-    # Rounded up: a minute must not have room for one more.
-    spacing = timedelta(minutes=1) / (requests_per_minute - burst) + timedelta.resolution
+    burst, spacing = _turns_of(requests_per_minute)
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -461,3 +465,17 @@ def take_turns(
         )
         (taken_until,) = cursor.fetchone()
     return max(now, taken_until - (turns + burst) * spacing), spacing
+
+
+def give_turns_back(*, partner_id: int, requests_per_minute: int, turns: int) -> None:
+    """Undo `take_turns` for those that were not used, so that they are not lost to the others."""
+    _burst, spacing = _turns_of(requests_per_minute)
+    Pace.objects.filter(partner=partner_id).update(taken_until=F("taken_until") - turns * spacing)
+
+
+def _turns_of(requests_per_minute: int) -> tuple[int, timedelta]:
+    """Return how many turns may be taken at once, and how far apart the others are."""
+    burst = requests_per_minute // 10
+    # Rounded up: a minute must not have room for one more.
+    spacing = timedelta(minutes=1) / (requests_per_minute - burst) + timedelta.resolution
+    return burst, spacing

@@ -113,13 +113,17 @@ def complete_registration(
     return partner
 
 
-def replace_endpoints(*, partner_id: int, endpoints: Iterable[TheirEndpoint]) -> bool:
-    """Store where a registered partner has its modules now; tell whether that is news."""
+def replace_endpoints(*, partner_id: int, version: str, endpoints: Iterable[TheirEndpoint]) -> bool:
+    """Store where a registered partner has the modules of its version now; tell if that is news.
+
+    Not where it has changed its version since they were read.
+    """
     offered = {(one.identifier, one.role, one.url) for one in endpoints}
     with transaction.atomic():
         partner = Partner.objects.select_for_update(of=("self",)).get(pk=partner_id)
         known = set(partner.endpoints.values_list("identifier", "role", "url"))
-        if partner.status != PartnerStatus.REGISTERED or offered == known:
+        is_theirs = partner.status == PartnerStatus.REGISTERED and partner.version == version
+        if not is_theirs or offered == known:
             return False
         _store_endpoints(partner, (TheirEndpoint(*one) for one in sorted(offered)))
     return True

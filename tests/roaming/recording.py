@@ -51,6 +51,8 @@ class RecordingPeer:
     answers: list[tuple[int, bytes]] = field(default_factory=list)
     # A GET shows what was POSTed last.
     copies_posts_to_gets: bool = False
+    # What is answered to every request that names one of these.
+    fails: dict[str, int] = field(default_factory=dict)
     _read: int = 0
 
     def new(self) -> list[Received]:
@@ -125,6 +127,9 @@ def recording_peer() -> Iterator[RecordingPeer]:
                 )
             )
             status, body = peer.answers.pop(0) if peer.answers else (200, success())
+            for name, failure in peer.fails.items():
+                if name in self.path:
+                    status, body = failure, b"{}"
             posts = [one.body for one in peer.received if one.method == "POST"]
             if self.command == "GET" and peer.copies_posts_to_gets and posts:
                 status, body = 200, success(data=posts[-1])

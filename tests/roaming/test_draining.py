@@ -565,12 +565,13 @@ def test_what_was_not_begun_is_not_marked_as_if_it_had_been_sent(
     settings.PUSH_CONNECTIONS = 1
     for _each in range(2):
         _charge(link, site)
-    link.emsp.misbehave("down", module="cdrs")
+    link.emsp.misbehave("status", status=429, module="cdrs")
 
     link.drain()
 
     first, second = Delivery.objects.filter(module="cdrs").order_by("object_id")
-    assert (first.error != "", "uncertain" in first.sent) == (True, True)
+    # The first was not taken, and the partner has said so.
+    assert ("429" in first.error, first.sent) == (True, {})
     assert (second.error, second.sent) == ("", {})
     link.emsp.behave()
     link.drain()

@@ -662,7 +662,7 @@ def test_a_walk_that_was_interrupted_goes_on_where_it_was(
         site(f"L{number}", f"E{number}")
     Change.objects.all().delete()
     walks.announce_everything(partner_id=partner.pk, now=clock.now())
-    peer.answers = [(200, success())] * 3 + [(503, b"")] * 9
+    peer.answers = [(200, success())] * 3 + [(429, b"")] * 9
 
     drain(partner)
     (progress,) = walks.progress(partner)
