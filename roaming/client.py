@@ -99,6 +99,11 @@ class Reply:
         )
 
     @property
+    def was_too_long(self) -> bool:
+        """Whether there was an answer, of which we did not read the end."""
+        return self.error.startswith(http.TOO_LONG)
+
+    @property
     def is_of_hub(self) -> bool:
         """A hub's own trouble with passing the request on: its receiver said nothing.
 

@@ -29,6 +29,7 @@ CONNECT_SECONDS = 4.0
 # Answers to OCPI requests are small: the largest are the details of a version.
 MAX_BODY_BYTES = 1024 * 1024
 MAX_CONNECTIONS = 32
+TOO_LONG = "the answer is larger than"
 
 
 class UnsafeUrl(ValueError):
@@ -225,7 +226,7 @@ async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     async for chunk in response.content.iter_chunked(65536):
         size += len(chunk)
         if size > most_bytes:
-            raise ValueError(f"the answer is larger than {most_bytes} bytes")
+            raise ValueError(f"{TOO_LONG} {most_bytes} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 

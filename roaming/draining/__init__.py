@@ -12,6 +12,7 @@ away, lets the lane rest, and is not counted against the objects. See docs/adr/0
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
@@ -47,6 +48,14 @@ def attend(
     lease = feed.lease_feed(feed_id=feed_id, now=clock.now())
     if lease is None:
         return Drained()
+    drained = _attend(lease, wait, seconds)
+    if feed.give_up(lease=lease):
+        # Something about the partner was changed meanwhile: begin anew with that.
+        return replace(drained, has_more=True)
+    return drained
+
+
+def _attend(lease: feed.Lease, wait: Callable[[], bool] | None, seconds: float | None) -> Drained:
     try:
         return Attendance(lease, seconds=seconds).drain(wait)
     except LeaseLost:
@@ -56,5 +65,5 @@ def attend(
         # stand still without a word, and start again with the same error when it runs out.
         reason = f"internal error: {type(error).__name__}: {storable(str(error))}"
         feed.back_off(lease=lease, error=reason, now=clock.now())
-        logger.exception("feed %s cannot be drained", feed_id)
+        logger.exception("feed %s cannot be drained", lease.feed_id)
         return Drained()

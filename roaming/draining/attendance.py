@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from cpo_platform.common import clock
 from roaming import traffic
-from roaming.client import Verdict
+from roaming.client import Credential, Verdict
 from roaming.draining import notes, statuses
 from roaming.draining.jobs import Job, Target, jobs_for, removals
 from roaming.draining.notes import LeaseLost
@@ -71,6 +71,7 @@ class Attendance:
         self._position = lease.position
         self._requests = 0
         self._loaded_at = 0.0
+        self._window_ends = 0
 
     def drain(self, wait: Callable[[], bool] | None) -> Drained:
         if self._introduce_new_parties():
@@ -114,6 +115,11 @@ class Attendance:
         self._statuses = statuses.Reader(self._target)
         self._loaded_at = time.monotonic()
 
+    def _load_again(self, *, at_once: bool = False) -> None:
+        if at_once or time.monotonic() - self._loaded_at > TARGET_SECONDS:
+            self._load()
+            self._sender.credential = Credential.of(self._target.partner)
+
     def _next_window(self, *, limit: int | None = None) -> feed.Window | None:
         window = feed.read_window(lease=self._lease, position=self._position, limit=limit)
         if window is None and feed.sequence_changes():
@@ -123,8 +129,9 @@ class Attendance:
     def _go_through_all(self) -> bool:
         """Send all there is for now; False when the lane rests, or is another's."""
         while not self._is_over() and (window := self._next_window()):
-            if time.monotonic() - self._loaded_at > TARGET_SECONDS:
-                self._load()
+            # What it may see can be newer than what we know of it; never older than this window.
+            tariffs_changed = any(news.module == FIRST for news in window.news)
+            self._load_again(at_once=window.is_particular or tariffs_changed)
             if not self._go_through(window):
                 return False
         return True
@@ -132,9 +139,10 @@ class Attendance:
     def _go_through(self, window: feed.Window) -> bool:
         """Send what a window has; False when the lane rests, or is another's."""
         left = _Left()
+        self._window_ends = window.position
         self._sender.begin_anew()
         probed = self._probe(window, left)
-        if self._sender.is_through:
+        if self._sender.is_through():
             return self._stop([window.news[0].sequence], left)
         tariffs = [news for news in window.news if news.module == FIRST]
         others = [news for news in window.news if news.module != FIRST and news is not probed]
@@ -142,11 +150,12 @@ class Attendance:
         held = [news.sequence for news in tariffs[:1]]
         self._send(FIRST, tariffs, left)
         for some, ahead in _slices(others):
+            self._load_again()
             for module in ORDER:
                 self._send(module, [news for news in some if news.module == module], left)
             self._put_off(left)
             rest = [ahead] if ahead else []
-            if self._sender.is_through and (left.news or held or rest):
+            if self._sender.is_through() and (left.news or held or rest):
                 return self._stop([*left.sequences, *held, *rest], left)
             if rest and not self._move_on(min([*left.sequences, *held, *rest]) - 1):
                 return False
@@ -201,14 +210,26 @@ class Attendance:
 
     def _send(self, module: str, news: Sequence[News], left: _Left) -> None:
         """Send some news of one module."""
-        if not news or self._sender.is_through:
+        if not news or self._sender.is_through():
             left.news += news
             return
         quick: list[Job] = []
         others = {one.object_id for one in news}
         if module == "locations":
             quick, others = self._statuses.jobs(news)
-        self._carry_out(news, [*quick, *jobs_for(self._target, module, sorted(others))], left)
+        work = list(jobs_for(self._target, module, sorted(others)))
+        if work and module == "locations":
+            self._send_tariffs_behind()
+        self._carry_out(news, [*quick, *work], left)
+
+    def _send_tariffs_behind(self) -> None:
+        """Send tariffs that have changed since: the locations that go now may name them already.
+
+        They are in the feed and come again, when they are no news any more.
+        """
+        ids = feed.changed_behind(lease=self._lease, module=FIRST, position=self._window_ends)
+        if ids:
+            self._carry_out([], list(jobs_for(self._target, FIRST, ids)), _Left())
 
     def _delete_tariffs(self, news: Sequence[News], position: int, left: _Left) -> None:
         """Delete what is gone of the tariffs that changed, where the partner has it."""

@@ -38,9 +38,12 @@ from roaming.ocpi.pushing import (
 )
 from roaming.ocpi.versions import VERSIONS, Version
 from roaming.operations import commands, hubs
+from sessions_app.models import Cdr
 
 # After its timeout an eMSP expects no result any more (OCPI 2.2.1, mod_commands, CommandResponse).
 RESULT_TIME = timedelta(seconds=commands.TIMEOUT_SECONDS)
+# How long a CDR waits for the one before it.
+HELD_UP = timedelta(seconds=2)
 # Whose objects are for everybody: through a hub they go to the hub itself, which passes them on.
 BROADCAST = frozenset(["locations", "tariffs"])
 
@@ -99,6 +102,8 @@ class Job:
     whole: Plan | None = None
     exact_url: bool = False
     was_uncertain: bool = False
+    # Whether staff wanted the whole to be sent while it was under way.
+    is_doubted: bool = False
     # Our note before we marked it.
     before: dict[str, Any] | None = None
     # Where the partner may have a CDR already, and where it turned out to have it.
@@ -113,6 +118,8 @@ class Job:
     replies: list[Reply] = field(default_factory=list)
     verdict: Verdict | None = None
     reason: str = ""
+    # When it was read from the rows.
+    made_at: datetime = field(default_factory=lambda: clock.now())  # noqa: PLW0108  tests move it
     since: float | None = None
     done_at: float | None = None
     is_replaced: bool = False
@@ -142,11 +149,12 @@ class Job:
         """Whether it matters that we may never learn what became of this.
 
         Sent twice, it would leave the partner with something double; or it is the first that the
-        partner gets of what we may have to take back from it.
+        partner gets of what we may have to take back from it, or takes it back.
         """
-        held = self.delivery is not None and "digest" in self.delivery.sent
-        if self.module in BROADCAST and not held:
-            return any(push.method == "PUT" for push in self.plan.pushes)
+        if self.module in BROADCAST:
+            held = self.delivery is not None and "digest" in self.delivery.sent
+            taken_back = "digest" not in self.plan.sent
+            return taken_back or (not held and any(one.method == "PUT" for one in self.plan.pushes))
         return any(
             push.method == "POST"
             or (push.method == "PATCH" and "charging_periods" in (push.body or {}))
@@ -268,11 +276,16 @@ def _object_jobs(
         audience=target.audience,
     )
     last_place = asking.last_place(target.partner) if module == "cdrs" else None
+    held_up = _held_up(target.partner, rows) if module == "cdrs" else frozenset()
     for object_id, row in (rows | hidden).items():
         text = documents.get(object_id)
         if text is None or _must_wait(target, row):
             continue
         delivery = deliveries[object_id]
+        if row.chain in held_up:
+            delivery.due_at = clock.now() + HELD_UP
+            delivery.save()
+            continue
         document = orjson.loads(
             adapt(text, module=module, dialect=target.dialect, version=target.version.number)
         )
@@ -307,9 +320,7 @@ def _plans(
     """Return what to send, and what to send where the partner turns out not to have the object."""
     manner, path = target.manner, row.path
     if hidden:
-        # One that it does not know any more needs no withdrawal.
-        plan = plan_withdrawal(document, delivery.sent, path=path, manner=manner)
-        return plan, Plan((), plan.sent)
+        return plan_withdrawal(document, delivery.sent, path=path, manner=manner), None
     plan_for = PLANS[module]
     plan = plan_for(document, delivery.sent, path=path, manner=manner)
     if module == "cdrs":
@@ -336,6 +347,16 @@ def job_for(
         sender=owner,
         receiver=receiver,
     )
+
+
+def _held_up(partner: Partner, rows: dict[int, _Row]) -> frozenset[str]:
+    """Return the sessions of which an earlier CDR is still to be sent again: a credit must wait."""
+    due = Delivery.objects.filter(partner=partner, module="cdrs", due_at__isnull=False)
+    earlier = Cdr.objects.filter(
+        pk__in=due.exclude(object_id__in=list(rows)).values("object_id"),
+        session_ocpi_id__in={row.chain for row in rows.values()},
+    )
+    return frozenset(earlier.values_list("session_ocpi_id", flat=True))
 
 
 def _can_wait(plan: Plan, document: dict[str, Any], delivery: Delivery) -> bool:

@@ -17,6 +17,7 @@ from roaming.redaction import redact_text
 
 # An object that fails this often, while others go through, is set aside.
 MOST_ATTEMPTS = 5
+LONGEST_PUT_OFF_SECONDS = 900
 
 
 class LeaseLost(Exception):
@@ -49,6 +50,7 @@ def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> None:
     with transaction.atomic():
         if feed.hold_lease(lease=lease):
             _find_deliveries(partner, [job for job in tried if job.verdict is not Verdict.DONE])
+            _find_doubts(tried)
             for job in tried:
                 if job.delivery is not None:
                     _NOTES[job.verdict or Verdict.TROUBLE](job, job.delivery, now)
@@ -58,13 +60,27 @@ def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> None:
                 _settle(job)
             _store([job.delivery for job in (*tried, *unbegun) if job.delivery is not None])
             return
-        _find_deliveries(partner, tried)
-        for job in tried:
-            if job.delivery is not None:
-                job.delivery.sent = job.delivery.sent | {"uncertain": True}
-            feed.announce(module=job.module, object_id=job.object_id, partner_id=partner.pk)
-        _store([job.delivery for job in tried if job.delivery is not None])
+        _leave_to_others(partner, tried, now)
     raise LeaseLost
+
+
+def _leave_to_others(partner: Partner, jobs: Sequence[Job], now: datetime) -> None:
+    """Mark what we sent as uncertain and announce it again; what is sure stays sure."""
+    _find_deliveries(partner, jobs)
+    booked = [job for job in jobs if job.module == "cdrs"]
+    known = deliveries_of(partner, "cdrs", [job.object_id for job in booked]) if booked else {}
+    stored = []
+    for job in jobs:
+        if job.module == "cdrs" and known[job.object_id].sent.get("delivered"):
+            continue
+        if job.delivery is not None:
+            stored.append(job.delivery)
+            if job.module == "cdrs" and job.verdict is Verdict.DONE:
+                _note_done(job, job.delivery, now)
+                continue
+            job.delivery.sent = job.delivery.sent | {"uncertain": True}
+        feed.announce(module=job.module, object_id=job.object_id, partner_id=partner.pk)
+    _store(stored)
 
 
 def put_off(lease: feed.Lease, jobs: Sequence[Job]) -> None:
@@ -79,12 +95,17 @@ def put_off(lease: feed.Lease, jobs: Sequence[Job]) -> None:
         if not feed.hold_lease(lease=lease):
             raise LeaseLost
         deliveries = {id(job.delivery): job.delivery for job in jobs if job.delivery is not None}
-        for delivery in deliveries.values():
-            delivery.attempts += 1
-            if delivery.attempts >= MOST_ATTEMPTS:
+        waiting = {id(job.delivery) for job in jobs if not job.replies}
+        # A CDR is sent until it is acknowledged; one that the partner gives no good answer about
+        # when it is asked is for staff to ask about.
+        patient = {id(job.delivery) for job in jobs if job.module == "cdrs" and not job.was_asked}
+        for key, delivery in deliveries.items():
+            delivery.attempts += key not in waiting
+            if delivery.attempts >= MOST_ATTEMPTS and key not in patient:
                 delivery.refused_at, delivery.due_at, delivery.attempts = now, None, 0
             else:
-                delivery.due_at = now + timedelta(seconds=2**delivery.attempts)
+                seconds = min(2**delivery.attempts, LONGEST_PUT_OFF_SECONDS)
+                delivery.due_at = now + timedelta(seconds=seconds)
         _store(list(deliveries.values()))
 
 
@@ -119,6 +140,18 @@ def _find_deliveries(partner: Partner, jobs: Sequence[Job]) -> None:
             job.delivery = deliveries[job.object_id]
 
 
+def _find_doubts(jobs: Sequence[Job]) -> None:
+    """See what staff has doubted while it was under way: then it is still to be sent whole."""
+    sure = {
+        job.delivery.pk: job
+        for job in jobs
+        if job.delivery is not None and job.before is None and not job.was_uncertain
+    }
+    doubted = Delivery.objects.filter(pk__in=list(sure), sent__uncertain=True) if sure else ()
+    for delivery in doubted:
+        sure[delivery.pk].is_doubted = True
+
+
 def _store(deliveries: Sequence[Delivery]) -> None:
     # Several jobs of one object share what is noted of it.
     different = list({id(delivery): delivery for delivery in deliveries}.values())
@@ -138,9 +171,10 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     )
 
 
-def _note_done(job: Job, delivery: Delivery, now: datetime) -> None:
-    delivery.sent = job.plan.sent
-    delivery.delivered_at = now
+def _note_done(job: Job, delivery: Delivery, _now: datetime) -> None:
+    delivery.sent = job.plan.sent | ({"uncertain": True} if job.is_doubted else {})
+    # As of then: what has changed since is not what it has.
+    delivery.delivered_at = job.made_at
     delivery.refused_at = None
     delivery.due_at = None
     delivery.attempts = 0

@@ -29,7 +29,7 @@ MOST_FAILURES = 3
 # The answer to a push says hardly anything. What is longer is not read.
 MOST_ANSWERED = 256 * 1024
 # No answer, or none now.
-UNANSWERED = frozenset([None, 429, 503])
+UNANSWERED = frozenset([None, 429, 500, 502, 503, 504])
 # A CDR of ours, or a list with it, which we ask for.
 MOST_ASKED = http.MAX_BODY_BYTES
 
@@ -66,7 +66,6 @@ class Sender:
         if self._pace is not None:
             self._pace.close()
 
-    @property
     def is_through(self) -> bool:
         """Whether nothing more is sent: the partner is in trouble, or our time is over."""
         over = self._ends_at is not None and time.monotonic() >= self._ends_at
@@ -94,7 +93,7 @@ class Sender:
         chains = iter(ordered)
         beat = asyncio.create_task(self._keep_lease())
         try:
-            while self.probes and not self.is_through and (chain := next(chains, None)):
+            while self.probes and not self.is_through() and (chain := next(chains, None)):
                 # The partner was away: one request shows whether it is back. Where it answers that
                 # it cannot take this object, a second and a third.
                 await self._work(iter([chain]))
@@ -110,7 +109,7 @@ class Sender:
         for chain in chains:
             for job in chain:
                 await self._turn()
-                if self.is_through:
+                if self.is_through():
                     return
                 await self._send(job)
                 self._judge(job)
@@ -121,7 +120,7 @@ class Sender:
 
     async def _turn(self) -> None:
         """Wait for our turn, where the partner wants no more than so many requests a minute."""
-        if self._pace is not None and not self.is_through:
+        if self._pace is not None and not self.is_through():
             await self._pace.turn(ends_at=self._ends_at)
 
     def _judge(self, job: Job) -> None:
@@ -179,13 +178,13 @@ class Sender:
         No answer at all is trouble: what may have been booked is not posted unasked.
         """
         document = job.plan.pushes[0].body or {}
-        for number, url in enumerate(job.asks):
+        for url in job.asks:
             await self._turn()
             request = Request("GET", url, sender=job.sender, receiver=job.receiver)
             reply = await self._exchange(
                 job, self._routed(request), most_bytes=MOST_ASKED, with_data=True
             )
-            if reply.http_status in UNANSWERED and number < len(job.asks) - 1:
+            if reply.http_status in UNANSWERED and not reply.was_too_long:
                 # It may have it: that is not the time to post. Not for ever, should it be this
                 # question that it cannot take: an object that fails too often is set aside.
                 job.verdict, job.reason, job.was_asked = Verdict.TROUBLE, reply.reason, True
@@ -201,17 +200,20 @@ class Sender:
         return False
 
     async def _send_plan(self, job: Job, plan: Plan) -> tuple[Verdict, str]:
+        takes_back, astray = _takes_back(plan), ""
         for number, push in enumerate(plan.pushes):
             if number:
                 await self._turn()
             request = self._routed(_request(job, push))
             reply = await self._exchange(job, request, most_bytes=MOST_ANSWERED)
             verdict = reply.verdict
-            if push.method == "DELETE" and verdict is Verdict.UNKNOWN_OBJECT:
-                verdict = Verdict.DONE
+            if verdict is Verdict.UNKNOWN_OBJECT and takes_back:
+                # Gone is what it is to be; but a 404 that is no OCPI answer may mean the endpoint.
+                astray = astray or (reply.reason if reply.status_code is None else "")
+                continue
             if verdict is not Verdict.DONE:
                 return verdict, reply.reason
-        return Verdict.DONE, ""
+        return (Verdict.REFUSED, astray) if astray else (Verdict.DONE, "")
 
     async def _exchange(
         self, job: Job, request: Request, *, most_bytes: int, with_data: bool = False
@@ -240,6 +242,11 @@ def _chains(jobs: Sequence[Job]) -> list[list[Job]]:
             chains.append(chain)
         chain.append(job)
     return chains
+
+
+def _takes_back(plan: Plan) -> bool:
+    """Tell whether a plan takes something back: a tariff is deleted, a location withdrawn."""
+    return "withdrawn" in plan.sent or any(push.method == "DELETE" for push in plan.pushes)
 
 
 def _wait_for(failed: Job, chain: Sequence[Job]) -> None:

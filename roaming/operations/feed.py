@@ -12,13 +12,16 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Max, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import F, Max, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Concat
 
 from roaming import wake
 from roaming.models import LANES, Change, Feed, Lane, Pace, Partner, PartnerStatus
 
 LONGEST_PAUSE_SECONDS = 60
+# What a lease's key begins with once it was taken away.
+REVOKED = "-"
+KEY_LENGTH = 30
 # How often a partner that refuses our token is asked whether it takes it again.
 UNAUTHORIZED_PAUSE = timedelta(hours=1)
 INTRODUCE_EVERY = timedelta(minutes=5)
@@ -67,10 +70,15 @@ class News:
 
 @dataclass(frozen=True)
 class Window:
-    """What changed after a position, each object once, and the position after all of that."""
+    """What changed after a position, each object once, and the position after all of that.
+
+    `is_particular`: some of it was announced to this partner alone. That is so whenever what it may
+    see was changed, or how it is spoken to, in the transaction that changed it.
+    """
 
     news: Sequence[News]
     position: int
+    is_particular: bool = False
 
 
 def lease_time() -> timedelta:
@@ -225,7 +233,7 @@ def _may_be_drained(now: datetime) -> QuerySet[Feed]:
 
 def lease_feed(*, feed_id: int, now: datetime) -> Lease | None:
     """Take the right to drain a feed; None when another worker has it or it is not due."""
-    key = uuid4().hex
+    key = uuid4().hex[:KEY_LENGTH]
     taken = (
         _may_be_drained(now)
         .filter(pk=feed_id)
@@ -287,9 +295,10 @@ def may_read_endpoints(*, lease: Lease, now: datetime) -> bool:
 
 _WINDOW = """
 SELECT module, object_id, evse_id, max(sequence) AS newest,
-    min(created_at) FILTER (WHERE walk_id IS NULL), max(max(sequence)) OVER ()
+    min(created_at) FILTER (WHERE walk_id IS NULL), max(max(sequence)) OVER (),
+    bool_or(bool_or(partner_id IS NOT NULL)) OVER ()
 FROM (
-    SELECT module, object_id, evse_id, sequence, created_at, walk_id
+    SELECT module, object_id, evse_id, sequence, created_at, walk_id, partner_id
     FROM roaming_change
     WHERE lane = %s AND sequence > %s AND (partner_id IS NULL OR partner_id = %s)
     ORDER BY sequence LIMIT %s
@@ -309,7 +318,18 @@ def read_window(*, lease: Lease, position: int, limit: int | None = None) -> Win
         rows = cursor.fetchall()
     if not rows:
         return None
-    return Window([News(*row[:5]) for row in rows], rows[0][5])
+    return Window([News(*row[:5]) for row in rows], rows[0][5], rows[0][6])
+
+
+def changed_behind(*, lease: Lease, module: str, position: int) -> list[int]:
+    """Return the objects of a module that changed after a position, sequenced yet or not."""
+    changes = Change.objects.filter(
+        Q(sequence__gt=position) | Q(sequence__isnull=True),
+        Q(partner__isnull=True) | Q(partner=lease.partner_id),
+        lane=lease.lane,
+        module=module,
+    )
+    return sorted(set(changes.values_list("object_id", flat=True)[:BATCH]))
 
 
 def skip_others_changes(*, now: datetime) -> int:
@@ -398,8 +418,19 @@ def back_off(
 
 
 def take_away(*, partner_id: int) -> None:
-    """End whatever leases there are on a partner's feeds: who is sending stops before the next."""
-    Feed.objects.filter(partner_id=partner_id).update(lease_key="", lease_until=None)
+    """Have whoever is sending to a partner stop soon; until he has, nobody else may begin.
+
+    Two would send at once otherwise: a request may be under way for seconds.
+    """
+    Feed.objects.filter(partner_id=partner_id).exclude(
+        Q(lease_key="") | Q(lease_key__startswith=REVOKED)
+    ).update(lease_key=Concat(Value(REVOKED), "lease_key"))
+
+
+def give_up(*, lease: Lease) -> bool:
+    """Say that one has stopped whose lease was taken away; tell whether it was."""
+    revoked = Feed.objects.filter(pk=lease.feed_id, lease_key=REVOKED + lease.key)
+    return bool(revoked.update(lease_key="", lease_until=None))
 
 
 def retry_now(*, partner_id: int) -> None:
@@ -411,9 +442,9 @@ def retry_now(*, partner_id: int) -> None:
 
 def pause(*, partner_id: int, now: datetime) -> None:
     """Send a partner nothing until `go_on`; what changes meanwhile is told then, as it is then."""
-    Feed.objects.filter(partner=partner_id, paused_at__isnull=True).update(
-        paused_at=now, lease_key="", lease_until=None
-    )
+    with transaction.atomic():
+        Feed.objects.filter(partner=partner_id, paused_at__isnull=True).update(paused_at=now)
+        take_away(partner_id=partner_id)
 
 
 def go_on(*, partner_id: int) -> None:

@@ -272,6 +272,8 @@ def grant_claim(*, role_id: int) -> None:
         row = PartnerRole.objects.select_for_update().get(pk=role_id)
         row.granted = True
         _save_roles([row])
+        # Who is sending takes the party's sessions for those of nobody.
+        feed.take_away(partner_id=row.partner_id)
 
 
 def add_party_behind_hub(partner: Partner, role: TheirRole) -> PartnerRole:
