@@ -33,7 +33,7 @@ HANDSHAKE_TIME = timedelta(seconds=90)
 TARGET_SECONDS = 5.0
 
 # After so many failures a 403 is taken for the refusal of our token.
-FORBIDDEN_FOR_ALL = 2
+FORBIDDEN_FOR_ALL = 5
 
 # A tariff goes before the locations that name it, and is deleted after those that named it.
 FIRST = "tariffs"

@@ -8,6 +8,7 @@ worker stays for a moment after the last change. Who stays is known within the p
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from django.conf import settings
 
@@ -41,6 +42,9 @@ class _Bell:
     def ring(self) -> None:
         self._rung.set()
 
+    def is_rung(self) -> bool:
+        return self._rung.is_set()
+
     def wait(self) -> bool:
         """Return True when it is worth to look again; False when it has been quiet for long."""
         if self._rung.wait(LOOK_SECONDS):
@@ -71,7 +75,9 @@ def attend(feed_id: int) -> draining.Drained:
         if bell is None:
             return draining.Drained()
         seconds = SHORT_SECONDS if _queue else LONGEST_SECONDS
-        return draining.attend(feed_id, wait=bell.wait, seconds=seconds)
+        drained = draining.attend(feed_id, wait=bell.wait, seconds=seconds)
+    # Who rang while we were leaving took us for somebody who stays.
+    return replace(drained, has_more=drained.has_more or bell.is_rung())
 
 
 def next_in_turn(feed_id: int, *, has_more: bool) -> int | None:

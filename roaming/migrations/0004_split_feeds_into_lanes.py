@@ -68,7 +68,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("total", models.PositiveIntegerField(default=0, verbose_name="objects")),
-                ("started_at", models.DateTimeField(verbose_name="started")),
+                ("started_at", models.DateTimeField(
+                        db_default=roaming.models.feed.ClockTime(), verbose_name="started"
+                    )),
             ],
             options={
                 "verbose_name": "walk",

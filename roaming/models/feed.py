@@ -62,7 +62,7 @@ class Walk(models.Model):
     partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="walks")
     reason = models.CharField(_("reason"), max_length=10, choices=WalkReason.choices)
     total = models.PositiveIntegerField(_("objects"), default=0)
-    started_at = models.DateTimeField(_("started"))
+    started_at = models.DateTimeField(_("started"), db_default=ClockTime())
 
     class Meta:
         verbose_name = _("walk")

@@ -64,7 +64,7 @@ def announce_everything(
     rows = _doors(partner, now)
     del rows["cdrs"]
     rows["sessions"] = rows["sessions"].filter(pk__in=_running(partner, now))
-    return _walk(partner, rows, reason=reason, now=now)
+    return _walk(partner, rows, reason=reason)
 
 
 def announce_after_absence(
@@ -86,7 +86,7 @@ def announce_after_absence(
         "cdrs": missed["cdrs"],
     }
     with transaction.atomic():
-        walk = _walk(partner, rows, reason=reason, now=now)
+        walk = _walk(partner, rows, reason=reason)
         for module in ("locations", "tariffs"):
             _announce(walk, module, _gone(partner, module, doors[module]))
         _settle_total(walk)
@@ -102,7 +102,7 @@ def announce_missed(*, partner_id: int, country_code: str, party_id: str, now: d
     partner = _partner(partner_id)
     owned = Q(token_country_code=country_code, token_party_id=party_id)
     rows = {module: rows.filter(owned) for module, rows in _missed(partner, now).items()}
-    return _walk(partner, rows, reason=WalkReason.ABSENCE, now=now)
+    return _walk(partner, rows, reason=WalkReason.ABSENCE)
 
 
 def announce_parties(*, partner_id: int, parties: Iterable[str], now: datetime) -> Walk:
@@ -113,7 +113,7 @@ def announce_parties(*, partner_id: int, parties: Iterable[str], now: datetime) 
         country_code, _star, party_id = party.partition("*")
         owned |= Q(country_code=country_code, party_id=party_id)
     rows = {module: rows.filter(owned) for module, rows in _doors(partner, now).items()}
-    return _walk(partner, rows, reason=WalkReason.ACCESS, now=now)
+    return _walk(partner, rows, reason=WalkReason.ACCESS)
 
 
 def send_everything_again(
@@ -144,7 +144,7 @@ def send_window_again(
                     partner=partner, module=module, object_id__in=found.order_by().values("pk")
                 )
             )
-        return _walk(partner, rows, reason=WalkReason.WINDOW, now=now)
+        return _walk(partner, rows, reason=WalkReason.WINDOW)
 
 
 def count_window(
@@ -271,9 +271,12 @@ def _missed(partner: Partner, now: datetime) -> dict[str, QuerySet[Any, Any]]:
 
     What it has is known, so that it gets the present state and no more.
     """
-    doors = _doors(partner, now)
+    doors: dict[str, QuerySet[Any, Any]] = {
+        "sessions": visibility.sessions_for(partner, now=now),
+        "cdrs": visibility.cdrs_for(partner, now=now),
+    }
     missed = {}
-    for module in ("sessions", "cdrs"):
+    for module, door in doors.items():
         has_it = Delivery.objects.filter(
             partner=partner,
             module=module,
@@ -281,7 +284,7 @@ def _missed(partner: Partner, now: datetime) -> dict[str, QuerySet[Any, Any]]:
             delivered_at__gte=OuterRef("last_updated"),
         )
         since = partner.registered_at or now
-        missed[module] = doors[module].filter(~Exists(has_it), last_updated__gte=since)
+        missed[module] = door.filter(~Exists(has_it), last_updated__gte=since)
     return missed
 
 
@@ -304,9 +307,9 @@ def _doubt(deliveries: QuerySet[Delivery]) -> None:
     )
 
 
-def _walk(partner: Partner, rows: Rows, *, reason: str, now: datetime) -> Walk:
+def _walk(partner: Partner, rows: Rows, *, reason: str) -> Walk:
     with transaction.atomic():
-        walk = Walk.objects.create(partner=partner, reason=reason, started_at=now)
+        walk = Walk.objects.create(partner=partner, reason=reason)
         for module in PUSHED_MODULES:
             if module in rows:
                 _announce(walk, module, rows[module].order_by("pk").values("pk"))
