@@ -70,7 +70,10 @@ class Attendance:
         self._ends_at = None if seconds is None else time.monotonic() + seconds
         self._position = lease.position
         self._requests = 0
+        # Statuses that were told since we last moved on: nothing else is known of them.
+        self._told: list[Job] = []
         self._loaded_at = 0.0
+        self._renewed_at = time.monotonic()
         self._window_ends = 0
 
     def drain(self, wait: Callable[[], bool] | None) -> Drained:
@@ -81,7 +84,12 @@ class Attendance:
         feed.sequence_changes()
         with Sender(self._target.partner, self._lease, ends_at=self._ends_at) as self._sender:
             while True:
-                if not self._go_through_all():
+                try:
+                    goes_on = self._go_through_all()
+                except LeaseLost:
+                    self._leave_to_others()
+                    raise
+                if not goes_on:
                     return Drained(self._requests)
                 if self._is_over() or wait is None or not wait():
                     break
@@ -187,6 +195,8 @@ class Attendance:
     def _stop(self, ahead: Sequence[int], left: _Left) -> bool:
         """Move on to what is left, and let the lane rest if the partner is in trouble."""
         position = min(ahead) - 1
+        if self._told and not self._move_on(position):
+            return False
         if not left.trouble:
             return self._move_on(position)
         told = [job for job in left.trouble if job.replies]
@@ -206,7 +216,17 @@ class Attendance:
 
     def _move_on(self, position: int) -> bool:
         self._position = position
-        return feed.move_on(lease=self._lease, position=position, now=clock.now())
+        self._renewed_at = time.monotonic()
+        is_ours = feed.move_on(lease=self._lease, position=position, now=clock.now())
+        if not is_ours:
+            self._leave_to_others()
+        self._told = []
+        return is_ours
+
+    def _leave_to_others(self) -> None:
+        """Have what we told without a note told again: another may have told of it in between."""
+        notes.leave_to_others(self._target.partner, self._told)
+        self._told = []
 
     def _send(self, module: str, news: Sequence[News], left: _Left) -> None:
         """Send some news of one module."""
@@ -240,8 +260,7 @@ class Attendance:
     def _carry_out(self, news: Sequence[News], work: Sequence[Job], left: _Left) -> None:
         if not work:
             return
-        if not feed.renew_lease(lease=self._lease, now=clock.now()):
-            raise LeaseLost
+        self._keep_lease()
         since = _since(news)
         for job in work:
             job.since = since.get(job.object_id)
@@ -253,12 +272,20 @@ class Attendance:
         final = [*(job for job in work if not job.is_replaced), *again]
         notes.log(self._target.partner, [*work, *again])
         traffic.note_jobs(self._lease.partner_id, [*work, *again])
+        self._told += [job for job in final if job.delivery is None and job.verdict is Verdict.DONE]
         notes.note(self._target.partner, self._lease, final)
         failed = [job for job in final if job.verdict is Verdict.TROUBLE]
         unbegun = [job for job in final if job.verdict is None]
         open_ids = {job.object_id for job in (*unbegun, *failed)}
         left.news += [one for one in news if one.object_id in open_ids]
         left.trouble += failed
+
+    def _keep_lease(self) -> None:
+        """Renew the lease, unless that was done a moment ago: every renewal is a write."""
+        if time.monotonic() - self._renewed_at > feed.lease_time().total_seconds() / 3:
+            if not feed.renew_lease(lease=self._lease, now=clock.now()):
+                raise LeaseLost
+            self._renewed_at = time.monotonic()
 
     def _once_more(self, work: Sequence[Job]) -> list[Job]:
         """Return the whole of what the partner does not know, and what has gone to a wrong URL."""

@@ -45,6 +45,9 @@ def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> None:
             again, so that it finds out what is true.
 
     """
+    if all(job.verdict is Verdict.DONE and job.delivery is None for job in jobs):
+        # Statuses that arrived: there is nothing to note, as long as we can move on past them.
+        return
     now = clock.now()
     tried = [job for job in jobs if job.verdict is not None]
     with transaction.atomic():
@@ -62,6 +65,12 @@ def note(partner: Partner, lease: feed.Lease, jobs: Sequence[Job]) -> None:
             return
         _leave_to_others(partner, tried, now)
     raise LeaseLost
+
+
+def leave_to_others(partner: Partner, jobs: Sequence[Job]) -> None:
+    """Mark what we sent as uncertain and announce it again: our lease was another's by then."""
+    with transaction.atomic():
+        _leave_to_others(partner, jobs, clock.now())
 
 
 def _leave_to_others(partner: Partner, jobs: Sequence[Job], now: datetime) -> None:
