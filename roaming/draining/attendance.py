@@ -95,6 +95,7 @@ class Attendance:
                     break
         feed.release_lease(lease=self._lease)
         # A change that was committed after the last look found the feed leased: look once more.
+        feed.sequence_changes()
         return Drained(self._requests, has_more=self._next_window(limit=1) is not None)
 
     def _is_over(self) -> bool:
@@ -129,10 +130,9 @@ class Attendance:
             self._sender.credential = Credential.of(self._target.partner)
 
     def _next_window(self, *, limit: int | None = None) -> feed.Window | None:
-        window = feed.read_window(lease=self._lease, position=self._position, limit=limit)
-        if window is None and feed.sequence_changes():
-            window = feed.read_window(lease=self._lease, position=self._position, limit=limit)
-        return window
+        # Whoever wakes us has given the changes their numbers. That is done by one at a time: to do
+        # it here, after every window of every lane, would have the lanes wait for each other.
+        return feed.read_window(lease=self._lease, position=self._position, limit=limit)
 
     def _go_through_all(self) -> bool:
         """Send all there is for now; False when the lane rests, or is another's."""

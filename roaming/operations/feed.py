@@ -459,11 +459,6 @@ def waiting(feed: Feed, *, at_most: int = 1000) -> int:
     return _behind(feed)[:at_most].count()
 
 
-def behind_since(feed: Feed) -> datetime | None:
-    """Return when the oldest change happened that the partner has still to learn of, if any."""
-    return _behind(feed).order_by("sequence").values_list("created_at", flat=True).first()
-
-
 def _behind(feed: Feed) -> QuerySet[Change]:
     return Change.objects.filter(
         Q(sequence__gt=feed.position) | Q(sequence__isnull=True),

@@ -585,6 +585,8 @@ def test_a_worker_stays_with_a_partner_and_learns_of_more_by_a_nudge(
         _until(lambda: len(peer.received) == 2)
         key = lanes.feed_of(partner).lease_key
         flip("E1", "BLOCKED")
+        # As whoever wakes the feeds does, before the nudge.
+        feed.sequence_changes()
         assert not feed.feeds_with_news(now=clock.now()) or attending.nudge(lane.pk)
         attending.nudge(lane.pk)
         _until(lambda: len(peer.received) == 3)
