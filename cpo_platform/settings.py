@@ -4,6 +4,7 @@ Grouped as in Django's reference, the libraries' and our own at the end.
 """
 
 import os
+import sys
 from urllib.parse import urlsplit
 
 import django_stubs_ext
@@ -222,6 +223,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 4.0
 CELERY_TIMEZONE = "UTC"
+# Never: `cpo_platform.celery` looks after them.
+CELERY_DB_REUSE_MAX = sys.maxsize
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 # What a lost wake-up missed is caught here, so that wiping the broker loses nothing.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
@@ -365,8 +368,8 @@ FEED_LEASE_SECONDS = env.integer("FEED_LEASE_SECONDS", 15, minimum=1, maximum=60
 FEED_RETENTION_DAYS = env.integer("FEED_RETENTION_DAYS", 7, minimum=1, maximum=365)
 # How long changes are gathered before they are sent, in milliseconds.
 PUSH_GATHER_MS = env.integer("PUSH_GATHER_MS", 30, maximum=10_000)
-# Threads of one `push` process: so many lanes of partners are served at a time (Procfile).
-PUSH_CONCURRENCY = env.integer("PUSH_CONCURRENCY", 32, minimum=2, maximum=1000)
+# So many lanes of partners are served at a time by one `push` process, three to a partner.
+PUSH_CONCURRENCY = env.integer("PUSH_CONCURRENCY", 200, minimum=1, maximum=10_000)
 # Connections to one partner, for each lane.
 PUSH_CONNECTIONS = env.integer("PUSH_CONNECTIONS", 32, minimum=1, maximum=256)
 # How often the progress of a running session is pushed at most, in seconds; 0: each meter value.

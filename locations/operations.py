@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import DateTimeField, F, ProtectedError, QuerySet, Value
 from django.db.models.functions import Greatest
 
@@ -162,23 +162,43 @@ def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:
 
     """
     status = Status(status).value
-    # An EVSE never moves to another location.
-    location_id = Evse.objects.values_list("location_id", flat=True).get(pk=evse_id)
+    moment = clock.truncate(now)
     with transaction.atomic():
-        # The location's lock first, as in every other operation: no deadlocks.
-        location = Location.objects.select_for_update(no_key=True).get(pk=location_id)
-        evse = Evse.objects.select_for_update(no_key=True).get(pk=evse_id)
-        if evse.status == status:
+        with connection.cursor() as cursor:
+            cursor.execute(_SET_STATUS, [evse_id, status, moment, evse_id, status, moment])
+            changed = cursor.fetchone()
+        if changed is None:
+            _refuse_removed(Evse.objects.get(pk=evse_id), status)
             return False
-        if evse.status == Status.REMOVED:
-            raise EvseRemoved(f"status: EVSE {evse.uid} is REMOVED and cannot become {status}")
-        evse.status = status
-        evse.touch(now)
-        evse.save(update_fields=["status", "last_updated"])
-        location.touch(now)
-        location.save(update_fields=["last_updated"])
-        evse_status_changed.send(sender=Evse, location_id=location.pk, evse_id=evse.pk, now=now)
+        evse_status_changed.send(sender=Evse, location_id=changed[0], evse_id=evse_id, now=now)
     return True
+
+
+# One statement: it is made for every car that comes or goes, and the ORM takes four times as long.
+# The location is locked first, as in every other operation (no deadlocks), and both are touched as
+# `Updated.touch` does it. Who had to wait for the lock sees what was written meanwhile.
+_SET_STATUS = """
+WITH held AS MATERIALIZED (
+    SELECT location.id FROM locations_location AS location
+    JOIN locations_evse AS evse ON evse.location_id = location.id
+    WHERE evse.id = %s FOR NO KEY UPDATE OF location
+), changed AS (
+    UPDATE locations_evse AS evse
+    SET status = %s, last_updated = greatest(%s, last_updated + interval '1 millisecond')
+    FROM held
+    WHERE evse.id = %s AND evse.location_id = held.id AND evse.status NOT IN (%s, 'REMOVED')
+    RETURNING evse.location_id
+)
+UPDATE locations_location AS location
+SET last_updated = greatest(%s, last_updated + interval '1 millisecond')
+FROM changed WHERE location.id = changed.location_id
+RETURNING location.id
+"""
+
+
+def _refuse_removed(evse: Evse, status: str) -> None:
+    if evse.status == Status.REMOVED != status:
+        raise EvseRemoved(f"status: EVSE {evse.uid} is REMOVED and cannot become {status}")
 
 
 def touch_connectors_of(*, tariff_id: int, now: datetime) -> list[int]:

@@ -1,12 +1,10 @@
 """Celery's part: wake up, drain, execute, tidy. Every task may run twice, or be lost, unharmed."""
 
 import logging
-import time
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutdown, worker_shutting_down
-from django.conf import settings
 
 from cpo_platform.common import clock
 from roaming import drifting, executing, pulling, traffic, wake
@@ -30,42 +28,41 @@ from tariffs import operations as tariff_operations
 
 logger = logging.getLogger(__name__)
 
+# How long the end of a worker waits for partners that have yet to answer.
+LEAVING_SECONDS = 4.0
+
 
 @shared_task(name=wake.WAKE_FEEDS)
 def wake_feeds(**_kwargs: Any) -> None:
-    """Have every feed drained that has something to send and may."""
-    # What is committed in the meantime goes with it; what comes later sends for us again.
-    time.sleep(settings.PUSH_GATHER_MS / 1000)
-    wake.feeds_are_awake()
-    feed.sequence_changes()
-    for feed_id, is_free in feed.feeds_with_news(now=clock.now()).items():
-        if not attending.nudge(feed_id) and is_free:
-            drain_feed.delay(feed_id=feed_id)
+    """Have every feed drained that has something to send and may; go on while there is news."""
+    attending.watch(_send_for)
     # The beat sends for us every two seconds: what drains count meanwhile is not old then.
     traffic.flush_now_and_then(clock.now())
 
 
+def _send_for(feed_id: int) -> None:
+    drain_feed.delay(feed_id=feed_id)
+
+
 @shared_task(name="roaming.drain_feed")
 def drain_feed(*, feed_id: int, **_kwargs: Any) -> None:
-    """Send a partner what a lane has for it, and stay with it while there is more."""
-    drained = attending.attend(feed_id)
-    traffic.flush_now_and_then(clock.now())
-    if drained.requests:
-        logger.info("feed %s: %s requests sent", feed_id, drained.requests)
-    following = attending.next_in_turn(feed_id, has_more=drained.has_more)
-    if following is not None:
-        drain_feed.delay(feed_id=following)
+    """Send a partner what a lane has for it, and stay with it while there is more.
+
+    That goes on after the task: there is a thread for it, which many partners share.
+    """
+    attending.attend(feed_id)
 
 
 @worker_shutting_down.connect
 def leave(**_kwargs: Any) -> None:
     """Leave the partners that we stay with: what is left of their feeds is for the next worker."""
-    attending.close()
+    attending.leave()
 
 
 @worker_shutdown.connect
-def keep_figures(**_kwargs: Any) -> None:
-    """Write down what was counted since the last time: nobody else knows it."""
+def finish(**_kwargs: Any) -> None:
+    """Wait for the requests that are under way, and write down what was counted of all of them."""
+    attending.leave(seconds=LEAVING_SECONDS)
     traffic.flush(clock.now())
 
 

@@ -66,6 +66,14 @@ def _wake_feeds() -> None:
         _send(WAKE_FEEDS)
 
 
+def keep_awake() -> None:
+    """Have no commit send a wake-up for a moment: somebody looks at the feeds until then."""
+    try:
+        _broker().set(FEEDS_WOKEN, 1, px=WOKEN_MILLISECONDS)
+    except redis.RedisError as error:
+        logger.debug("wake-ups are sent though somebody looks at the feeds: %s", error)
+
+
 def feeds_are_awake() -> None:
     """Let the next commit send a wake-up again; called before the feeds are looked at."""
     try:

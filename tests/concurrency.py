@@ -1,5 +1,6 @@
 """Something else that happens in the middle: on a connection of its own, between two queries."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +23,23 @@ def elsewhere(step: Callable[[], Any], *, seconds: float = 10) -> None:
     done = executor.submit(run)
     executor.shutdown(wait=False)
     done.result(seconds)
+
+
+def until_somebody_waits_for_a_lock(*, seconds: float = 10) -> None:
+    """Wait until another connection to the database waits for a lock, such as we hold."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        with connection.cursor() as cursor:
+            # A transaction keeps what it saw of the others.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for a lock")
 
 
 @contextmanager

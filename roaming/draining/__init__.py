@@ -1,26 +1,32 @@
 """Drain a lane of a partner's feed: read what changed, send what differs, note it, move on.
 
-The rows are read and written between the sends, never while one is under way: no transaction is
-open while we wait for a partner. One object has one request in flight, so its states arrive in
-order; different objects go in parallel over kept-alive connections. A worker that is killed loses
-its lease and nothing else: what was noted is not sent again, what was not is sent once more.
+A drain is a coroutine. Rows are read and written between the sends, never while one is under way:
+no transaction is open while we wait for a partner. So all drains of a process share one thread and
+its connection to the database: see `roaming.draining.attending`.
+
+One object has one request in flight, so its states arrive in order; different objects go in
+parallel over kept-alive connections. A worker that is killed loses its lease and nothing else: what
+was noted is not sent again, what was not is sent once more.
 
 What is in the way of one object only does not hold up the others: it is tried again later
 (`Delivery.due_at`), or set aside (`refused_at`). What is in the way of all, because the partner is
 away, lets the lane rest, and is not counted against the objects. See docs/adr/0003-change-feed.md.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import replace
+
+from django.db import connection
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
 from roaming.draining.attendance import Attendance, Drained
 from roaming.draining.notes import LeaseLost
+from roaming.draining.turns import Turn, allow_rows_in_loops
 from roaming.operations import feed
 
-__all__ = ["Drained", "attend", "drain"]
+__all__ = ["Drained", "Turn", "attend", "drain"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,31 +39,38 @@ def drain(feed_id: int) -> int:
     sent = 0
     drained = Drained(has_more=True)
     while drained.has_more:
-        drained = attend(feed_id)
+        drained = asyncio.run(_attend_alone(feed_id))
         sent += drained.requests
     return sent
 
 
-def attend(
-    feed_id: int, *, wait: Callable[[], bool] | None = None, seconds: float | None = None
-) -> Drained:
-    """Drain under one lease, and stay as long as `wait` comes back with True: there may be more.
+async def _attend_alone(feed_id: int) -> Drained:
+    try:
+        return await attend(feed_id, Turn())
+    finally:
+        # Within a loop, Django makes a connection of its own.
+        connection.close()
 
-    After some seconds it is somebody else's turn: what is not sent by then stays in the feed.
+
+async def attend(feed_id: int, turn: Turn) -> Drained:
+    """Drain under one lease, and stay as long as the turn's `wait` comes back with True.
+
+    After the turn it is somebody else's: what is not sent by then stays in the feed.
     """
+    allow_rows_in_loops()
     lease = feed.lease_feed(feed_id=feed_id, now=clock.now())
     if lease is None:
         return Drained()
-    drained = _attend(lease, wait, seconds)
+    drained = await _attend(lease, turn)
     if feed.give_up(lease=lease):
         # Something about the partner was changed meanwhile: begin anew with that.
         return replace(drained, has_more=True)
     return drained
 
 
-def _attend(lease: feed.Lease, wait: Callable[[], bool] | None, seconds: float | None) -> Drained:
+async def _attend(lease: feed.Lease, turn: Turn) -> Drained:
     try:
-        return Attendance(lease, seconds=seconds).drain(wait)
+        return await Attendance(lease, turn).drain()
     except LeaseLost:
         return Drained()
     except Exception as error:

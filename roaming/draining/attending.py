@@ -1,130 +1,247 @@
-"""Stay with a partner while there is news for it, and learn of more without being sent for.
+"""Stay with partners while there is news for them, and learn of more without being sent for.
 
-A drain that ends gives up its connections and its lease, and the next one pays for them anew. So a
-worker stays for a moment after the last change. Who stays is known within the process
-(`nudge`); what other processes sequence is seen by looking, a few times a second.
+A drain that ends gives up its connections and its lease, and the next one pays for them anew. So it
+stays for a moment after the last change. Who stays is known within the process (`nudge`); what
+other processes sequence is seen by looking, a few times a second.
+
+All drains of a process run in one thread, in one event loop, on one connection to the database.
+With a thread to each, they compete for the interpreter: each gives it up with every call of the
+system and waits to get it back, and most of the time is spent on that.
 """
 
+import asyncio
+import contextvars
+import logging
+import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import uvloop
 from django.conf import settings
+from django.db import connection
 
-from roaming import draining
+from cpo_platform.common import clock
+from roaming import draining, wake
+from roaming.draining.turns import Turn, allow_rows_in_loops
+from roaming.operations import feed
 
-# How long a worker stays after the last change, and how often it looks by itself.
+logger = logging.getLogger(__name__)
+
+# How long a drain stays after the last change, and how often it looks by itself.
 LINGER_SECONDS = 2.0
 LOOK_SECONDS = 0.25
-# After this it is another feed's turn, if one is waiting for a thread.
+# How long feeds are looked at after the last change that was found.
+WATCH_SECONDS = 1.0
+# After this it is another feed's turn, if one is waiting for a place.
 LONGEST_SECONDS = 20.0
-
-# Where others wait for a thread, a turn is short.
+# Where others wait for a place, a turn is short.
 SHORT_SECONDS = 3.0
-# Threads that are left for waking the feeds, however many partners hang.
-KEPT_FREE = 2
-
-_lock = threading.Lock()
-_attended: dict[int, "_Bell"] = {}
-# Feeds that found no thread free, in the order in which they came.
-_queue: dict[int, None] = {}
-_closing = threading.Event()
+# Names are looked up in threads, and a server of names may hang: there are enough for others.
+RESOLVING_THREADS = 64
 
 
-class _Bell:
-    """Rings when there may be news; `wait` is what a drain asks before it goes."""
+class Bell(Turn):
+    """A turn that goes on while somebody rings now and then; where others wait it ends sooner."""
 
-    def __init__(self) -> None:
-        self._rung = threading.Event()
+    def __init__(self, *, are_others_waiting: Callable[[], bool]) -> None:
+        super().__init__(seconds=SHORT_SECONDS if are_others_waiting() else LONGEST_SECONDS)
+        self._are_others_waiting = are_others_waiting
+        self._rung = asyncio.Event()
         self._quiet = 0.0
 
     def ring(self) -> None:
+        """Say that there may be news; in the loop's thread."""
         self._rung.set()
 
     def is_rung(self) -> bool:
         return self._rung.is_set()
 
-    def wait(self) -> bool:
-        """Return True when it is worth to look again; False when it has been quiet for long."""
-        if self._rung.wait(LOOK_SECONDS):
-            self._rung.clear()
-            self._quiet = 0.0
-            return not _closing.is_set()
-        self._quiet += LOOK_SECONDS
-        # Somebody else may be waiting for our thread.
-        stays = self._quiet < LINGER_SECONDS and not _is_full()
-        return stays and not _closing.is_set()
+    async def wait(self) -> bool:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._rung.wait()
+        except TimeoutError:
+            self._quiet += LOOK_SECONDS
+            is_quiet = self._quiet >= LINGER_SECONDS or self._are_others_waiting()
+            return not is_quiet and not self.is_over()
+        self._rung.clear()
+        self._quiet = 0.0
+        return not self.is_over()
 
 
-def nudge(feed_id: int) -> bool:
-    """Tell whoever stays with a feed, in this process, that there is news; False: nobody does."""
-    with _lock:
-        bell = _attended.get(feed_id)
-    if bell is not None:
-        bell.ring()
-    return bell is not None
+class Attendants:
+    """Whoever stays with a partner in this process: at most PUSH_CONCURRENCY, others wait."""
+
+    def __init__(self) -> None:
+        # Held by whoever reads or writes what is below.
+        self._state = threading.Condition()
+        self._attended: dict[int, Bell] = {}
+        # Feeds that found no place free, in the order in which they came.
+        self._queue: dict[int, None] = {}
+        self._is_closing = False
+        self._is_watching = False
+        self._looked_at = 0.0
+        self._context = contextvars.Context()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+
+    def watch(self, send_for: Callable[[int], None]) -> None:
+        """Look for news now, and again and again until it has been quiet for a while.
+
+        `send_for` is called with feeds that have news and that nobody is at, in any process.
+        """
+        with self._state:
+            if self._is_watching or self._is_closing:
+                self._looked_at = 0.0
+                return
+            self._is_watching = True
+            self._looked_at = 0.0
+            self._start(self._watch(send_for))
+
+    def attend(self, feed_id: int) -> None:
+        """Have a feed drained and stayed with: now, or as soon as there is a place.
+
+        What waits in a process that ends is found by the beat.
+        """
+        with self._state:
+            if self._is_closing:
+                return
+            bell = self._attended.get(feed_id)
+            if bell is not None:
+                self._ring(bell)
+                return
+            self._queue[feed_id] = None
+            self._fill_places()
+
+    def nudge(self, feed_id: int) -> bool:
+        """Tell whoever stays with a feed that there is news; False: nobody does, here."""
+        with self._state:
+            bell = self._attended.get(feed_id)
+            if bell is not None:
+                self._ring(bell)
+            return bell is not None
+
+    def leave(self, *, seconds: float = 0) -> bool:
+        """Have everybody leave, and wait for that so long; tell whether everybody has.
+
+        The requests that are under way are the last ones. What is left is for other processes.
+        """
+        with self._state:
+            self._is_closing = True
+            self._queue.clear()
+            for bell in self._attended.values():
+                bell.end()
+                self._ring(bell)
+            return self._state.wait_for(self._is_empty, timeout=seconds)
+
+    def come_back(self) -> None:
+        """Undo `leave`: for tests, whose process goes on."""
+        with self._state:
+            self._is_closing = False
+
+    def _ring(self, bell: Bell) -> None:
+        self._running_loop().call_soon_threadsafe(bell.ring)
+
+    def _fill_places(self) -> None:
+        while self._queue and len(self._attended) < settings.PUSH_CONCURRENCY:
+            feed_id = next(iter(self._queue))
+            del self._queue[feed_id]
+            bell = self._attended[feed_id] = Bell(are_others_waiting=lambda: bool(self._queue))
+            self._start(self._stay(feed_id, bell))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        loop = self._running_loop()
+
+        def start() -> None:
+            # Within a loop, Django's connections are those of a context: here is one for all.
+            task = loop.create_task(work, context=self._context)
+            # The loop itself would let go of it.
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        loop.call_soon_threadsafe(start)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        allow_rows_in_loops()
+        # A fork has our memory, and not our thread.
+        if self._loop is None or self._pid != os.getpid():
+            self._loop, self._pid = uvloop.new_event_loop(), os.getpid()
+            self._loop.set_default_executor(
+                ThreadPoolExecutor(RESOLVING_THREADS, thread_name_prefix="push-resolving")
+            )
+            threading.Thread(target=self._loop.run_forever, name="push-loop", daemon=True).start()
+        return self._loop
+
+    async def _watch(self, send_for: Callable[[int], None]) -> None:
+        """See `watch`. Meanwhile no commit sends for anybody: the mark in the broker says so."""
+        try:
+            quiet_since = time.monotonic()
+            while time.monotonic() - quiet_since < WATCH_SECONDS and not self._is_closing:
+                await asyncio.sleep(settings.PUSH_GATHER_MS / 1000)
+                wake.keep_awake()
+                if self._look(send_for):
+                    quiet_since = time.monotonic()
+            wake.feeds_are_awake()
+            # Who committed before that took us for somebody who looks again.
+            self._look(send_for)
+        except Exception:
+            logger.exception("the feeds are not looked at; the beat sends for us again")
+        finally:
+            connection.close_if_unusable_or_obsolete()
+            with self._state:
+                self._is_watching = False
+                self._close_unless_needed()
+
+    def _look(self, send_for: Callable[[int], None]) -> bool:
+        """Give changes their numbers, and have everybody know who has something to send."""
+        is_fresh = feed.has_fresh_changes() and feed.sequence_changes() > 0
+        now = time.monotonic()
+        if not is_fresh and now - self._looked_at < LOOK_SECONDS:
+            return False
+        self._looked_at = now
+        feeds = feed.feeds_with_news(now=clock.now())
+        for feed_id, is_free in feeds.items():
+            if not self.nudge(feed_id) and is_free:
+                send_for(feed_id)
+        return is_fresh
+
+    async def _stay(self, feed_id: int, bell: Bell) -> None:
+        has_more = False
+        try:
+            drained = await draining.attend(feed_id, bell)
+            has_more = drained.has_more
+            if drained.requests:
+                logger.info("feed %s: %s requests sent", feed_id, drained.requests)
+        except Exception:
+            # The database is away, most likely. The lease runs out, and the beat sends for us.
+            logger.exception("feed %s was left", feed_id)
+        finally:
+            # No drain waits for anything within a transaction: no other needs this connection now.
+            connection.close_if_unusable_or_obsolete()
+            self._go(feed_id, bell, has_more=has_more)
+
+    def _go(self, feed_id: int, bell: Bell, *, has_more: bool) -> None:
+        with self._state:
+            del self._attended[feed_id]
+            # Who rang while we were leaving took us for somebody who stays.
+            if (has_more or bell.is_rung()) and not self._is_closing:
+                self._queue[feed_id] = None
+            self._fill_places()
+            self._close_unless_needed()
+
+    def _is_empty(self) -> bool:
+        return not self._attended and not self._is_watching
+
+    def _close_unless_needed(self) -> None:
+        if self._is_empty():
+            connection.close()
+        self._state.notify_all()
 
 
-def attend(feed_id: int) -> draining.Drained:
-    """Drain a feed and stay with it for a while; see `draining.attend`.
-
-    When every thread is taken it waits for its turn: see `next_in_turn`.
-    """
-    with _bell_at(feed_id) as bell:
-        if bell is None:
-            return draining.Drained()
-        seconds = SHORT_SECONDS if _queue else LONGEST_SECONDS
-        drained = draining.attend(feed_id, wait=bell.wait, seconds=seconds)
-    # Who rang while we were leaving took us for somebody who stays.
-    return replace(drained, has_more=drained.has_more or bell.is_rung())
-
-
-def next_in_turn(feed_id: int, *, has_more: bool) -> int | None:
-    """Return which feed is to be drained now that one is done with: those that wait go first.
-
-    What is in the queue of a process that ends is found by the beat.
-    """
-    with _lock:
-        if has_more:
-            _queue[feed_id] = None
-        waiting = next(iter(_queue), None)
-        if waiting is not None:
-            del _queue[waiting]
-        return waiting
-
-
-def _is_full() -> bool:
-    return len(_attended) >= max(settings.PUSH_CONCURRENCY - KEPT_FREE, 1)
-
-
-def close() -> None:
-    """Have everybody leave: the process is about to end."""
-    _closing.set()
-    with _lock:
-        bells = list(_attended.values())
-    for bell in bells:
-        bell.ring()
-
-
-def open_again() -> None:
-    """Undo `close`: for tests, whose process goes on."""
-    _closing.clear()
-
-
-@contextmanager
-def _bell_at(feed_id: int) -> Iterator[_Bell | None]:
-    """Put up a bell at a feed; None: it has one, or there is no thread for it now."""
-    bell = None
-    with _lock:
-        if feed_id not in _attended and not _closing.is_set():
-            if _is_full():
-                _queue[feed_id] = None
-            else:
-                bell = _attended[feed_id] = _Bell()
-    try:
-        yield bell
-    finally:
-        if bell is not None:
-            with _lock:
-                del _attended[feed_id]
+_here = Attendants()
+watch, attend, nudge = _here.watch, _here.attend, _here.nudge
+leave, come_back = _here.leave, _here.come_back

@@ -1,14 +1,10 @@
 """Turns at a partner that wants no more than so many requests a minute from us."""
 
 import asyncio
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
-
-from django.db import connection
 
 from cpo_platform.common import clock
+from roaming.draining.turns import Turn, beside
 from roaming.operations import feed
 
 # Turns are taken for so long at a time: each taking is a write.
@@ -20,20 +16,22 @@ class Pace:
 
     def __init__(self, partner_id: int, requests_per_minute: int) -> None:
         self._partner_id = partner_id
-        self._limit = requests_per_minute
+        self.limit = requests_per_minute
         per_taking = int(requests_per_minute * (TAKEN_AHEAD / timedelta(minutes=1)))
         self._turns = max(1, per_taking)
         self._mine: list[datetime] = []
         self._taking = asyncio.Lock()
 
-    async def turn(self, *, ends_at: float | None) -> None:
+    async def wait(self, turn: Turn) -> None:
         """Wait until the next request may go; not longer than we have."""
         # One waits at a time, so that no more turns are taken than are used soon.
         async with self._taking:
             if not self._mine:
                 await self._take()
             wait = (self._mine[0] - clock.now()).total_seconds()
-            left = wait if ends_at is None else ends_at - time.monotonic()
+            left = turn.left()
+            if left is None:
+                left = wait
             if wait > 0:
                 await asyncio.sleep(max(min(wait, left), 0))
             if wait <= left:
@@ -44,28 +42,17 @@ class Pace:
         if self._mine:
             feed.give_turns_back(
                 partner_id=self._partner_id,
-                requests_per_minute=self._limit,
+                requests_per_minute=self.limit,
                 turns=len(self._mine),
             )
             self._mine = []
 
     async def _take(self) -> None:
-        first, spacing = await in_thread(
+        first, spacing = await beside(
             feed.take_turns,
             partner_id=self._partner_id,
-            requests_per_minute=self._limit,
+            requests_per_minute=self.limit,
             turns=self._turns,
+            now=clock.now(),
         )
         self._mine = [first + turn * spacing for turn in range(self._turns)]
-
-
-async def in_thread(operation: Callable[..., Any], **arguments: Any) -> Any:
-    """Run an operation beside the event loop, at this moment, on a connection of its own."""
-
-    def run() -> Any:
-        try:
-            return operation(now=clock.now(), **arguments)
-        finally:
-            connection.close()
-
-    return await asyncio.to_thread(run)

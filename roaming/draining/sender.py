@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import TracebackType
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -15,7 +16,8 @@ from cpo_platform.common import clock, http, json
 from roaming.client import Credential, Reply, Request, Verdict, http_join, send
 from roaming.draining import asking
 from roaming.draining.jobs import Job
-from roaming.draining.pace import Pace, in_thread
+from roaming.draining.pace import Pace
+from roaming.draining.turns import Turn, beside
 from roaming.models import Partner
 from roaming.models.messages import MAX_LOGGED_BODY
 from roaming.ocpi.dialects import dialect_of
@@ -37,39 +39,50 @@ MOST_ASKED = http.MAX_BODY_BYTES
 class Sender:
     """Connections to one partner, kept over all that a drain sends."""
 
-    def __init__(self, partner: Partner, lease: feed.Lease, *, ends_at: float | None) -> None:
+    def __init__(self, partner: Partner, lease: feed.Lease, turn: Turn) -> None:
         self.lease = lease
         # Whether anything went through of what is being sent: then the partner is not down.
         self.went_through = False
         self.gives_up = False
         self._failures = 0
         self.probes = lease.is_probe
-        self._ends_at = ends_at
-        self.credential = Credential.of(partner)
-        dialect = dialect_of(partner)
-        # OCPI 2.1.1 has no routing headers.
-        self._routing = dialect.routing_headers and partner.version != "2.1.1"
-        limit = dialect.requests_per_minute
-        self._pace = Pace(partner.pk, limit) if limit else None
-        self._runner = asyncio.Runner()
+        self._my_turn = turn
+        self._pace: Pace | None = None
+        self.speak_to(partner)
         self._connections = settings.PUSH_CONNECTIONS
         self._client = http.Client(connections=self._connections)
         self._count = 0
 
-    def __enter__(self) -> "Sender":
-        self._runner.run(self._client.__aenter__())
+    def speak_to(self, partner: Partner) -> None:
+        """Take the partner's token, and how it is spoken to, as they are in this row."""
+        self._credential = Credential.of(partner)
+        dialect = dialect_of(partner)
+        # OCPI 2.1.1 has no routing headers.
+        self._routing = dialect.routing_headers and partner.version != "2.1.1"
+        limit = dialect.requests_per_minute
+        if self._pace is not None and self._pace.limit != limit:
+            self._pace.close()
+            self._pace = None
+        if limit and self._pace is None:
+            self._pace = Pace(partner.pk, limit)
+
+    async def __aenter__(self) -> "Sender":
+        await self._client.__aenter__()
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self._runner.run(self._client.__aexit__(None, None, None))
-        self._runner.close()
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._client.__aexit__(exc_type, exc, traceback)
         if self._pace is not None:
             self._pace.close()
 
     def is_through(self) -> bool:
         """Whether nothing more is sent: the partner is in trouble, or our time is over."""
-        over = self._ends_at is not None and time.monotonic() >= self._ends_at
-        return self.gives_up or over
+        return self.gives_up or self._my_turn.is_over()
 
     def begin_anew(self) -> None:
         """Forget how it went so far: a partner that was there a minute ago may be down now."""
@@ -79,10 +92,10 @@ class Sender:
         count, self._count = self._count, 0
         return count
 
-    def send_all(self, jobs: Sequence[Job]) -> None:
+    async def send_all(self, jobs: Sequence[Job]) -> None:
         """Send every job, until one of them meets trouble; those not begun have no verdict then."""
         if jobs:
-            self._runner.run(self._send_all(jobs))
+            await self._send_all(jobs)
             self._count += sum(len(job.replies) for job in jobs)
 
     async def _send_all(self, jobs: Sequence[Job]) -> None:
@@ -121,7 +134,7 @@ class Sender:
     async def _turn(self) -> None:
         """Wait for our turn, where the partner wants no more than so many requests a minute."""
         if self._pace is not None and not self.is_through():
-            await self._pace.turn(ends_at=self._ends_at)
+            await self._pace.wait(self._my_turn)
 
     def _judge(self, job: Job) -> None:
         """Tell a partner that is down from an object that it cannot take."""
@@ -145,7 +158,7 @@ class Sender:
         while not self.gives_up:
             await asyncio.sleep(third)
             try:
-                is_ours = await in_thread(feed.renew_lease, lease=self.lease)
+                is_ours = await beside(feed.renew_lease, lease=self.lease, now=clock.now())
             except (DatabaseError, InterfaceError):
                 # It may be back before the lease runs out; then nothing is sent any more.
                 is_ours = time.monotonic() - renewed_at < 2 * third
@@ -219,7 +232,7 @@ class Sender:
         self, job: Job, request: Request, *, most_bytes: int, with_data: bool = False
     ) -> Reply:
         reply = await send(
-            self._client, request, self.credential, most_bytes=most_bytes, with_data=with_data
+            self._client, request, self._credential, most_bytes=most_bytes, with_data=with_data
         )
         kept = reply
         if with_data:

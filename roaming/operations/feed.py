@@ -174,6 +174,11 @@ def open_feeds(partner: Partner, *, now: datetime) -> None:
     )
 
 
+def has_fresh_changes() -> bool:
+    """Tell whether some that are committed have no place in the feed yet; asks no lock."""
+    return Change.objects.filter(sequence__isnull=True).exists()
+
+
 def sequence_changes() -> int:
     """Give every change that has committed its place in the feed; return how many got one.
 
@@ -261,6 +266,11 @@ def _held(lease: Lease) -> QuerySet[Feed]:
 def renew_lease(*, lease: Lease, now: datetime, at_least: timedelta = timedelta(0)) -> bool:
     """Keep the lease; False when it ran out and another worker took the feed."""
     return bool(_held(lease).update(lease_until=now + max(lease_time(), at_least)))
+
+
+def is_held(*, lease: Lease) -> bool:
+    """Tell whether the lease is still ours."""
+    return _held(lease).exists()
 
 
 def hold_lease(*, lease: Lease) -> bool:
@@ -358,16 +368,21 @@ def skip_others_changes(*, now: datetime) -> int:
         return int(cursor.rowcount)
 
 
+# Not worth waiting for the disk: a position that a crash of the database takes back has the states
+# behind it sent once more. What must not be sent twice has a note of its own, which is waited for.
+_MOVE_ON = """
+UPDATE roaming_feed SET position = %s, lease_until = %s, failures = 0, retry_at = NULL,
+    unauthorized_at = NULL, last_success_at = %s
+FROM (SELECT set_config('synchronous_commit', 'off', TRUE)) AS quickly
+WHERE id = %s AND lease_key = %s
+"""
+
+
 def move_on(*, lease: Lease, position: int, now: datetime) -> bool:
     """Set the position after what is dealt with; False when the lease was lost."""
-    held = _held(lease).update(
-        position=position,
-        lease_until=now + lease_time(),
-        failures=0,
-        retry_at=None,
-        unauthorized_at=None,
-        last_success_at=now,
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE_ON, [position, now + lease_time(), now, lease.feed_id, lease.key])
+        held = cursor.rowcount
     if held and lease.is_unauthorized:
         # The token is that of all lanes.
         Feed.objects.filter(partner=lease.partner_id, unauthorized_at__isnull=False).update(

@@ -1,19 +1,21 @@
 """Locations, EVSEs and sessions that are written at the same time."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
+from cpo_platform.common import clock
 from cpo_platform.common.operations import Outcome
 from locations import canonical, operations
 from locations.models import Evse, Location
 from sessions_app.models import Session
 from tariffs import operations as tariffs
 from tariffs.models import Tariff
-from tests.concurrency import elsewhere, just_before
+from tests.concurrency import elsewhere, just_before, until_somebody_waits_for_a_lock
 from tests.factories import (
     NOW,
     ConnectorFactory,
@@ -31,6 +33,35 @@ LATER = NOW + timedelta(hours=1)
 def test_the_status_of_an_unknown_evse_names_the_evse() -> None:
     with pytest.raises(Evse.DoesNotExist):
         operations.set_evse_status(evse_id=1, status="CHARGING", now=NOW)
+
+
+@pytest.mark.parametrize(("status", "changes"), [("CHARGING", False), ("BLOCKED", True)])
+def test_a_status_that_had_to_wait_is_set_on_what_was_written_meanwhile(
+    status: str, *, changes: bool
+) -> None:
+    connector = ConnectorFactory()
+    evse = connector.evse
+    far = NOW + timedelta(days=1)
+
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        with transaction.atomic():
+            operations.set_evse_status(evse_id=evse.pk, status="CHARGING", now=far)
+            waiting = executor.submit(_set_status, evse.pk, status)
+            until_somebody_waits_for_a_lock()
+        assert waiting.result(10) is changes
+
+    evse.refresh_from_db()
+    location = Location.objects.get()
+    assert evse.status == status
+    assert evse.last_updated == location.last_updated
+    assert evse.last_updated == far + (clock.RESOLUTION if changes else timedelta(0))
+
+
+def _set_status(evse_id: int, status: str) -> bool:
+    try:
+        return operations.set_evse_status(evse_id=evse_id, status=status, now=LATER)
+    finally:
+        connection.close()
 
 
 def test_a_session_starts_while_its_location_and_tariff_are_being_written() -> None:

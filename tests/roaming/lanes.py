@@ -1,5 +1,9 @@
 """The lanes of a partner's feed, in tests."""
 
+import asyncio
+
+from django.db import connection
+
 from cpo_platform.common import clock
 from roaming import draining
 from roaming.models import Delivery, Feed, Lane, Partner
@@ -13,6 +17,20 @@ def feed_of(partner: Partner, lane: Lane = Lane.NETWORK) -> Feed:
 def open_lanes(partner: Partner) -> None:
     """Give a partner its lanes, from the beginning of the change feed."""
     Feed.objects.bulk_create(Feed(partner=partner, lane=lane) for lane in Lane)
+
+
+def attend(partner: Partner, turn: draining.Turn) -> None:
+    """Drain what is of the network once, for a turn."""
+
+    feed_id = feed_of(partner).pk
+
+    async def run() -> None:
+        try:
+            await draining.attend(feed_id, turn)
+        finally:
+            connection.close()
+
+    asyncio.run(run())
 
 
 def drain(partner: Partner) -> int:

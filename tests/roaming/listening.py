@@ -1,6 +1,7 @@
 """A partner that listens: keeps what it is sent, and answers as it is told to."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,3 +80,10 @@ def listening() -> Iterator[Listener]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def silence() -> Iterator[str]:
+    """Take connections on a free port, and never say a word; return the URL."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"

@@ -14,9 +14,10 @@ from locations.models import Evse, Location, LocationGroup
 from locations.operations import put_evse, put_group, put_location, set_evse_status
 from locations.shapes import EvseShape
 from roaming import tasks
+from roaming.draining import Turn, attendance
 from roaming.models import Delivery, Pace, Partner
 from roaming.ocpi.handshake import HandshakeFailed, register_with_partner
-from roaming.operations import access, walks
+from roaming.operations import access, feed, walks
 from roaming.operations.access import Access
 from sessions_app.metering import Reading
 from sessions_app.models import Session
@@ -97,6 +98,69 @@ def test_a_partner_that_knows_no_routing_headers_gets_none(peer: RecordingPeer) 
 
     named = {name for request in peer.new() for name in request.headers if "ocpi-" in name}
     assert named == set()
+
+
+@pytest.mark.rule("TR-50")
+def test_a_worker_that_stays_takes_how_a_partner_is_spoken_to_from_the_same_row_as_the_rest(
+    peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner = peer.connect("2.2.1")
+    site()
+    drain(partner)
+    peer.new()
+    monkeypatch.setattr(attendance, "TARGET_SECONDS", 0.0)
+    flip("E1", "BLOCKED")
+    feed.sequence_changes()
+
+    class Meanwhile(Turn):
+        async def wait(self) -> bool:
+            return change_meanwhile()
+
+    def change_meanwhile() -> bool:
+        if partner.dialect:
+            return False
+        # Written past the operation, which would take the lease away.
+        partner.dialect = {"routing_headers": False}
+        partner.save(update_fields=["dialect"])
+        flip("E2", "BLOCKED")
+        feed.sequence_changes()
+        return True
+
+    lanes.attend(partner, Meanwhile())
+
+    routed = [(request.line, request.party("from")) for request in peer.new()]
+    assert routed == [(f"PATCH {SITE}/E1", "NL*TST"), (f"PATCH {SITE}/E2", "")]
+
+
+@pytest.mark.rule("CR-31", "TR-50")
+def test_a_worker_that_stays_while_the_version_changes_sends_nothing_more(
+    peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner = peer.connect("2.2.1")
+    site()
+    drain(partner)
+    peer.new()
+    monkeypatch.setattr(attendance, "TARGET_SECONDS", 0.0)
+    flip("E1", "BLOCKED")
+    feed.sequence_changes()
+
+    class Meanwhile(Turn):
+        async def wait(self) -> bool:
+            exchange_meanwhile()
+            return True
+
+    def exchange_meanwhile() -> None:
+        Partner.objects.filter(pk=partner.pk).update(version="2.1.1")
+        feed.open_feeds(partner, now=clock.now())
+        flip("E2", "BLOCKED")
+        feed.sequence_changes()
+
+    lanes.attend(partner, Meanwhile())
+    assert peer.lines() == [f"PATCH {SITE}/E1"]
+
+    drain(partner)
+    (late,) = peer.new()
+    assert (late.line, late.party("from")) == (f"PATCH {SITE}/E2", "")
 
 
 @pytest.mark.rule("TR-60", "TR-61", "TR-50")

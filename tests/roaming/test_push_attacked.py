@@ -10,7 +10,7 @@ from cpo_platform.common import clock
 from locations.models import Evse
 from roaming import draining, message_log
 from roaming.client import Reply, Request
-from roaming.draining import attending
+from roaming.draining import Turn
 from roaming.models import Change, Delivery, Feed, Lane, Message, Pace, Partner
 from roaming.operations import feed, registering
 from roaming.redaction import redact_body, redact_url
@@ -177,7 +177,7 @@ def test_turns_that_were_not_used_are_given_back(peer: RecordingPeer) -> None:
     before = clock.now()
 
     for _each in range(3):
-        draining.attend(lanes.feed_of(partner).pk, seconds=0.2)
+        lanes.attend(partner, Turn(seconds=0.2))
         Feed.objects.update(retry_at=None)
 
     # One could go at once; nobody took what he did not use.
@@ -231,35 +231,6 @@ def test_a_message_that_cannot_be_taken_apart_takes_no_others_with_it(
     message_log.write([entry] * 3)
 
     assert Message.objects.count() == 3
-
-
-def test_a_feed_is_attended_once_in_a_process(
-    peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    partner = peer.connect("2.2.1")
-    site("A", "EA")
-    bell = attending._Bell()
-    feed_id = lanes.feed_of(partner).pk
-    monkeypatch.setattr(attending, "_attended", {feed_id: bell})
-
-    assert attending.attend(feed_id).requests == 0
-    assert attending.nudge(feed_id)
-
-
-def test_feeds_that_find_no_thread_take_turns_with_those_that_have_one(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, db: None
-) -> None:
-    settings.PUSH_CONCURRENCY = 3
-    monkeypatch.setattr(attending, "_attended", {1: attending._Bell()})
-    monkeypatch.setattr(attending, "_queue", {})
-    for feed_id in (2, 3, 2):
-        assert attending.attend(feed_id).requests == 0
-
-    # 1 has more to do; 2 and 3 were there before.
-    assert attending.next_in_turn(1, has_more=True) == 2
-    assert attending.next_in_turn(2, has_more=False) == 3
-    assert attending.next_in_turn(3, has_more=False) == 1
-    assert attending.next_in_turn(1, has_more=False) is None
 
 
 def test_endpoints_that_were_read_for_another_version_are_not_stored(peer: RecordingPeer) -> None:

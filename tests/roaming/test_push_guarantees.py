@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import redis
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
@@ -16,7 +17,7 @@ from cpo_platform.common import clock
 from locations.canonical import shape_of
 from locations.models import Evse, Location
 from locations.operations import put_location, set_evse_status
-from roaming import draining
+from roaming import draining, wake
 from roaming.draining import attending
 from roaming.models import Change, Delivery, Endpoint, Feed, Lane, Partner
 from roaming.operations import feed, walks
@@ -26,11 +27,13 @@ from sessions_app.operations import sessions
 from tariffs.operations import delete_tariff
 from tests.conftest import Clock
 from tests.factories import LocationFactory, SessionFactory, TariffFactory, cdr_token, evse
-from tests.roaming import lanes
+from tests.roaming import lanes, listening
 from tests.roaming.conftest import make_partner
 from tests.roaming.recording import Received, RecordingPeer, drain, recording_peer, success
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+WRITING = {"INSERT", "UPDATE", "DELETE", "WITH"}
 
 
 @pytest.fixture
@@ -348,7 +351,9 @@ def test_a_status_is_written_down_once_whatever_the_number_of_partners(
 
     # The EVSE, its location, the change and its number.
     assert written == 4
-    assert sum(query["sql"].startswith(("INSERT", "UPDATE")) for query in queries) == 3
+    # The first two with one statement.
+    writes = [one["sql"].split()[0] for one in queries if one["sql"].split()[0] in WRITING]
+    assert writes == ["WITH", "INSERT"]
     deliveries = list(Delivery.objects.order_by("pk").values())
     for partner in partners:
         drain(partner)
@@ -579,46 +584,82 @@ def test_a_worker_stays_with_a_partner_and_learns_of_more_by_a_nudge(
     drain(partner)
     lane = lanes.feed_of(partner)
     flip("E1", "CHARGING")
-    worker = threading.Thread(target=_attend, args=(lane.pk,))
-    worker.start()
+    attendants = attending.Attendants()
+    attendants.attend(lane.pk)
     try:
         _until(lambda: len(peer.received) == 2)
         key = lanes.feed_of(partner).lease_key
         flip("E1", "BLOCKED")
-        # As whoever wakes the feeds does, before the nudge.
+        # As whoever looks at the feeds does, before the nudge.
         feed.sequence_changes()
-        assert not feed.feeds_with_news(now=clock.now()) or attending.nudge(lane.pk)
-        attending.nudge(lane.pk)
+        assert not feed.feeds_with_news(now=clock.now()) or attendants.nudge(lane.pk)
+        attendants.nudge(lane.pk)
         _until(lambda: len(peer.received) == 3)
         # Under the same lease: nobody had to be sent for.
         assert lanes.feed_of(partner).lease_key == key
     finally:
-        attending.close()
-        worker.join()
-        attending.open_again()
+        assert attendants.leave(seconds=20)
     assert lanes.feed_of(partner).lease_key == ""
-    assert attending.nudge(lane.pk) is False
+    assert attendants.nudge(lane.pk) is False
 
 
-def test_partners_that_hang_leave_threads_for_waking_the_others(
+def test_a_partner_that_hangs_keeps_nobody_waiting(
+    peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attending, "LINGER_SECONDS", 0.0)
+    hangs, other = peer.connect("2.2.1"), peer.connect("2.2.1", "OTH")
+    site()
+    feed.sequence_changes()
+    with listening.silence() as url:
+        hangs.endpoints.update(url=url)
+        attendants = attending.Attendants()
+        attendants.attend(lanes.feed_of(hangs).pk)
+        _until(lambda: lanes.feed_of(hangs).lease_key)
+        attendants.attend(lanes.feed_of(other).pk)
+        _until(lambda: len(peer.received) == 1)
+    assert attendants.leave(seconds=20)
+
+
+def test_feeds_that_find_no_place_get_theirs_when_somebody_leaves(
     peer: RecordingPeer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.PUSH_CONCURRENCY = 3
+    settings.PUSH_CONCURRENCY = 1
+    monkeypatch.setattr(attending, "LINGER_SECONDS", 30.0)
+    monkeypatch.setattr(attending, "LOOK_SECONDS", 0.01)
+    partners = [peer.connect("2.2.1", party_id) for party_id in ("AAA", "BBB", "CCC")]
+    site()
+    feed.sequence_changes()
+    attendants = attending.Attendants()
+
+    for partner in partners:
+        attendants.attend(lanes.feed_of(partner).pk)
+
+    # Nobody stays for half a minute while others wait.
+    _until(lambda: len(peer.received) == 3)
+    assert attendants.leave(seconds=20)
+
+
+def test_one_looks_again_and_again_while_there_is_news_and_no_commit_sends_for_him(
+    peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch, broker: redis.Redis
+) -> None:
     partner = peer.connect("2.2.1")
     site()
-    monkeypatch.setattr(attending, "_attended", {1: attending._Bell()})
-
-    assert attending.attend(lanes.feed_of(partner).pk).requests == 0
-    settings.PUSH_CONCURRENCY = 4
-    monkeypatch.setattr(attending, "LINGER_SECONDS", 0.0)
-    assert attending.attend(lanes.feed_of(partner).pk).requests == 1
-
-
-def _attend(feed_id: int) -> None:
+    drain(partner)
+    attendants = attending.Attendants()
+    sent_for: list[int] = []
+    sent: list[object] = []
+    monkeypatch.setattr(wake, "_send", lambda *args, **_kwargs: sent.append(args))
+    attendants.watch(sent_for.append)
     try:
-        attending.attend(feed_id)
+        _until(lambda: broker.exists(wake.FEEDS_WOKEN))
+        flip("E1", "CHARGING")
+        _until(lambda: lanes.feed_of(partner).pk in sent_for)
+        assert sent == []
+        _until(lambda: not broker.exists(wake.FEEDS_WOKEN))
+        flip("E1", "BLOCKED")
+        assert len(sent) == 1
     finally:
-        connection.close()
+        assert attendants.leave(seconds=20)
 
 
 def _until(condition: Any) -> None:
