@@ -13,6 +13,7 @@ import pytest
 import redis
 from celery.contrib.testing.worker import start_worker
 from django.conf import settings
+from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils import translation
 from pytest_django import Settings
@@ -90,6 +91,8 @@ def worker(
 ) -> Iterator[None]:
     """Run a real Celery worker beside the test, on the test's own broker."""
     monkeypatch.setattr(attending, "LINGER_SECONDS", 0.25)
+    # Its threads end without a word, and keep no connection over that.
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
     with start_worker(
         app,
         pool="threads",

@@ -83,6 +83,8 @@ class Attendants:
         self._queue: dict[int, None] = {}
         self._is_closing = False
         self._is_watching = False
+        # Whether somebody sent for a look since the last one.
+        self._is_wanted = False
         self._looked_at = 0.0
         self._context = contextvars.Context()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,10 +98,9 @@ class Attendants:
         """
         with self._state:
             if self._is_watching or self._is_closing:
-                self._looked_at = 0.0
+                self._is_wanted = True
                 return
-            self._is_watching = True
-            self._looked_at = 0.0
+            self._is_watching = self._is_wanted = True
             self._start(self._watch(send_for))
 
     def attend(self, feed_id: int) -> None:
@@ -179,12 +180,14 @@ class Attendants:
     async def _watch(self, send_for: Callable[[int], None]) -> None:
         """See `watch`. Meanwhile no commit sends for anybody: the mark in the broker says so."""
         try:
-            quiet_since = time.monotonic()
-            while time.monotonic() - quiet_since < WATCH_SECONDS and not self._is_closing:
+            watched_until = 0.0
+            while not self._is_closing:
                 await asyncio.sleep(settings.PUSH_GATHER_MS / 1000)
                 wake.keep_awake()
                 if self._look(send_for):
-                    quiet_since = time.monotonic()
+                    watched_until = time.monotonic() + WATCH_SECONDS
+                elif time.monotonic() >= watched_until and not self._is_wanted:
+                    break
             wake.feeds_are_awake()
             # Who committed before that took us for somebody who looks again.
             self._look(send_for)
@@ -194,13 +197,17 @@ class Attendants:
             connection.close_if_unusable_or_obsolete()
             with self._state:
                 self._is_watching = False
+                if self._is_wanted:
+                    self._is_wanted = False
+                    self.watch(send_for)
                 self._close_unless_needed()
 
     def _look(self, send_for: Callable[[int], None]) -> bool:
         """Give changes their numbers, and have everybody know who has something to send."""
+        is_wanted, self._is_wanted = self._is_wanted, False
         is_fresh = feed.has_fresh_changes() and feed.sequence_changes() > 0
         now = time.monotonic()
-        if not is_fresh and now - self._looked_at < LOOK_SECONDS:
+        if not is_fresh and not is_wanted and now - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = now
         feeds = feed.feeds_with_news(now=clock.now())

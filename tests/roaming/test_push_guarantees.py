@@ -639,7 +639,7 @@ def test_feeds_that_find_no_place_get_theirs_when_somebody_leaves(
     assert attendants.leave(seconds=20)
 
 
-def test_one_looks_again_and_again_while_there_is_news_and_no_commit_sends_for_him(
+def test_while_there_is_news_one_looks_again_and_again_and_no_commit_sends_for_anybody(
     peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch, broker: redis.Redis
 ) -> None:
     partner = peer.connect("2.2.1")
@@ -649,15 +649,19 @@ def test_one_looks_again_and_again_while_there_is_news_and_no_commit_sends_for_h
     sent_for: list[int] = []
     sent: list[object] = []
     monkeypatch.setattr(wake, "_send", lambda *args, **_kwargs: sent.append(args))
+    broker.delete(wake.FEEDS_WOKEN)
+    flip("E1", "CHARGING")
+    assert len(sent) == 1
     attendants.watch(sent_for.append)
     try:
-        _until(lambda: broker.exists(wake.FEEDS_WOKEN))
-        flip("E1", "CHARGING")
         _until(lambda: lanes.feed_of(partner).pk in sent_for)
-        assert sent == []
-        _until(lambda: not broker.exists(wake.FEEDS_WOKEN))
+        sent_for.clear()
         flip("E1", "BLOCKED")
+        _until(lambda: lanes.feed_of(partner).pk in sent_for)
         assert len(sent) == 1
+        _until(lambda: not broker.exists(wake.FEEDS_WOKEN))
+        flip("E1", "CHARGING")
+        assert len(sent) == 2
     finally:
         assert attendants.leave(seconds=20)
 

@@ -142,7 +142,7 @@ def test_threads_lose_no_count() -> None:
     assert traffic._tallies[1, "locations"].done == 8000
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_drain_counts_what_it_sent(first: Registered, settings: Settings) -> None:
     settings.OUTBOUND_ALLOW_PRIVATE = True
     ConnectorFactory()
