@@ -13,7 +13,7 @@ from cpo_platform.common import clock
 from roaming import traffic
 from roaming.client import Verdict
 from roaming.draining import notes, statuses
-from roaming.draining.jobs import Job, Target, jobs_for, removals
+from roaming.draining.jobs import Job, jobs_for, removals
 from roaming.draining.notes import LeaseLost
 from roaming.draining.sender import Sender
 from roaming.draining.turns import Turn, beside
@@ -24,6 +24,7 @@ from roaming.ocpi.handshake import (
     unknown_parties,
     update_registration,
 )
+from roaming.ocpi.target import Target
 from roaming.operations import feed
 from roaming.operations.feed import News
 from roaming.redaction import redact_text

@@ -1,6 +1,6 @@
 """What has to be sent to one partner: an object each, and the requests it takes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -12,22 +12,17 @@ from django.db.models import Q, QuerySet
 from cpo_platform.common import clock
 from roaming import visibility
 from roaming.client import Party, Reply, Verdict, endpoint_url
-from roaming.dialect import Dialect
 from roaming.draining import asking
 from roaming.models import (
     Change,
-    ClientInfo,
     Command,
     Delivery,
     Partner,
-    Role,
 )
-from roaming.ocpi.common.audience import Audience
-from roaming.ocpi.dialects import adapt, dialect_of
+from roaming.ocpi.dialects import adapt
 from roaming.ocpi.documents import SOURCES, bodies
 from roaming.ocpi.pushing import (
     PLANS,
-    Manner,
     Plan,
     Push,
     is_progress,
@@ -36,52 +31,14 @@ from roaming.ocpi.pushing import (
     plan_withdrawal,
     progress_pause,
 )
-from roaming.ocpi.versions import VERSIONS, Version
-from roaming.operations import commands, hubs
+from roaming.ocpi.target import BROADCAST, Row, Target, rows_of
+from roaming.operations import commands
 from sessions_app.models import Cdr
 
 # After its timeout an eMSP expects no result any more (OCPI 2.2.1, mod_commands, CommandResponse).
 RESULT_TIME = timedelta(seconds=commands.TIMEOUT_SECONDS)
 # How long a CDR waits for the one before it.
 HELD_UP = timedelta(seconds=2)
-# Whose objects are for everybody: through a hub they go to the hub itself, which passes them on.
-BROADCAST = frozenset(["locations", "tariffs"])
-
-
-@dataclass(frozen=True)
-class Target:
-    """The partner that is served, in its version and its dialect.
-
-    `untold` are parties of ours that it does not know; `client_infos` is what a hub says of the
-    parties behind it.
-    """
-
-    partner: Partner
-    version: Version
-    dialect: Dialect
-    untold: frozenset[str]
-    client_infos: tuple[ClientInfo, ...]
-    audience: Audience
-
-    @classmethod
-    def of(cls, partner: Partner, *, untold: Iterable[str], now: datetime) -> "Target":
-        """Return who is served: with two queries."""
-        return cls(
-            partner,
-            VERSIONS[partner.version],
-            dialect_of(partner),
-            frozenset(party.lower() for party in untold),
-            tuple(hubs.client_infos(partner)),
-            Audience(now, visibility.own_tariffs(partner)),
-        )
-
-    @property
-    def manner(self) -> Manner:
-        return Manner.of(self.dialect, self.version.number)
-
-    def broadcast_to(self) -> Party | None:
-        """Return whom locations and tariffs are for: the hub, or the first party of a partner."""
-        return hub_of(self.partner) or _first_party(self.partner)
 
 
 @dataclass(slots=True)
@@ -162,21 +119,6 @@ class Job:
         )
 
 
-@dataclass(frozen=True)
-class _Row:
-    """What a row says that its document need not: whose it is, and whom it is for."""
-
-    moment: datetime
-    owner: Party
-    ocpi_id: str
-    emsp: Party | None = None
-    chain: str = ""
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        return (self.owner.country_code, self.owner.party_id, self.ocpi_id)
-
-
 def jobs_for(
     target: Target, module: str, object_ids: Sequence[int], *, whole: bool = False
 ) -> Iterator[Job]:
@@ -231,14 +173,6 @@ def removals(target: Target, object_ids: Sequence[int], *, position: int) -> Ite
         yield job_for(delivery, plan, url, owner=owner, receiver=receiver)
 
 
-def hub_of(partner: Partner) -> Party | None:
-    """Return the party that stands for a hub (OCPI 2.2.1: role HUB; 2.3.0: hub_party_id)."""
-    if partner.hub_party_id:
-        return Party(partner.hub_party_id[:2], partner.hub_party_id[2:])
-    hubs = [role for role in partner.roles.all() if role.role == Role.HUB]
-    return Party(hubs[0].country_code, hubs[0].party_id) if hubs else None
-
-
 def deliveries_of(partner: Partner, module: str, object_ids: Sequence[int]) -> dict[int, Delivery]:
     """Return our notes of what the partner has, by object; new ones where there was none yet."""
     deliveries = {
@@ -265,12 +199,12 @@ def _object_jobs(
     target: Target, module: str, url: str, deliveries: dict[int, Delivery], *, whole: bool
 ) -> Iterator[Job]:
     visible = _visible(target, module).filter(pk__in=list(deliveries))
-    rows = _rows(visible, module)
-    hidden: dict[int, _Row] = {}
+    rows = rows_of(visible, module)
+    hidden: dict[int, Row] = {}
     if module == "locations":
         hidden = _withdrawn_locations(deliveries, rows)
     documents = bodies(
-        [(object_id, row.moment) for object_id, row in (rows | hidden).items()],
+        [(object_id, row.last_updated) for object_id, row in (rows | hidden).items()],
         module=module,
         version=target.version,
         audience=target.audience,
@@ -311,7 +245,7 @@ def _object_jobs(
 def _plans(
     target: Target,
     module: str,
-    row: _Row,
+    row: Row,
     document: dict[str, Any],
     delivery: Delivery,
     *,
@@ -349,7 +283,7 @@ def job_for(
     )
 
 
-def _held_up(partner: Partner, rows: dict[int, _Row]) -> frozenset[str]:
+def _held_up(partner: Partner, rows: dict[int, Row]) -> frozenset[str]:
     """Return the sessions of which an earlier CDR is still to be sent again: a credit must wait."""
     due = Delivery.objects.filter(partner=partner, module="cdrs", due_at__isnull=False)
     earlier = Cdr.objects.filter(
@@ -373,16 +307,13 @@ def _can_wait(plan: Plan, document: dict[str, Any], delivery: Delivery) -> bool:
     return True
 
 
-def _must_wait(target: Target, row: _Row) -> bool:
+def _must_wait(target: Target, row: Row) -> bool:
     """Tell whether an object is for later: its owner is not introduced, or nobody is there.
 
     To a party that its hub cannot reach nothing is sent, and nothing is queued; when it is back,
     what it missed is announced (OCPI 2.2.1, mod_hub_client_info).
     """
-    if str(row.owner).lower() in target.untold:
-        return True
-    emsp = row.emsp
-    return emsp is not None and hubs.is_away(target.client_infos, emsp.country_code, emsp.party_id)
+    return not target.knows(row.owner) or target.is_away(row.emsp)
 
 
 def _visible(target: Target, module: str) -> QuerySet[Any]:
@@ -396,39 +327,16 @@ def _visible(target: Target, module: str) -> QuerySet[Any]:
     return cast("QuerySet[Any]", door)
 
 
-def _rows(found: QuerySet[Any], module: str) -> dict[int, _Row]:
-    names = ["id", "last_updated", "country_code", "party_id", "ocpi_id"]
-    if module not in BROADCAST:
-        names += ["token_country_code", "token_party_id"]
-    if module == "cdrs":
-        names += ["session_ocpi_id"]
-    return {
-        object_id: _Row(
-            moment,
-            Party(country_code, party_id),
-            ocpi_id,
-            Party(*more[:2]) if more else None,
-            "".join(more[2:]),
-        )
-        for object_id, moment, country_code, party_id, ocpi_id, *more in found.values_list(*names)
-    }
-
-
 def _withdrawn_locations(
-    deliveries: dict[int, Delivery], visible: dict[int, _Row]
-) -> dict[int, _Row]:
+    deliveries: dict[int, Delivery], visible: dict[int, Row]
+) -> dict[int, Row]:
     """Return the locations that the partner has and may no longer see: it must learn of that."""
     held = [
         object_id
         for object_id, delivery in deliveries.items()
         if object_id not in visible and may_be_held(delivery.sent)
     ]
-    return _rows(SOURCES["locations"].rows().filter(pk__in=held), "locations") if held else {}
-
-
-def _first_party(partner: Partner) -> Party | None:
-    roles = sorted(partner.roles.all(), key=lambda role: (role.role != Role.EMSP, role.pk))
-    return Party(roles[0].country_code, roles[0].party_id) if roles else None
+    return rows_of(SOURCES["locations"].rows().filter(pk__in=held), "locations") if held else {}
 
 
 def gave_up(delivery: Delivery, until: datetime, what: str) -> bool:

@@ -9,10 +9,11 @@ from cpo_platform.common import clock
 from cpo_platform.common.shapes import ActiveChargingProfile, parse
 from roaming import visibility
 from roaming.client import Party, endpoint_url
-from roaming.draining.jobs import Job, Target, gave_up, job_for
+from roaming.draining.jobs import Job, gave_up, job_for
 from roaming.models import Delivery, ProfileRequest
 from roaming.ocpi.common.shapes import Json, ProfileShapes
 from roaming.ocpi.pushing import Plan, Push
+from roaming.ocpi.target import Target
 from roaming.operations import charging_profiles
 from sessions_app.models import Session
 from sessions_app.stations import station_control

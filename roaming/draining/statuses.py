@@ -16,8 +16,9 @@ from django.db import connection
 from cpo_platform.common import clock
 from roaming import visibility
 from roaming.client import Party
-from roaming.draining.jobs import Job, Target, endpoint_of
+from roaming.draining.jobs import Job, endpoint_of
 from roaming.ocpi.pushing import Plan, Push
+from roaming.ocpi.target import Target
 from roaming.operations.feed import News
 
 # What the partner has: not uncertain, not refused, and with this EVSE.
@@ -46,6 +47,10 @@ class _Row(NamedTuple):
     status: str
     last_updated: datetime
     is_held: bool
+
+    @property
+    def owner(self) -> Party:
+        return Party(self.country_code, self.party_id)
 
 
 class Reader:
@@ -77,7 +82,7 @@ class Reader:
             by_location[row.location_id].append(row)
         jobs: list[Job] = []
         for rows in by_location.values():
-            if all(row.is_held for row in rows) and self._is_introduced(rows[0]):
+            if all(row.is_held for row in rows) and self._target.knows(rows[0].owner):
                 jobs += self._patches(rows)
         short = {job.object_id for job in jobs}
         return jobs, {one.object_id for one in news} - short
@@ -87,15 +92,11 @@ class Reader:
             cursor.execute(self._sql, (self._target.partner.pk, list(evse_ids), *self._params))
             return [_Row(*row) for row in cursor.fetchall()]
 
-    def _is_introduced(self, row: _Row) -> bool:
-        return f"{row.country_code}*{row.party_id}".lower() not in self._target.untold
-
     def _patches(self, rows: Sequence[_Row]) -> list[Job]:
         """Return the PATCHes of one location, which go in a row: the oldest status first."""
         assert self._url is not None  # noqa: S101  there are no rows otherwise
         body = self._target.version.shapes.evse_status
         first = rows[0]
-        owner = Party(first.country_code, first.party_id)
         path = (first.country_code, first.party_id, first.ocpi_id)
         chain = f"location {first.location_id}" if len(rows) > 1 else ""
         return [
@@ -105,7 +106,7 @@ class Reader:
                 None,
                 Plan((Push("PATCH", (*path, row.uid), body(row.status, row.last_updated)),), {}),
                 self._url,
-                owner,
+                first.owner,
                 self._receiver,
                 chain=chain,
             )

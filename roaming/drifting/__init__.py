@@ -15,10 +15,12 @@ from cpo_platform.common.text import storable
 from roaming import message_log
 from roaming.drifting import asking
 from roaming.drifting.asking import Answer, Answers, Said, chunk_size
-from roaming.drifting.expecting import Target, expectations, states_of
+from roaming.drifting.expecting import expectations, states_of
 from roaming.locks import DRIFT, partner_lock
 from roaming.models import Drift, DriftCheck, DriftKind, Feed, Partner
 from roaming.ocpi.comparing import compare
+from roaming.ocpi.handshake import unknown_parties
+from roaming.ocpi.target import Target
 from roaming.operations import drift
 from roaming.operations.drift import Chunk
 
@@ -72,7 +74,7 @@ def check_chunk(check_id: int) -> bool:
         drift.finish_empty(check=check, now=now)
         return False
     partner = Partner.objects.prefetch_related("roles", "endpoints").get(pk=check.partner_id)
-    target = Target.of(partner, now=now)
+    target = Target.of(partner, untold=unknown_parties(partner), now=now)
     if target.dialect.requests_per_minute and _is_being_sent_to(partner, now):
         drift.postpone(check=check, now=now)
         return False

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from cpo_platform.common import http
 from roaming.client import NOT_AUTHENTICATED, Credential, Reply, Request, send, with_routing
-from roaming.drifting.expecting import Expected, Target
+from roaming.drifting.expecting import Expected
+from roaming.ocpi.target import Target
 
 CONCURRENCY = 8
 # Objects between two notes of what was found.

@@ -8,56 +8,15 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 
 from cpo_platform.common import json
-from roaming import visibility
 from roaming.client import Party, endpoint_url, host_of, http_join
-from roaming.dialect import Dialect
-from roaming.models import Change, ClientInfo, Delivery, Feed, Partner, Role
-from roaming.ocpi.common.audience import Audience
-from roaming.ocpi.dialects import adapt, dialect_of
+from roaming.models import Change, Delivery, Feed, Partner
+from roaming.ocpi.dialects import adapt
 from roaming.ocpi.documents import SOURCES, bodies
-from roaming.ocpi.handshake import unknown_parties
-from roaming.ocpi.versions import VERSIONS, Version
-from roaming.operations import drift_objects, hubs
+from roaming.ocpi.target import Row, Target, rows_of
+from roaming.operations import drift_objects
 
 # Why a copy cannot be asked for.
 NO_URL, OTHER_HOST, AWAY = "no_url", "other_host", "away"
-
-
-@dataclass(frozen=True)
-class Target:
-    """The partner that is asked, in its version and its dialect.
-
-    `untold` are parties of ours that it does not know: nothing of theirs was sent to it yet.
-    """
-
-    partner: Partner
-    version: Version
-    dialect: Dialect
-    untold: frozenset[str]
-    client_infos: tuple[ClientInfo, ...]
-    audience: Audience
-
-    @classmethod
-    def of(cls, partner: Partner, *, now: datetime) -> "Target":
-        """Return who is asked: with three queries. Its roles and endpoints are prefetched."""
-        return cls(
-            partner,
-            VERSIONS[partner.version],
-            dialect_of(partner),
-            frozenset(party.lower() for party in unknown_parties(partner)),
-            tuple(hubs.client_infos(partner)),
-            Audience(now, visibility.own_tariffs(partner)),
-        )
-
-    def broadcast_to(self) -> Party | None:
-        """Return whom locations and tariffs are for: the hub, or the first party of a partner."""
-        if self.partner.hub_party_id:
-            return Party(self.partner.hub_party_id[:2], self.partner.hub_party_id[2:])
-        roles = sorted(
-            self.partner.roles.all(),
-            key=lambda role: (role.role != Role.HUB, role.role != Role.EMSP, role.pk),
-        )
-        return Party(roles[0].country_code, roles[0].party_id) if roles else None
 
 
 @dataclass(frozen=True)
@@ -97,14 +56,6 @@ class Expectations:
 
 
 @dataclass(frozen=True)
-class _Row:
-    last_updated: datetime
-    owner: Party
-    ocpi_id: str
-    emsp: Party | None
-
-
-@dataclass(frozen=True)
 class _Held:
     """What we noted of the partner's copy: when it was delivered, and where a CDR is kept."""
 
@@ -123,7 +74,7 @@ def expectations(target: Target, module: str, object_ids: Sequence[int]) -> Expe
     still = {
         object_id: row
         for object_id, row in rows.items()
-        if not states[object_id].on_its_way and str(row.owner).lower() not in target.untold
+        if not states[object_id].on_its_way and target.knows(row.owner)
     }
     texts = bodies(
         [(object_id, row.last_updated) for object_id, row in still.items() if object_id in may_see],
@@ -164,22 +115,8 @@ def _document(target: Target, module: str, text: str) -> dict[str, Any]:
     return document
 
 
-def _rows(module: str, object_ids: Iterable[int]) -> dict[int, _Row]:
-    names = ["id", "last_updated", "country_code", "party_id", "ocpi_id"]
-    if module not in drift_objects.WITHDRAWN:
-        names += ["token_country_code", "token_party_id"]
-    found = SOURCES[module].rows().filter(pk__in=list(object_ids)).order_by("pk")
-    return {
-        object_id: _Row(
-            last_updated,
-            Party(country_code, party_id),
-            ocpi_id,
-            Party(*emsp) if emsp else None,
-        )
-        for object_id, last_updated, country_code, party_id, ocpi_id, *emsp in found.values_list(
-            *names
-        )
-    }
+def _rows(module: str, object_ids: Iterable[int]) -> dict[int, Row]:
+    return rows_of(SOURCES[module].rows().filter(pk__in=list(object_ids)).order_by("pk"), module)
 
 
 def _deliveries(partner: Partner, module: str, object_ids: Iterable[int]) -> dict[int, _Held]:
@@ -191,7 +128,7 @@ def _deliveries(partner: Partner, module: str, object_ids: Iterable[int]) -> dic
 
 
 def _states(
-    partner: Partner, module: str, rows: dict[int, _Row], deliveries: dict[int, _Held]
+    partner: Partner, module: str, rows: dict[int, Row], deliveries: dict[int, _Held]
 ) -> dict[int, State]:
     moving = _on_their_way(partner, module, list(rows))
     return {
@@ -223,14 +160,13 @@ def _on_their_way(partner: Partner, module: str, object_ids: Sequence[int]) -> s
     return {object_id for found in ids for object_id in found}
 
 
-def _place(target: Target, module: str, row: _Row, delivery: _Held | None) -> tuple[str, str]:
+def _place(target: Target, module: str, row: Row, delivery: _Held | None) -> tuple[str, str]:
     """Return where the partner keeps an object, and why it cannot be asked for there."""
     base = endpoint_url(target.partner, module, "RECEIVER") or ""
-    emsp = row.emsp
-    if emsp and hubs.is_away(target.client_infos, emsp.country_code, emsp.party_id):
+    if target.is_away(row.emsp):
         return "", AWAY
     if module != "cdrs":
-        return http_join(base, row.owner.country_code, row.owner.party_id, row.ocpi_id), ""
+        return http_join(base, *row.path), ""
     url = delivery.url if delivery else ""
     if not url:
         return "", NO_URL

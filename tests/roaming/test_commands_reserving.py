@@ -9,8 +9,9 @@ from cpo_platform.common import clock
 from locations.models import Evse, Status
 from locations.operations import set_evse_status
 from roaming.commanded import CommandLog
-from roaming.draining.jobs import Job, Target, jobs_for
+from roaming.draining.jobs import Job, jobs_for
 from roaming.models import Change, Command, CommandState, Delivery, Partner
+from roaming.ocpi.target import Target
 from roaming.operations import commands
 from roaming.tasks import execute_command
 from sessions_app import tasks
