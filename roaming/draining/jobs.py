@@ -1,6 +1,6 @@
 """What has to be sent to one partner: an object each, and the requests it takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from cpo_platform.common import clock
+from locations.models import Connector
 from roaming import visibility
 from roaming.client import Party, Reply, Verdict, endpoint_url
 from roaming.draining import asking
@@ -37,7 +38,7 @@ from sessions_app.models import Cdr
 
 # After its timeout an eMSP expects no result any more (OCPI 2.2.1, mod_commands, CommandResponse).
 RESULT_TIME = timedelta(seconds=commands.TIMEOUT_SECONDS)
-# How long a CDR waits for the one before it.
+# How long a CDR waits for the one before it, and a location for its tariffs.
 HELD_UP = timedelta(seconds=2)
 
 
@@ -210,13 +211,13 @@ def _object_jobs(
         audience=target.audience,
     )
     last_place = asking.last_place(target.partner) if module == "cdrs" else None
-    held_up = _held_up(target.partner, rows) if module == "cdrs" else frozenset()
+    held_up = _HELD_UP[module](target, rows) if module in _HELD_UP else frozenset()
     for object_id, row in (rows | hidden).items():
         text = documents.get(object_id)
         if text is None or _must_wait(target, row):
             continue
         delivery = deliveries[object_id]
-        if row.chain in held_up:
+        if object_id in held_up:
             delivery.due_at = clock.now() + HELD_UP
             delivery.save()
             continue
@@ -283,14 +284,37 @@ def job_for(
     )
 
 
-def _held_up(partner: Partner, rows: dict[int, Row]) -> frozenset[str]:
-    """Return the sessions of which an earlier CDR is still to be sent again: a credit must wait."""
-    due = Delivery.objects.filter(partner=partner, module="cdrs", due_at__isnull=False)
+def _after_other_cdrs(target: Target, rows: dict[int, Row]) -> frozenset[int]:
+    """Return the CDRs whose session has an earlier one that is still to be sent: credits wait."""
+    due = Delivery.objects.filter(partner=target.partner, module="cdrs", due_at__isnull=False)
     earlier = Cdr.objects.filter(
         pk__in=due.exclude(object_id__in=list(rows)).values("object_id"),
         session_ocpi_id__in={row.chain for row in rows.values()},
     )
-    return frozenset(earlier.values_list("session_ocpi_id", flat=True))
+    chains = set(earlier.values_list("session_ocpi_id", flat=True))
+    return frozenset(object_id for object_id, row in rows.items() if row.chain in chains)
+
+
+def _after_tariffs(target: Target, rows: dict[int, Row]) -> frozenset[int]:
+    """Return the locations that name a tariff which the partner has yet to take."""
+    if endpoint_of(target, "tariffs") is None:
+        return frozenset()
+    failed = Delivery.objects.filter(
+        partner=target.partner, module="tariffs", delivered_at=None, refused_at=None
+    ).exclude(error="")
+    ids = list(failed.values_list("object_id", flat=True))
+    if not ids:
+        return frozenset()
+    # What it may not see any more is not sent again.
+    visible = visibility.tariffs_for(target.partner, now=target.audience.now).filter(pk__in=ids)
+    named = Connector.objects.filter(tariffs__in=visible, evse__location__in=list(rows))
+    return frozenset(named.values_list("evse__location", flat=True))
+
+
+_HELD_UP: dict[str, Callable[[Target, dict[int, Row]], frozenset[int]]] = {
+    "cdrs": _after_other_cdrs,
+    "locations": _after_tariffs,
+}
 
 
 def _can_wait(plan: Plan, document: dict[str, Any], delivery: Delivery) -> bool:

@@ -184,6 +184,38 @@ def test_statuses_of_one_location_go_one_after_the_other_the_oldest_first(
     assert moments == sorted(moments)
 
 
+def test_a_location_waits_for_the_tariff_that_the_partner_cannot_take_now(
+    peer: RecordingPeer,
+) -> None:
+    partner = peer.connect("2.2.1")
+    LocationFactory(id="PRICED", tariff=TariffFactory(id="T1"), evses=[evse("E1")], now=clock.now())
+    site("FREE", "E2")
+    peer.fails["T1"] = 500
+
+    drain(partner)
+    drain(partner)
+
+    lines = peer.lines()
+    assert "PUT tariffs/NL/TST/T1" in lines
+    assert "PUT locations/NL/TST/FREE" in lines
+    assert "PUT locations/NL/TST/PRICED" not in lines
+    peer.fails.clear()
+    for _each in range(2):
+        drain(partner)
+    assert peer.lines() == ["PUT tariffs/NL/TST/T1", "PUT locations/NL/TST/PRICED"]
+
+
+def test_a_location_waits_no_longer_for_a_tariff_that_was_set_aside(peer: RecordingPeer) -> None:
+    partner = peer.connect("2.2.1")
+    LocationFactory(id="PRICED", tariff=TariffFactory(id="T1"), evses=[evse("E1")], now=clock.now())
+    peer.answers = [(400, success(status_code=2001))]
+
+    drain(partner)
+    drain(partner)
+
+    assert peer.lines() == ["PUT tariffs/NL/TST/T1", "PUT locations/NL/TST/PRICED"]
+
+
 def test_a_tariff_goes_before_the_location_that_names_it_however_often_it_changed_since(
     peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
