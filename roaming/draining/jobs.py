@@ -199,7 +199,8 @@ def endpoint_of(target: Target, module: str) -> str | None:
 def _object_jobs(
     target: Target, module: str, url: str, deliveries: dict[int, Delivery], *, whole: bool
 ) -> Iterator[Job]:
-    visible = _visible(target, module).filter(pk__in=list(deliveries))
+    # By age: a credit comes after what it credits, whatever order the table has.
+    visible = _visible(target, module).filter(pk__in=list(deliveries)).order_by("pk")
     rows = rows_of(visible, module)
     hidden: dict[int, Row] = {}
     if module == "locations":
@@ -322,7 +323,9 @@ def _can_wait(plan: Plan, document: dict[str, Any], delivery: Delivery) -> bool:
     if not is_progress(plan) or delivery.delivered_at is None or delivery.pk is None:
         return False
     now = clock.now()
-    begun = datetime.fromisoformat(document["start_date_time"])
+    # OCPI 2.1.1 has another name for it.
+    start = document.get("start_date_time") or document["start_datetime"]
+    begun = datetime.fromisoformat(start)
     least = timedelta(seconds=settings.SESSION_UPDATE_SECONDS)
     due = delivery.delivered_at + progress_pause(now - begun, least=least)
     if due <= now:

@@ -339,11 +339,12 @@ def _size(request: Received) -> int:
     return len(head) + len(json.dumps(request.body))
 
 
+@pytest.mark.parametrize("version", ["2.1.1", "2.2.1", "2.3.0"])
 def test_progress_that_could_wait_is_told_when_it_is_due(
-    peer: RecordingPeer, settings: Settings, platform_clock: Clock
+    peer: RecordingPeer, settings: Settings, platform_clock: Clock, version: str
 ) -> None:
     settings.SESSION_UPDATE_SECONDS = 60
-    partner = peer.connect("2.2.1")
+    partner = peer.connect(version)
     site()
     session = started()
     drain(partner)
