@@ -49,8 +49,17 @@ class Bell(Turn):
     def __init__(self, *, are_others_waiting: Callable[[], bool]) -> None:
         super().__init__(seconds=SHORT_SECONDS if are_others_waiting() else LONGEST_SECONDS)
         self._are_others_waiting = are_others_waiting
+        self._is_ended = False
         self._rung = asyncio.Event()
         self._quiet = 0.0
+
+    def is_over(self) -> bool:
+        # Who leaves for nobody's sake begins anew, and what changes all the time is put off again.
+        return self._is_ended or (super().is_over() and self._are_others_waiting())
+
+    def end(self) -> None:
+        """Have it end with the requests that are under way."""
+        self._is_ended = True
 
     def ring(self) -> None:
         """Say that there may be news; in the loop's thread."""

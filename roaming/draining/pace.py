@@ -9,6 +9,8 @@ from roaming.operations import feed
 
 # Turns are taken for so long at a time: each taking is a write.
 TAKEN_AHEAD = timedelta(milliseconds=200)
+# How soon one who waits sees that his time is over.
+LOOK_SECONDS = 0.25
 
 
 class Pace:
@@ -23,19 +25,17 @@ class Pace:
         self._taking = asyncio.Lock()
 
     async def wait(self, turn: Turn) -> None:
-        """Wait until the next request may go; not longer than we have."""
+        """Wait until the next request may go, or our time at the feed is over."""
         # One waits at a time, so that no more turns are taken than are used soon.
         async with self._taking:
             if not self._mine:
                 await self._take()
-            wait = (self._mine[0] - clock.now()).total_seconds()
-            left = turn.left()
-            if left is None:
-                left = wait
-            if wait > 0:
-                await asyncio.sleep(max(min(wait, left), 0))
-            if wait <= left:
-                self._mine.pop(0)
+            while not turn.is_over():
+                seconds = (self._mine[0] - clock.now()).total_seconds()
+                if seconds <= 0:
+                    self._mine.pop(0)
+                    return
+                await asyncio.sleep(min(seconds, LOOK_SECONDS))
 
     def close(self) -> None:
         """Give back the turns that were not used."""

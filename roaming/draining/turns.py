@@ -24,14 +24,6 @@ class Turn:
     def is_over(self) -> bool:
         return self._ends_at is not None and time.monotonic() >= self._ends_at
 
-    def left(self) -> float | None:
-        """Return how many seconds are left; None: it has no end."""
-        return None if self._ends_at is None else self._ends_at - time.monotonic()
-
-    def end(self) -> None:
-        """Have it end with the requests that are under way."""
-        self._ends_at = time.monotonic()
-
     async def wait(self) -> bool:
         """Wait for news, after everything was sent; False: it is time to go."""
         return False

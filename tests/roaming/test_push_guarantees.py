@@ -672,6 +672,21 @@ def test_feeds_that_find_no_place_get_theirs_when_somebody_leaves(
     assert attendants.leave(seconds=20)
 
 
+def test_nobody_leaves_after_his_time_while_nobody_waits_for_his_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attending, "LONGEST_SECONDS", 0.0)
+    queue: list[int] = []
+    bell = attending.Bell(are_others_waiting=lambda: bool(queue))
+
+    assert not bell.is_over()
+    queue.append(1)
+    assert bell.is_over()
+    queue.clear()
+    bell.end()
+    assert bell.is_over()
+
+
 def test_while_there_is_news_one_looks_again_and_again_and_no_commit_sends_for_anybody(
     peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch, broker: redis.Redis
 ) -> None:
