@@ -26,7 +26,7 @@ from roaming.draining.notes import LeaseLost
 from roaming.draining.turns import Turn, allow_rows_in_loops
 from roaming.operations import feed
 
-__all__ = ["Drained", "Turn", "attend", "drain"]
+__all__ = ["Drained", "Turn", "attend", "attend_alone", "drain"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,17 +39,22 @@ def drain(feed_id: int) -> int:
     sent = 0
     drained = Drained(has_more=True)
     while drained.has_more:
-        drained = asyncio.run(_attend_alone(feed_id))
+        drained = attend_alone(feed_id, Turn())
         sent += drained.requests
     return sent
 
 
-async def _attend_alone(feed_id: int) -> Drained:
-    try:
-        return await attend(feed_id, Turn())
-    finally:
-        # Within a loop, Django makes a connection of its own.
-        connection.close()
+def attend_alone(feed_id: int, turn: Turn) -> Drained:
+    """Drain under one lease, in a loop of its own: see `attend`."""
+
+    async def run() -> Drained:
+        try:
+            return await attend(feed_id, turn)
+        finally:
+            # Within a loop, Django makes a connection of its own.
+            connection.close()
+
+    return asyncio.run(run())
 
 
 async def attend(feed_id: int, turn: Turn) -> Drained:

@@ -120,12 +120,9 @@ class Attendants:
         with self._state:
             if self._is_closing:
                 return
-            bell = self._attended.get(feed_id)
-            if bell is not None:
-                self._ring(bell)
-                return
-            self._queue[feed_id] = None
-            self._fill_places()
+            if not self.nudge(feed_id):
+                self._queue[feed_id] = None
+                self._fill_places()
 
     def nudge(self, feed_id: int) -> bool:
         """Tell whoever stays with a feed that there is news; False: nobody does, here."""
@@ -176,9 +173,9 @@ class Attendants:
         loop.call_soon_threadsafe(start)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
-        allow_rows_in_loops()
         # A fork has our memory, and not our thread.
         if self._loop is None or self._pid != os.getpid():
+            allow_rows_in_loops()
             self._loop, self._pid = uvloop.new_event_loop(), os.getpid()
             self._loop.set_default_executor(
                 ThreadPoolExecutor(RESOLVING_THREADS, thread_name_prefix="push-resolving")
@@ -207,7 +204,6 @@ class Attendants:
             with self._state:
                 self._is_watching = False
                 if self._is_wanted:
-                    self._is_wanted = False
                     self.watch(send_for)
                 self._close_unless_needed()
 

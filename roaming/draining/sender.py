@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from types import TracebackType
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -70,13 +69,8 @@ class Sender:
         await self._client.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._client.__aexit__(exc_type, exc, traceback)
+    async def __aexit__(self, *error: object) -> None:
+        await self._client.__aexit__(*error)
         if self._pace is not None:
             self._pace.close()
 

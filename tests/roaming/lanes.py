@@ -1,9 +1,5 @@
 """The lanes of a partner's feed, in tests."""
 
-import asyncio
-
-from django.db import connection
-
 from cpo_platform.common import clock
 from roaming import draining
 from roaming.models import Delivery, Feed, Lane, Partner
@@ -21,16 +17,7 @@ def open_lanes(partner: Partner) -> None:
 
 def attend(partner: Partner, turn: draining.Turn) -> None:
     """Drain what is of the network once, for a turn."""
-
-    feed_id = feed_of(partner).pk
-
-    async def run() -> None:
-        try:
-            await draining.attend(feed_id, turn)
-        finally:
-            connection.close()
-
-    asyncio.run(run())
+    draining.attend_alone(feed_of(partner).pk, turn)
 
 
 def drain(partner: Partner) -> int:

@@ -1,6 +1,6 @@
 """One change, pushed to partners in each version: what differs, and what must not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -100,33 +100,44 @@ def test_a_partner_that_knows_no_routing_headers_gets_none(peer: RecordingPeer) 
     assert named == set()
 
 
-@pytest.mark.rule("TR-50")
-def test_a_worker_that_stays_takes_how_a_partner_is_spoken_to_from_the_same_row_as_the_rest(
-    peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def stay(partner: Partner, meanwhile: Callable[[], bool]) -> None:
+    """Have a worker tell of E1, do something, and go on for as long as that returns True."""
+
+    class Meanwhile(Turn):
+        async def wait(self) -> bool:
+            return meanwhile()
+
+    flip("E1", "BLOCKED")
+    feed.sequence_changes()
+    lanes.attend(partner, Meanwhile())
+
+
+@pytest.fixture
+def informed(peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch) -> Partner:
+    """Return a partner that has the site, and that a worker reads anew each time."""
+    monkeypatch.setattr(attendance, "TARGET_SECONDS", 0.0)
     partner = peer.connect("2.2.1")
     site()
     drain(partner)
     peer.new()
-    monkeypatch.setattr(attendance, "TARGET_SECONDS", 0.0)
-    flip("E1", "BLOCKED")
-    feed.sequence_changes()
+    return partner
 
-    class Meanwhile(Turn):
-        async def wait(self) -> bool:
-            return change_meanwhile()
 
-    def change_meanwhile() -> bool:
-        if partner.dialect:
+@pytest.mark.rule("TR-50")
+def test_a_worker_that_stays_takes_how_a_partner_is_spoken_to_from_the_same_row_as_the_rest(
+    peer: RecordingPeer, informed: Partner
+) -> None:
+    def change() -> bool:
+        if informed.dialect:
             return False
         # Written past the operation, which would take the lease away.
-        partner.dialect = {"routing_headers": False}
-        partner.save(update_fields=["dialect"])
+        informed.dialect = {"routing_headers": False}
+        informed.save(update_fields=["dialect"])
         flip("E2", "BLOCKED")
         feed.sequence_changes()
         return True
 
-    lanes.attend(partner, Meanwhile())
+    stay(informed, change)
 
     routed = [(request.line, request.party("from")) for request in peer.new()]
     assert routed == [(f"PATCH {SITE}/E1", "NL*TST"), (f"PATCH {SITE}/E2", "")]
@@ -134,31 +145,19 @@ def test_a_worker_that_stays_takes_how_a_partner_is_spoken_to_from_the_same_row_
 
 @pytest.mark.rule("CR-31", "TR-50")
 def test_a_worker_that_stays_while_the_version_changes_sends_nothing_more(
-    peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch
+    peer: RecordingPeer, informed: Partner
 ) -> None:
-    partner = peer.connect("2.2.1")
-    site()
-    drain(partner)
-    peer.new()
-    monkeypatch.setattr(attendance, "TARGET_SECONDS", 0.0)
-    flip("E1", "BLOCKED")
-    feed.sequence_changes()
-
-    class Meanwhile(Turn):
-        async def wait(self) -> bool:
-            exchange_meanwhile()
-            return True
-
-    def exchange_meanwhile() -> None:
-        Partner.objects.filter(pk=partner.pk).update(version="2.1.1")
-        feed.open_feeds(partner, now=clock.now())
+    def exchange() -> bool:
+        Partner.objects.filter(pk=informed.pk).update(version="2.1.1")
+        feed.open_feeds(informed, now=clock.now())
         flip("E2", "BLOCKED")
         feed.sequence_changes()
+        return True
 
-    lanes.attend(partner, Meanwhile())
+    stay(informed, exchange)
     assert peer.lines() == [f"PATCH {SITE}/E1"]
 
-    drain(partner)
+    drain(informed)
     (late,) = peer.new()
     assert (late.line, late.party("from")) == (f"PATCH {SITE}/E2", "")
 

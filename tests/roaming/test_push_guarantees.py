@@ -667,9 +667,35 @@ def test_feeds_that_find_no_place_get_theirs_when_somebody_leaves(
     for partner in partners:
         attendants.attend(lanes.feed_of(partner).pk)
 
-    # Nobody stays for half a minute while others wait.
+    # Nobody stays for half a minute while others wait, and who came first is served first.
     _until(lambda: len(peer.received) == 3)
+    assert [one.party("to") for one in peer.received] == ["NL*AAA", "NL*BBB", "NL*CCC"]
     assert attendants.leave(seconds=20)
+
+
+def test_a_feed_is_attended_once_in_a_process(
+    peer: RecordingPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attending, "LINGER_SECONDS", 30.0)
+    partner = peer.connect("2.2.1")
+    site()
+    feed_id = lanes.feed_of(partner).pk
+    begun: list[int] = []
+    attend = draining.attend
+
+    def counted(feed_id: int, turn: draining.Turn) -> Any:
+        begun.append(feed_id)
+        return attend(feed_id, turn)
+
+    monkeypatch.setattr(draining, "attend", counted)
+    attendants = attending.Attendants()
+    attendants.attend(feed_id)
+    _until(lambda: len(peer.received) == 1)
+
+    attendants.attend(feed_id)
+    assert attendants.nudge(feed_id)
+    assert attendants.leave(seconds=20)
+    assert begun == [feed_id]
 
 
 def test_nobody_leaves_after_his_time_while_nobody_waits_for_his_place(
