@@ -10,25 +10,33 @@ import asyncio
 import ipaddress
 import re
 import socket
+import ssl
 import time
-from collections.abc import Mapping
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import aiohttp
 import yarl
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
+from aiohappyeyeballs import AddrInfoType, start_connection
 from django.conf import settings
+
+from cpo_platform.common import http1
 
 TIMEOUT_SECONDS = 10.0
 CONNECT_SECONDS = 4.0
 # Answers to OCPI requests are small: the largest are the details of a version.
 MAX_BODY_BYTES = 1024 * 1024
 MAX_CONNECTIONS = 32
-TOO_LONG = "the answer is larger than"
+TOO_LONG = http1.TOO_LONG
+# An idle connection is used again for so long, and an address of a name.
+IDLE_SECONDS = 15.0
+NAME_SECONDS = 30.0
+# What does no harm when it is done twice: a PATCH of OCPI sets fields to what it says.
+REPEATABLE = frozenset(["GET", "PUT", "PATCH", "DELETE"])
+WITH_BODY = frozenset(["POST", "PUT", "PATCH"])
 
 
 class UnsafeUrl(ValueError):
@@ -104,22 +112,19 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 _TRANSLATED = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 
 
-class _GuardedResolver(AbstractResolver):
-    """Resolve names, and refuse the addresses that must not be connected to."""
+class _Origin(NamedTuple):
+    """Where requests go: `host` as a name server or a certificate knows it."""
 
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
+    is_tls: bool
+    host: str
+    port: int
+    # The value of the header of this name.
+    host_header: str
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        results = await self._resolver.resolve(host, port, family)
-        for result in results:
-            _check_address(result["host"])
-        return results
 
-    async def close(self) -> None:
-        await self._resolver.close()
+class _Target(NamedTuple):
+    origin: _Origin
+    path: str
 
 
 class Client:
@@ -129,44 +134,24 @@ class Client:
     """
 
     def __init__(self, *, connections: int = MAX_CONNECTIONS) -> None:
-        self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
-        # What is before the path of URLs that have been checked: scheme, and host with port.
-        self._checked: dict[str, tuple[str, str]] = {}
+        self._most = connections
+        self._places = asyncio.Semaphore(connections)
+        # The one that was used last is at the end.
+        self._idle: dict[_Origin, deque[http1.Connection]] = defaultdict(deque)
+        # What is before the path of URLs that have been checked.
+        self._origins: dict[str, _Origin] = {}
+        self._names: dict[_Origin, tuple[float, Sequence[AddrInfoType]]] = {}
 
     async def __aenter__(self) -> "Client":
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._connections, resolver=_GuardedResolver(), ttl_dns_cache=30
-            ),
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, sock_connect=CONNECT_SECONDS),
-            auto_decompress=True,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    def _checked_url(self, url: str) -> yarl.URL | str:
-        """Return a URL, checked unless another one with the same scheme, host and port was.
-
-        What needs no escape any more is not taken apart again: that takes as long as the rest.
-        """
-        path_at = url.find("/", len("https://"))
-        if path_at < 0 or not _IS_PLAIN(url):
-            check_url(url)
-            return url
-        origin = self._checked.get(url[:path_at])
-        if origin is None:
-            check_url(url)
-            parts = urlsplit(url)
-            origin = self._checked[url[:path_at]] = (parts.scheme, parts.netloc)
-        path, _mark, query = url[path_at:].partition("?")
-        return yarl.URL.build(
-            scheme=origin[0], authority=origin[1], path=path, query_string=query, encoded=True
-        )
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
+        # They are closed by the loop, the next time it goes round.
+        await asyncio.sleep(0)
 
     async def send(
         self,
@@ -182,47 +167,133 @@ class Client:
 
         An answer of more than `most_bytes` is not read to its end, and is no answer.
         """
-        assert self._session is not None, "use `async with`"  # noqa: S101
         started = time.monotonic()
         try:
-            async with self._session.request(
-                method,
-                self._checked_url(url),
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                timeout=_timeout(timeout_seconds),
-            ) as response:
-                text = await _read(response, most_bytes)
-                return Answer(
-                    status=response.status,
-                    body=text,
-                    headers=response.headers,
-                    duration_ms=_milliseconds_since(started),
-                )
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            target = self._target(url)
+            request = _request(method, target, headers, body)
+            async with asyncio.timeout(timeout_seconds), self._places:
+                received = await self._exchange(method, target.origin, request, most_bytes)
             return Answer(
-                status=None, error=_reason(error), duration_ms=_milliseconds_since(started)
+                received.status, received.body(), received.headers, "", _milliseconds_since(started)
             )
+        except (OSError, ValueError, TimeoutError) as error:
+            return Answer(None, error=_reason(error), duration_ms=_milliseconds_since(started))
+
+    def _target(self, url: str) -> _Target:
+        """Take a URL apart, checked unless another one with the same scheme, host and port was.
+
+        What needs no escape any more is not taken apart again: that takes as long as the rest.
+        """
+        path_at = url.find("/", len("https://"))
+        if path_at < 0 or not _IS_PLAIN(url):
+            check_url(url)
+            parsed = yarl.URL(url)
+            return _Target(_origin(parsed), parsed.raw_path_qs)
+        origin = self._origins.get(url[:path_at])
+        if origin is None:
+            check_url(url)
+            origin = self._origins[url[:path_at]] = _origin(yarl.URL(url[:path_at]))
+        return _Target(origin, url[path_at:])
+
+    async def _exchange(
+        self, method: str, origin: _Origin, request: bytes, most_bytes: int
+    ) -> http1.Received:
+        while True:
+            kept = self._take_idle(origin)
+            connection = kept or await self._connect(origin)
+            try:
+                received = await connection.exchange(request, most_bytes=most_bytes)
+            except http1.ClosedBefore:
+                # The other side may close what is idle at the very moment at which we use it.
+                if kept is None or method not in REPEATABLE:
+                    raise
+                continue
+            self._keep(origin, connection)
+            return received
+
+    def _take_idle(self, origin: _Origin) -> http1.Connection | None:
+        idle = self._idle[origin]
+        while idle:
+            connection = idle.pop()
+            if connection.is_open:
+                return connection
+        return None
+
+    def _keep(self, origin: _Origin, connection: http1.Connection) -> None:
+        if not connection.is_open:
+            return
+        idle, now = self._idle[origin], time.monotonic()
+        connection.used_at = now
+        idle.append(connection)
+        while len(idle) > self._most or idle[0].used_at < now - IDLE_SECONDS:
+            idle.popleft().close()
+
+    async def _connect(self, origin: _Origin) -> http1.Connection:
+        """Connect to one of the addresses that were checked."""
+        async with asyncio.timeout(CONNECT_SECONDS):
+            addresses = await self._addresses(origin)
+            connected = await start_connection(addresses, happy_eyeballs_delay=0.25)
+            try:
+                _transport, connection = await asyncio.get_running_loop().create_connection(
+                    http1.Connection,
+                    sock=connected,
+                    ssl=_tls() if origin.is_tls else None,
+                    server_hostname=origin.host if origin.is_tls else None,
+                )
+            except BaseException:
+                connected.close()
+                raise
+        return connection
+
+    async def _addresses(self, origin: _Origin) -> Sequence[AddrInfoType]:
+        """Resolve a name, and refuse the addresses that must not be connected to."""
+        asked_at, addresses = self._names.get(origin, (0.0, ()))
+        if not addresses or asked_at < time.monotonic() - NAME_SECONDS:
+            addresses = await asyncio.get_running_loop().getaddrinfo(
+                origin.host, origin.port, type=socket.SOCK_STREAM
+            )
+            for found in addresses:
+                _check_address(str(found[4][0]))
+            self._names[origin] = (time.monotonic(), addresses)
+        return addresses
 
 
 # Nothing in it that would have to be escaped, and no fragment.
 _IS_PLAIN = re.compile(r"[!$-~]+").fullmatch
 
 
-@lru_cache(maxsize=100)
-def _timeout(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_SECONDS, seconds))
+def _origin(url: yarl.URL) -> _Origin:
+    host, port = url.raw_host or "", url.port or 0
+    return _Origin(url.scheme == "https", host, port, url.host_port_subcomponent or host)
 
 
-async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
-    chunks, size = [], 0
-    async for chunk in response.content.iter_chunked(65536):
-        size += len(chunk)
-        if size > most_bytes:
-            raise ValueError(f"{TOO_LONG} {most_bytes} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _request(method: str, target: _Target, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """Return a request as it goes over the wire.
+
+    Raises:
+        ValueError: something in it would be taken for the end of a line.
+
+    """
+    lines = [
+        f"{method} {target.path} HTTP/1.1",
+        f"Host: {target.origin.host_header}",
+        "Accept-Encoding: gzip, deflate",
+        *[f"{name}: {value}" for name, value in headers.items()],
+    ]
+    if body is not None or method in WITH_BODY:
+        lines.append(f"Content-Length: {len(body or b'')}")
+    head = "\r\n".join(lines)
+    ends = len(lines) - 1
+    if head.count("\r") != ends or head.count("\n") != ends or "\0" in head:
+        raise ValueError("a header must not hold the end of a line")
+    return b"%b\r\n\r\n%b" % (head.encode(), body or b"")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _milliseconds_since(started: float) -> int:
@@ -232,9 +303,6 @@ def _milliseconds_since(started: float) -> int:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    cause = error.__cause__
-    if isinstance(cause, UnsafeUrl):
-        return str(cause)
     return str(error) or type(error).__name__
 
 

@@ -21,6 +21,7 @@ from django.db import connection
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
+from roaming.draining import reading
 from roaming.draining.attendance import Attendance, Drained
 from roaming.draining.notes import LeaseLost
 from roaming.draining.turns import Turn, allow_rows_in_loops
@@ -53,6 +54,7 @@ def attend_alone(feed_id: int, turn: Turn) -> Drained:
         finally:
             # Within a loop, Django makes a connection of its own.
             connection.close()
+            await reading.close()
 
     return asyncio.run(run())
 

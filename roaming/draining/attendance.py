@@ -12,7 +12,7 @@ from django.db import transaction
 from cpo_platform.common import clock
 from roaming import traffic
 from roaming.client import Verdict
-from roaming.draining import notes, statuses
+from roaming.draining import notes, reading, statuses
 from roaming.draining.jobs import Job, jobs_for, removals
 from roaming.draining.notes import LeaseLost
 from roaming.draining.sender import Sender
@@ -79,17 +79,17 @@ class Attendance:
         self._requests = 0
         # Statuses that were told since we last moved on: nothing else is known of them.
         self._told: list[Job] = []
-        self._loaded_at = 0.0
+        self._load_at = 0.0
         self._moved_at = 0.0
         self._written = lease.position
         self._renewed_at = time.monotonic()
         self._window_ends = 0
 
     async def drain(self) -> Drained:
+        self._load()
         if await self._introduce_new_parties():
             # Tokens were exchanged: what we hold is a lease of before.
             return Drained(has_more=True)
-        self._load()
         feed.sequence_changes()
         async with Sender(self._target.partner, self._lease, self._turn) as self._sender:
             while True:
@@ -107,7 +107,8 @@ class Attendance:
         feed.release_lease(lease=self._lease)
         # A change that was committed after the last look found the feed leased: look once more.
         feed.sequence_changes()
-        return Drained(self._requests, has_more=self._next_window(limit=1) is not None)
+        has_more = await self._next_window(limit=1) is not None
+        return Drained(self._requests, has_more=has_more)
 
     def _write_position(self, *, at_least_after: float = 0) -> None:
         """Write down how far we are, unless it is written, or something was a moment ago."""
@@ -117,13 +118,12 @@ class Attendance:
 
     async def _introduce_new_parties(self) -> bool:
         """Tell the partner of parties of ours that it does not know; their objects wait for it."""
-        partner = Partner.objects.get(pk=self._lease.partner_id)
         now = clock.now()
-        if not unknown_parties(partner) or not feed.may_introduce(lease=self._lease, now=now):
+        if not self._target.untold or not feed.may_introduce(lease=self._lease, now=now):
             return False
         feed.renew_lease(lease=self._lease, now=now, at_least=HANDSHAKE_TIME)
         try:
-            await beside(update_registration, partner_id=partner.pk, now=now)
+            await beside(update_registration, partner_id=self._lease.partner_id, now=now)
         except HandshakeFailed as error:
             feed.note_error(lease=self._lease, error=str(error), now=now)
             return False
@@ -134,21 +134,23 @@ class Attendance:
         partner = registration(self._lease)
         self._target = Target.of(partner, untold=unknown_parties(partner), now=clock.now())
         self._statuses = statuses.Reader(self._target)
-        self._loaded_at = time.monotonic()
+        # Not all partners at the same moment: meanwhile nobody sends.
+        self._load_at = time.monotonic() + TARGET_SECONDS * random.uniform(0.6, 1)  # noqa: S311
 
     def _load_again(self, *, at_once: bool = False) -> None:
-        if at_once or time.monotonic() - self._loaded_at > TARGET_SECONDS:
+        if at_once or time.monotonic() > self._load_at:
             self._load()
             self._sender.speak_to(self._target.partner)
 
-    def _next_window(self, *, limit: int | None = None) -> feed.Window | None:
+    async def _next_window(self, *, limit: int | None = None) -> feed.Window | None:
         # Whoever wakes us has given the changes their numbers. That is done by one at a time: to do
         # it here, after every window of every lane, would have the lanes wait for each other.
-        return feed.read_window(lease=self._lease, position=self._position, limit=limit)
+        query = feed.window_query(lease=self._lease, position=self._position, limit=limit)
+        return feed.window_of(await reading.rows(*query))
 
     async def _go_through_all(self) -> bool:
         """Send all there is for now; False when the lane rests, or is another's."""
-        while not self._turn.is_over() and (window := self._next_window()):
+        while not self._turn.is_over() and (window := await self._next_window()):
             # What it may see can be newer than what we know of it; never older than this window.
             tariffs_changed = any(news.module == FIRST for news in window.news)
             self._load_again(at_once=window.is_particular or tariffs_changed)
@@ -253,7 +255,7 @@ class Attendance:
         quick: list[Job] = []
         others = {one.object_id for one in news}
         if module == "locations":
-            quick, others = self._statuses.jobs(news)
+            quick, others = await self._statuses.jobs(news)
         work = await self._jobs_for(module, sorted(others))
         if work and module == "locations":
             await self._send_tariffs_behind()

@@ -25,6 +25,7 @@ from django.db import connection
 
 from cpo_platform.common import clock
 from roaming import draining, wake
+from roaming.draining import reading
 from roaming.draining.turns import Turn, allow_rows_in_loops
 from roaming.operations import feed
 
@@ -206,6 +207,7 @@ class Attendants:
                 if self._is_wanted:
                     self.watch(send_for)
                 self._close_unless_needed()
+            await self._close_readers()
 
     def _look(self, send_for: Callable[[int], None]) -> bool:
         """Give changes their numbers, and have everybody know who has something to send."""
@@ -235,6 +237,7 @@ class Attendants:
             # No drain waits for anything within a transaction: no other needs this connection now.
             connection.close_if_unusable_or_obsolete()
             self._go(feed_id, bell, has_more=has_more)
+            await self._close_readers()
 
     def _go(self, feed_id: int, bell: Bell, *, has_more: bool) -> None:
         with self._state:
@@ -247,6 +250,10 @@ class Attendants:
 
     def _is_empty(self) -> bool:
         return not self._attended and not self._is_watching
+
+    async def _close_readers(self) -> None:
+        if self._is_empty():
+            await reading.close()
 
     def _close_unless_needed(self) -> None:
         if self._is_empty():

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
 
 from cpo_platform.common import clock
 from roaming import visibility
 from roaming.client import Party
+from roaming.draining import reading
 from roaming.draining.jobs import Job, endpoint_of
 from roaming.ocpi.pushing import Plan, Push
 from roaming.ocpi.target import Target
@@ -71,14 +71,14 @@ class Reader:
             return
         self._sql = _ROWS.format(visible=sql)
 
-    def jobs(self, news: Sequence[News]) -> tuple[list[Job], set[int]]:
+    async def jobs(self, news: Sequence[News]) -> tuple[list[Job], set[int]]:
         """Return the PATCHes of EVSEs, and the ids of the locations that go the long way."""
         otherwise = {one.object_id for one in news if not one.evse_id}
         wanted = [one.evse_id for one in news if one.object_id not in otherwise]
         if not wanted or not self._sql:
             return [], {one.object_id for one in news}
         by_location = defaultdict(list)
-        for row in self._rows(wanted):
+        for row in await self._rows(wanted):
             by_location[row.location_id].append(row)
         jobs: list[Job] = []
         for rows in by_location.values():
@@ -87,10 +87,9 @@ class Reader:
         short = {job.object_id for job in jobs}
         return jobs, {one.object_id for one in news} - short
 
-    def _rows(self, evse_ids: Sequence[int]) -> list[_Row]:
-        with connection.cursor() as cursor:
-            cursor.execute(self._sql, (self._target.partner.pk, list(evse_ids), *self._params))
-            return [_Row(*row) for row in cursor.fetchall()]
+    async def _rows(self, evse_ids: Sequence[int]) -> list[_Row]:
+        params = (self._target.partner.pk, list(evse_ids), *self._params)
+        return [_Row(*row) for row in await reading.rows(self._sql, params)]
 
     def _patches(self, rows: Sequence[_Row]) -> list[Job]:
         """Return the PATCHes of one location, which go in a row: the oldest status first."""

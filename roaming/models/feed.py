@@ -80,7 +80,7 @@ class Change(models.Model):
     time (`roaming.operations.feed.sequence_changes`).
     """
 
-    sequence = models.BigIntegerField(null=True, blank=True, unique=True)
+    sequence = models.BigIntegerField(null=True, blank=True)
     partner = models.ForeignKey(
         Partner,
         on_delete=models.CASCADE,
@@ -100,9 +100,16 @@ class Change(models.Model):
     class Meta:
         verbose_name = _("change")
         verbose_name_plural = _("changes")
+        constraints = [
+            # A drain: what comes after its position in its lane. It is the only index that has the
+            # sequence: with another one the planner walks through all lanes to find news of one.
+            models.UniqueConstraint(
+                fields=["lane", "sequence"],
+                condition=models.Q(sequence__isnull=False),
+                name="change_lane_sequence",
+            ),
+        ]
         indexes = [
-            # A drain: what comes after its position in its lane.
-            models.Index(fields=["lane", "sequence"], name="change_lane_sequence"),
             # The sequencer: rows that are committed and have no sequence yet.
             models.Index(
                 fields=["id"], condition=models.Q(sequence__isnull=True), name="change_fresh"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -159,10 +160,9 @@ def open_feeds(partner: Partner, *, now: datetime) -> None:
     lanes already is tried soon: what was in its way may be gone. Who is sending to it ends, since
     he does so with the token and in the version of before.
     """
-    newest = Change.objects.aggregate(newest=Max("sequence"))["newest"]
     Feed.objects.bulk_create(
         (
-            Feed(partner=partner, lane=lane, position=newest or 0, retry_at=now + SETTLING)
+            Feed(partner=partner, lane=lane, position=_newest(lane), retry_at=now + SETTLING)
             for lane in Lane
         ),
         ignore_conflicts=True,
@@ -172,6 +172,11 @@ def open_feeds(partner: Partner, *, now: datetime) -> None:
     Feed.objects.filter(stopped, partner=partner).update(
         retry_at=now + SETTLING, unauthorized_at=None
     )
+
+
+def _newest(lane: Lane) -> int:
+    newest: int | None = Change.objects.filter(lane=lane).aggregate(at=Max("sequence"))["at"]
+    return newest or 0
 
 
 def has_fresh_changes() -> bool:
@@ -214,13 +219,15 @@ def feeds_with_news(*, now: datetime) -> dict[int, bool]:
             """
             SELECT feed.id, feed.lease_until IS NULL OR feed.lease_until <= %s
             FROM roaming_feed AS feed JOIN roaming_partner AS partner ON partner.id = partner_id
+            CROSS JOIN LATERAL (
+                -- Each by the index: EXISTS would have the planner read all changes once.
+                SELECT 1 FROM roaming_change AS change
+                WHERE change.lane = feed.lane AND change.sequence > feed.position
+                    AND (change.partner_id IS NULL OR change.partner_id = feed.partner_id)
+                ORDER BY change.sequence LIMIT 1
+            ) AS news
             WHERE partner.status = %s AND feed.paused_at IS NULL
                 AND (feed.retry_at IS NULL OR feed.retry_at <= %s)
-                AND EXISTS (
-                    SELECT 1 FROM roaming_change AS change
-                    WHERE change.lane = feed.lane AND change.sequence > feed.position
-                        AND (change.partner_id IS NULL OR change.partner_id = feed.partner_id)
-                )
             ORDER BY feed.id
             """,
             [now, PartnerStatus.REGISTERED, now],
@@ -317,15 +324,19 @@ GROUP BY module, object_id, evse_id ORDER BY newest
 """
 
 
-def read_window(*, lease: Lease, position: int, limit: int | None = None) -> Window | None:
-    """Return what concerns the partner after a position; None when there is nothing.
+def window_query(
+    *, lease: Lease, position: int, limit: int | None = None
+) -> tuple[str, list[object]]:
+    """Return SQL and parameters that ask for what concerns the partner after a position."""
+    return _WINDOW, [lease.lane, position, lease.partner_id, limit or WINDOW]
+
+
+def window_of(rows: Sequence[tuple[Any, ...]]) -> Window | None:
+    """Return the window that the query found; None when there is nothing.
 
     Each object once, with its newest change, the longest unchanged first: a reader that has dealt
     with all up to a number may move on to it, since what changed again is found behind it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_WINDOW, [lease.lane, position, lease.partner_id, limit or WINDOW])
-        rows = cursor.fetchall()
     if not rows:
         return None
     return Window([News(*row[:5]) for row in rows], rows[0][5], rows[0][6])
@@ -351,10 +362,17 @@ def skip_others_changes(*, now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH newest AS (SELECT max(sequence) AS sequence FROM roaming_change)
+            WITH newest AS (
+                SELECT lane, (
+                    SELECT sequence FROM roaming_change AS change
+                    WHERE change.lane = each.lane AND sequence IS NOT NULL
+                    ORDER BY sequence DESC LIMIT 1
+                ) AS sequence
+                FROM unnest(%s::text[]) AS each (lane)
+            )
             UPDATE roaming_feed AS feed SET position = newest.sequence
             FROM newest
-            WHERE feed.position < newest.sequence
+            WHERE newest.lane = feed.lane AND feed.position < newest.sequence
                 AND (feed.lease_until IS NULL OR feed.lease_until <= %s)
                 AND NOT EXISTS (
                     SELECT 1 FROM roaming_change AS change
@@ -363,7 +381,7 @@ def skip_others_changes(*, now: datetime) -> int:
                         AND (change.partner_id IS NULL OR change.partner_id = feed.partner_id)
                 )
             """,
-            [now],
+            [[lane.value for lane in Lane], now],
         )
         return int(cursor.rowcount)
 
