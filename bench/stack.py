@@ -151,10 +151,13 @@ class Stack:
 
     def last_lines(self, name: str, number: int = 15) -> str:
         """Return the end of what a process has written."""
+        return "\n".join(self.lines(name)[-number:])
+
+    def lines(self, name: str) -> list[str]:
+        """Return what a process has written so far."""
         with contextlib.suppress(OSError):
-            lines = (self._logs / f"{name}.log").read_text(errors="replace").splitlines()
-            return "\n".join(lines[-number:])
-        return ""
+            return (self._logs / f"{name}.log").read_text(errors="replace").splitlines()
+        return []
 
 
 def peak_megabytes(pids: Iterable[int]) -> float:

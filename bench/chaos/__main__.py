@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from bench.chaos import logs
 from bench.chaos.sandboxes import Sandbox
 from bench.chaos.servers import Servers
 from bench.stack import Stack, environment, free_port
@@ -74,7 +75,14 @@ def _with_servers(options: argparse.Namespace, var: Path, servers: Servers) -> i
     finally:
         stack.close()
         story.end()
-    return _report(story)
+    return _report(story, _errors(stack))
+
+
+def _errors(stack: Stack) -> "Counter[str]":
+    found: Counter[str] = Counter()
+    for name in stack.platform:
+        found += logs.errors(stack.lines(name))
+    return found
 
 
 def _run(story: "Story", options: argparse.Namespace) -> None:
@@ -83,16 +91,18 @@ def _run(story: "Story", options: argparse.Namespace) -> None:
         print(story.round(min(options.round, max(left, 5))), flush=True)
 
 
-def _report(story: "Story") -> int:
+def _report(story: "Story", errors: "Counter[str]") -> int:
     totals, judgement = story.totals, story.judgement
-    wrong = [*totals.differences, *judgement.mistakes]
+    unexpected = [f"in the logs: {name}, {n} times" for name, n in logs.unexpected(errors).items()]
+    wrong = [*totals.differences, *judgement.mistakes, *unexpected]
     print(
         f"\n{totals.rounds} rounds, {totals.compared} objects compared, "
         f"{len(totals.differences)} differences, {len(judgement.mistakes)} mistakes; "
         f"calm after {totals.slowest:.0f} s at the most\n"
         f"Load:  {_counted(story.steps)}\n"
         f"Havoc: {_counted(story.havoc.done)}\n"
-        f"Noticed by the partners, with a reason: {_counted(judgement.excused) or 'nothing'}"
+        f"Noticed by the partners, with a reason: {_counted(judgement.excused) or 'nothing'}\n"
+        f"Errors in the logs: {_counted(errors) or 'none'}"
     )
     for line in wrong[:MOST_SHOWN]:
         print(f"  {line}")
