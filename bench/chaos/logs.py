@@ -19,6 +19,7 @@ OUTAGES = frozenset(
     ]
 )
 TRACEBACK = "Traceback (most recent call last)"
+GROUP = "+ Exception Group Traceback (most recent call last)"
 CHAINED = ("During handling of the above", "The above exception was the direct cause")
 _EXCEPTION = re.compile(r"(?:[a-z_]\w*\.)*([A-Z]\w*)(?::|$)")
 
@@ -40,6 +41,8 @@ def _raised(lines: Iterable[str]) -> Iterator[str]:
             if last:
                 yield last
             within, last = True, ""
+        elif GROUP in line:
+            yield "ExceptionGroup"
         elif line.startswith(CHAINED):
             # What was raised then is what counts.
             last = ""

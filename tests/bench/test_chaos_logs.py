@@ -24,6 +24,10 @@ KeyError: 'start_datetime'
 Traceback (most recent call last):
   File "roaming/draining/jobs.py", line 3, in jobs_for
 KeyError
+[ERROR] feed 9 cannot be drained
+  + Exception Group Traceback (most recent call last):
+  |   File "roaming/draining/sender.py", line 4, in send_all
+  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
 [WARNING] it goes on
 """
 
@@ -31,5 +35,5 @@ KeyError
 def test_the_last_error_of_each_chain_is_counted() -> None:
     found = logs.errors(LOG.splitlines())
 
-    assert found == Counter(KeyError=2, ConnectionError=1)
-    assert logs.unexpected(found) == Counter(KeyError=2)
+    assert found == Counter(KeyError=2, ConnectionError=1, ExceptionGroup=1)
+    assert logs.unexpected(found) == Counter(KeyError=2, ExceptionGroup=1)
