@@ -15,7 +15,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -109,7 +109,10 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 # IPv4-compatible addresses, and those that a NAT64 gateway turns into IPv4.
-_TRANSLATED = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
+_TRANSLATED = tuple(
+    ipaddress.IPv6Network(text)
+    for text in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
+)
 
 
 class _Origin(NamedTuple):
@@ -141,11 +144,14 @@ class Client:
         # What is before the path of URLs that have been checked.
         self._origins: dict[str, _Origin] = {}
         self._names: dict[_Origin, tuple[float, Sequence[AddrInfoType]]] = {}
+        self._lookups: dict[_Origin, asyncio.Task[Sequence[AddrInfoType]]] = {}
 
     async def __aenter__(self) -> "Client":
         return self
 
     async def __aexit__(self, *_error: object) -> None:
+        for lookup in self._lookups.values():
+            lookup.cancel()
         for connections in self._idle.values():
             for connection in connections:
                 connection.close()
@@ -185,7 +191,7 @@ class Client:
         What needs no escape any more is not taken apart again: that takes as long as the rest.
         """
         path_at = url.find("/", len("https://"))
-        if path_at < 0 or not _IS_PLAIN(url):
+        if path_at < 0 or "?" in url[:path_at] or not _IS_PLAIN(url):
             check_url(url)
             parsed = yarl.URL(url)
             return _Target(_origin(parsed), parsed.raw_path_qs)
@@ -198,25 +204,26 @@ class Client:
     async def _exchange(
         self, method: str, origin: _Origin, request: bytes, most_bytes: int
     ) -> http1.Received:
-        while True:
-            kept = self._take_idle(origin)
-            connection = kept or await self._connect(origin)
-            try:
-                received = await connection.exchange(request, most_bytes=most_bytes)
-            except http1.ClosedBefore:
-                # The other side may close what is idle at the very moment at which we use it.
-                if kept is None or method not in REPEATABLE:
-                    raise
-                continue
-            self._keep(origin, connection)
-            return received
+        kept = self._take_idle(origin)
+        connection = kept or await self._connect(origin)
+        try:
+            received = await connection.exchange(request, most_bytes=most_bytes)
+        except http1.ClosedBefore:
+            # The other side may close what is idle at the very moment at which we use it.
+            if kept is None or method not in REPEATABLE:
+                raise
+            connection = await self._connect(origin)
+            received = await connection.exchange(request, most_bytes=most_bytes)
+        self._keep(origin, connection)
+        return received
 
     def _take_idle(self, origin: _Origin) -> http1.Connection | None:
-        idle = self._idle[origin]
+        idle, oldest = self._idle[origin], time.monotonic() - IDLE_SECONDS
         while idle:
             connection = idle.pop()
-            if connection.is_open:
+            if connection.is_open and connection.used_at >= oldest:
                 return connection
+            connection.close()
         return None
 
     def _keep(self, origin: _Origin, connection: http1.Connection) -> None:
@@ -230,36 +237,59 @@ class Client:
 
     async def _connect(self, origin: _Origin) -> http1.Connection:
         """Connect to one of the addresses that were checked."""
-        async with asyncio.timeout(CONNECT_SECONDS):
-            addresses = await self._addresses(origin)
-            connected = await start_connection(addresses, happy_eyeballs_delay=0.25)
-            try:
-                _transport, connection = await asyncio.get_running_loop().create_connection(
-                    http1.Connection,
-                    sock=connected,
-                    ssl=_tls() if origin.is_tls else None,
-                    server_hostname=origin.host if origin.is_tls else None,
-                )
-            except BaseException:
-                connected.close()
-                raise
+        addresses = await self._addresses(origin)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                connected = await start_connection(addresses, happy_eyeballs_delay=0.25)
+        except RuntimeError as error:
+            # As uvloop says that it cannot.
+            raise ConnectionError(str(error)) from error
+        try:
+            _transport, connection = await asyncio.get_running_loop().create_connection(
+                http1.Connection,
+                sock=connected,
+                ssl=_tls() if origin.is_tls else None,
+                server_hostname=origin.host.rstrip(".") if origin.is_tls else None,
+            )
+        except BaseException:
+            connected.close()
+            raise
         return connection
 
     async def _addresses(self, origin: _Origin) -> Sequence[AddrInfoType]:
-        """Resolve a name, and refuse the addresses that must not be connected to."""
         asked_at, addresses = self._names.get(origin, (0.0, ()))
-        if not addresses or asked_at < time.monotonic() - NAME_SECONDS:
-            addresses = await asyncio.get_running_loop().getaddrinfo(
-                origin.host, origin.port, type=socket.SOCK_STREAM
-            )
-            for found in addresses:
-                _check_address(str(found[4][0]))
-            self._names[origin] = (time.monotonic(), addresses)
-        return addresses
+        if addresses and asked_at >= time.monotonic() - NAME_SECONDS:
+            return addresses
+        lookup = self._lookups.get(origin)
+        if lookup is None:
+            lookup = self._lookups[origin] = asyncio.create_task(_resolve(origin))
+            lookup.add_done_callback(partial(self._keep_addresses, origin))
+        # Who waits may give up: the answer is good for those who ask next.
+        return await asyncio.shield(lookup)
+
+    def _keep_addresses(
+        self, origin: _Origin, lookup: asyncio.Task[Sequence[AddrInfoType]]
+    ) -> None:
+        del self._lookups[origin]
+        if not lookup.cancelled() and lookup.exception() is None:
+            self._names[origin] = time.monotonic(), lookup.result()
 
 
-# Nothing in it that would have to be escaped, and no fragment.
-_IS_PLAIN = re.compile(r"[!$-~]+").fullmatch
+async def _resolve(origin: _Origin) -> Sequence[AddrInfoType]:
+    """Resolve a name, and refuse the addresses that must not be connected to.
+
+    In a thread of the loop's executor: uvloop's own `getaddrinfo` has two threads for all.
+    """
+    addresses = await asyncio.get_running_loop().run_in_executor(
+        None, partial(socket.getaddrinfo, origin.host, origin.port, type=socket.SOCK_STREAM)
+    )
+    for address in addresses:
+        _check_address(str(address[4][0]))
+    return addresses
+
+
+# Nothing in it that would have to be escaped, and no fragment (RFC 3986, 2).
+_IS_PLAIN = re.compile(r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+").fullmatch
 
 
 def _origin(url: yarl.URL) -> _Origin:
@@ -277,7 +307,7 @@ def _request(method: str, target: _Target, headers: Mapping[str, str], body: byt
     lines = [
         f"{method} {target.path} HTTP/1.1",
         f"Host: {target.origin.host_header}",
-        "Accept-Encoding: gzip, deflate",
+        "Accept-Encoding: gzip",
         *[f"{name}: {value}" for name, value in headers.items()],
     ]
     if body is not None or method in WITH_BODY:

@@ -10,13 +10,14 @@ import zlib
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
 
-# Status line and headers of an answer; what comes after a chunked body.
+# What is not body: status line, headers, trailers, and what is between chunks. Of the latter there
+# may be some for each byte of the body.
 MOST_HEAD = 64 * 1024
+MOST_BESIDE_A_BYTE = 8
 TOO_LONG = "the answer is larger than"
 # Below it are answers that another one follows: 100 Continue, 103 Early Hints.
 FINAL = 200
-# By the header of the data, gzip or zlib.
-EITHER_FORMAT = zlib.MAX_WBITS | 32
+GZIP = zlib.MAX_WBITS | 16
 
 
 class NoAnswer(ConnectionError):
@@ -38,7 +39,7 @@ class Received:
         self.is_last = True
         self._most_bytes = most_bytes
         self._chunks: list[bytes] = []
-        self._head_size = self._size = 0
+        self._beside = self._size = 0
         self._has_head = False
         self._parser = HttpResponseParser(self)
 
@@ -50,6 +51,7 @@ class Received:
 
         """
         self.is_begun = True
+        before = self._size
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as error:
@@ -59,9 +61,9 @@ class Received:
                 raise ValueError(f"the answer is not HTTP: {error}") from error
             # Nonsense behind it.
             self.is_last = True
-        # What is in the parser's hands of a header is counted by the piece that it came in.
-        self._head_size += 0 if self._has_head else len(data)
-        if self._head_size > MOST_HEAD:
+        # By the piece: of a header without an end the parser says nothing.
+        self._beside += len(data) - (self._size - before)
+        if self._beside > MOST_HEAD + MOST_BESIDE_A_BYTE * self._size:
             raise ValueError(f"the head of {TOO_LONG} {MOST_HEAD} bytes")
         if self._size > self._most_bytes:
             raise ValueError(f"{TOO_LONG} {self._most_bytes} bytes")
@@ -82,17 +84,23 @@ class Received:
         coding = self.headers.get("Content-Encoding", "identity").strip().lower()
         if coding in {"identity", ""} or not body:
             return body
-        if coding not in {"gzip", "x-gzip", "deflate"}:
+        if coding not in {"gzip", "x-gzip"}:
             raise ValueError(f"the answer has a Content-Encoding that nobody asked for: {coding}")
-        inflater = zlib.decompressobj(EITHER_FORMAT)
         try:
-            plain = inflater.decompress(body, self._most_bytes + 1)
+            return self._inflated(body)
         except zlib.error as error:
-            raise ValueError(f"the answer is not {coding}: {error}") from error
-        if len(plain) > self._most_bytes:
-            raise ValueError(f"{TOO_LONG} {self._most_bytes} bytes")
-        if not inflater.eof:
-            raise ValueError(f"the answer ends within its {coding}")
+            raise ValueError(f"the answer is not gzip: {error}") from error
+
+    def _inflated(self, rest: bytes) -> bytes:
+        plain = b""
+        while rest:
+            member = zlib.decompressobj(GZIP)
+            plain += member.decompress(rest, self._most_bytes + 1 - len(plain))
+            if len(plain) > self._most_bytes:
+                raise ValueError(f"{TOO_LONG} {self._most_bytes} bytes")
+            if not member.eof:
+                raise ValueError("the answer ends within its gzip")
+            rest = member.unused_data
         return plain
 
     def on_message_begin(self) -> None:
@@ -101,7 +109,6 @@ class Received:
             self.is_last = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_size += len(name) + len(value) if self._has_head else 0
         if not self._has_head:
             self.headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
 

@@ -177,6 +177,8 @@ class Attendants:
         # A fork has our memory, and not our thread.
         if self._loop is None or self._pid != os.getpid():
             allow_rows_in_loops()
+            # For uvloop's own: it resolves what it connects to, numbers as well.
+            os.environ.setdefault("UV_THREADPOOL_SIZE", str(RESOLVING_THREADS))
             self._loop, self._pid = uvloop.new_event_loop(), os.getpid()
             self._loop.set_default_executor(
                 ThreadPoolExecutor(RESOLVING_THREADS, thread_name_prefix="push-resolving")
@@ -202,12 +204,12 @@ class Attendants:
             logger.exception("the feeds are not looked at; the beat sends for us again")
         finally:
             connection.close_if_unusable_or_obsolete()
+            await self._close_readers()
             with self._state:
                 self._is_watching = False
                 if self._is_wanted:
                     self.watch(send_for)
                 self._close_unless_needed()
-            await self._close_readers()
 
     def _look(self, send_for: Callable[[int], None]) -> bool:
         """Give changes their numbers, and have everybody know who has something to send."""
@@ -236,8 +238,8 @@ class Attendants:
         finally:
             # No drain waits for anything within a transaction: no other needs this connection now.
             connection.close_if_unusable_or_obsolete()
-            self._go(feed_id, bell, has_more=has_more)
             await self._close_readers()
+            self._go(feed_id, bell, has_more=has_more)
 
     def _go(self, feed_id: int, bell: Bell, *, has_more: bool) -> None:
         with self._state:
@@ -252,7 +254,8 @@ class Attendants:
         return not self._attended and not self._is_watching
 
     async def _close_readers(self) -> None:
-        if self._is_empty():
+        """Close them when the last one leaves, before others are told that nobody is there."""
+        if len(self._attended) + self._is_watching == 1:
             await reading.close()
 
     def _close_unless_needed(self) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import re
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ FORBIDDEN = [
     "fd00::1",
     "::ffff:127.0.0.1",
     "64:ff9b::a00:1",
+    "64:ff9b:1::a00:1",
+    "::ffff:0:127.0.0.1",
 ]
 
 
@@ -192,6 +195,11 @@ def test_a_connection_with_anything_amiss_is_not_used_again(says: bytes) -> None
             % (len(gzip.compress(b"hi")), gzip.compress(b"hi")),
             id="gzip",
         ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
+            % (len(gzip.compress(b"h") * 2), gzip.compress(b"h") + gzip.compress(b"i")),
+            id="gzip in two members",
+        ),
     ],
 )
 def test_whatever_way_an_answer_is_written(says: bytes) -> None:
@@ -229,6 +237,70 @@ def test_a_small_body_that_grows_is_too_long() -> None:
     (answer,), _server = ask(head + bomb)
 
     assert answer.error == "the answer is larger than 1048576 bytes"
+
+
+@pytest.mark.parametrize(
+    "endless", [b"0\r\nX: " + b"x" * 100_000, b"2;" + b"x" * 100_000, b"0" * 100_000]
+)
+def test_what_is_beside_the_body_is_bounded(endless: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n"
+
+    (answer,), _server = ask(head + endless)
+
+    assert answer.status is None
+    assert "is larger than 65536 bytes" in answer.error or "not HTTP" in answer.error
+
+
+def test_what_nobody_answers_is_sent_twice_at_the_most() -> None:
+    async def work(client: http.Client, url: str) -> http.Answer:
+        await asyncio.gather(*(client.send("GET", url, headers={}) for _each in range(2)))
+        return await client.send("PATCH", url, headers={}, body=b"{}")
+
+    answer, server = ask(OK, OK, b"<close>", b"<close>", b"<close>", work=work)
+
+    assert answer.status is None
+    assert [request[:5] for request in server.requests[2:]] == [b"PATCH", b"PATCH"]
+
+
+def test_what_was_idle_for_too_long_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(client: http.Client, url: str) -> list[http.Answer]:
+        first = await client.send("GET", url, headers={})
+        monkeypatch.setattr(http, "IDLE_SECONDS", 0.0)
+        return [first, await client.send("POST", url, headers={}, body=b"{}")]
+
+    found, server = ask(work=work)
+
+    assert [answer.status for answer in found] == [200, 200]
+    assert server.connections == 2
+
+
+def test_a_name_server_that_is_late_is_asked_once(
+    answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers.append("203.0.113.7")
+    real, asked, release = socket.getaddrinfo, [], threading.Event()
+
+    def late(*question: Any, **more: Any) -> Any:
+        asked.append(question[0])
+        assert release.wait(10)
+        return real(*question, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", late)
+
+    async def run() -> list[http.Answer]:
+        async with http.Client(connections=9) as client:
+            url = "https://partner.example/ocpi"
+            found = await asyncio.gather(
+                *(client.send("GET", url, headers={}, timeout_seconds=0.1) for _each in range(3))
+            )
+            release.set()
+            return [*found, await client.send("GET", url, headers={}, timeout_seconds=5)]
+
+    found = asyncio.run(run())
+    assert [answer.error for answer in found[:3]] == ["no answer in time"] * 3
+    # The answer to the first question came too late for those, and in time for this one.
+    assert "is not a public address" in found[3].error
+    assert asked == ["partner.example"]
 
 
 @pytest.mark.parametrize(("method", "status"), [("PATCH", 200), ("PUT", 200), ("POST", None)])
