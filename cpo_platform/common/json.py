@@ -20,8 +20,10 @@ class InvalidJson(ValueError):
     """The text is not JSON; the message says where."""
 
 
-def loads(text: bytes | str) -> Any:
+def loads(text: bytes | str, *, unique_names: bool = False) -> Any:
     """Parse JSON; numbers with a fraction or an exponent become `Decimal`.
+
+    With `unique_names`, no object may have two fields of the same name; else the last one counts.
 
     Raises:
         InvalidJson: not UTF-8, not JSON, NaN or Infinity, nested too deeply, or a number that is
@@ -30,7 +32,11 @@ def loads(text: bytes | str) -> Any:
     """
     try:
         return json.loads(
-            text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant
+            text,
+            parse_float=_decimal,
+            parse_int=_integer,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique if unique_names else None,
         )
     except RecursionError as error:
         raise InvalidJson(MAX_DEPTH_ERROR) from error
@@ -66,6 +72,13 @@ def _integer(text: str) -> int:
     if value not in INTEGERS:
         raise InvalidJson("a number is out of range")
     return value
+
+
+def _unique(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(fields)
+    if len(document) != len(fields):
+        raise InvalidJson("an object has two fields of the same name")
+    return document
 
 
 def _refuse_constant(name: str) -> Decimal:
