@@ -95,6 +95,15 @@ def stamp(text: object) -> tuple[datetime | None, tuple[Finding, ...]]:
     return None, (Finding(Code.BAD_TIME, f"No time: {text!r:.60}. The arrival counts."),)
 
 
+def register(wh: int, name: str) -> tuple[int | None, tuple[Finding, ...]]:
+    """Return a register in whole Wh, None where it cannot be right; `name` is its field's."""
+    limit = _QUANTITIES["Energy.Active.Import.Register"].limit
+    if 0 <= wh <= limit * 1000:
+        # 12345.0 is an integer to JSON Schema.
+        return int(wh), ()
+    return None, (Finding(Code.BAD_VALUE, f"{name} was dropped: {wh!s:.20} Wh."),)
+
+
 def samples(
     at: datetime, values: Iterable[RawValue], signed: Sequence[SignedValue] = ()
 ) -> tuple[list[Sample], list[Finding]]:

@@ -13,6 +13,7 @@ Payload = Mapping[str, Any]
 def start_transaction(payload: Payload, *, arrived_at: datetime, transaction_id: str = "") -> Fact:
     """Translate StartTransaction.req; the id is the one that we answer with (OCPP 1.6, 4.8)."""
     stamped_at, findings = sampling.stamp(payload["timestamp"])
+    meter_start, dropped = sampling.register(payload["meterStart"], "meterStart")
     return Fact(
         kind=Kind.STARTED,
         arrived_at=arrived_at,
@@ -20,9 +21,9 @@ def start_transaction(payload: Payload, *, arrived_at: datetime, transaction_id:
         transaction_id=transaction_id,
         connector_id=payload["connectorId"],
         token=Token(payload["idTag"]),
-        meter_start_wh=payload["meterStart"],
+        meter_start_wh=meter_start,
         reservation_id=payload.get("reservationId"),
-        findings=findings,
+        findings=findings + dropped,
     )
 
 
@@ -43,6 +44,7 @@ def meter_values(payload: Payload, *, arrived_at: datetime) -> Fact:
 def stop_transaction(payload: Payload, *, arrived_at: datetime) -> Fact:
     """Translate StopTransaction.req; no reason means Local (OCPP 1.6, 6.49)."""
     stamped_at, findings = sampling.stamp(payload["timestamp"])
+    meter_stop, no_register = sampling.register(payload["meterStop"], "meterStop")
     found, dropped = _samples(payload.get("transactionData", ()))
     tag = payload.get("idTag")
     return Fact(
@@ -53,8 +55,8 @@ def stop_transaction(payload: Payload, *, arrived_at: datetime) -> Fact:
         samples=found,
         token=None if tag is None else Token(tag),
         reason=payload.get("reason", "Local"),
-        meter_stop_wh=payload["meterStop"],
-        findings=findings + dropped,
+        meter_stop_wh=meter_stop,
+        findings=findings + no_register + dropped,
     )
 
 
@@ -94,7 +96,7 @@ def boot_notification(_payload: Payload, *, arrived_at: datetime) -> Fact:
 
 def _id(payload: Payload) -> str:
     number = payload.get("transactionId")
-    return "" if number is None else str(number)
+    return "" if number is None else str(int(number))
 
 
 def _samples(

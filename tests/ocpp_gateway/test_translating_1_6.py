@@ -155,6 +155,26 @@ def test_signed_data_is_kept_as_it_is() -> None:
     )
 
 
+@pytest.mark.parametrize("wh", [-1, 10**13, 10**400])
+def test_bounds_that_no_register_has_are_dropped_with_a_finding(wh: int) -> None:
+    bound = {"timestamp": "2026-03-01T12:00:00Z", "transactionId": 7, "meterStop": wh}
+    started = {"connectorId": 1, "idTag": "AB", "meterStart": wh, **bound}
+
+    for fact in (
+        v1_6.start_transaction(started, arrived_at=ARRIVED),
+        v1_6.stop_transaction(bound, arrived_at=ARRIVED),
+    ):
+        assert (fact.meter_start_wh, fact.meter_stop_wh) == (None, None)
+        assert [finding.code for finding in fact.findings] == [Code.BAD_VALUE]
+
+
+def test_an_integer_may_be_written_with_a_point() -> None:
+    payload = {"timestamp": "2026-03-01T12:00:00Z", "transactionId": 7.0, "meterStop": 5.0}
+
+    fact = v1_6.stop_transaction(payload, arrived_at=ARRIVED)
+    assert (fact.transaction_id, repr(fact.meter_stop_wh)) == ("7", "5")
+
+
 @pytest.mark.parametrize("timestamp", ["soon", "", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_samples_of_no_time_are_dropped_with_a_finding(timestamp: str) -> None:
     fact = metered({"value": "1"}, timestamp=timestamp)

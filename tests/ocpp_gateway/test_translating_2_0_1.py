@@ -83,6 +83,7 @@ def test_an_update_is_of_the_meter_or_of_the_state() -> None:
         (1500, {}, "1.5"),
         (1.5, {"unit": "kWh"}, "1.5"),
         (15, {"unit": "Wh", "multiplier": 2}, "1.5"),
+        (15, {"unit": "Wh", "multiplier": 2.0}, "1.5"),
         (1500, {"unit": "kWh", "multiplier": -3}, "1.5"),
         (Decimal("0.1"), {"multiplier": 3}, "0.1"),
         (0.1, {"unit": "kWh"}, "0.1"),
