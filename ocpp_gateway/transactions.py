@@ -26,6 +26,8 @@ Energy may flow from the start in 1.6, which has no transaction before it is aut
 begin one with the cable: there, from when it charges, the vehicle pauses, or the register rises.
 """  # noqa: E501  a table
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -156,13 +158,15 @@ def understand(facts: Sequence[Fact], *, now: datetime) -> Understood:
 
 def _once(facts: Iterable[Fact]) -> list[Fact]:
     """Return the facts in order of arrival, without those that were told before."""
-    kept: dict[object, list[Fact]] = {}
+    kept: list[Fact] = []
+    of_event: dict[object, list[Fact]] = {}
     for fact in sorted(facts, key=_arrival):
-        alike = kept.setdefault((fact.kind, fact.seq_no, fact.stamped_at), [])
+        alike = of_event.setdefault((fact.kind, fact.seq_no, fact.stamped_at), [])
         is_numbered = fact.seq_no is not None
         if not (alike if is_numbered else any(says_the_same(one, fact) for one in alike)):
             alike.append(fact)
-    return sorted((fact for alike in kept.values() for fact in alike), key=_arrival)
+            kept.append(fact)
+    return kept
 
 
 def _arrival(fact: Fact) -> tuple[datetime, int, str]:
@@ -188,6 +192,7 @@ def _readings(told: _Told) -> list[Reading]:
     of_moment: dict[datetime, list[tuple[Sample, datetime | None]]] = {}
     for sample, at, stamped_at in _sampled(told):
         of_moment.setdefault(truncate(at), []).append((sample, stamped_at))
+    states = [(truncate(at), fact.state) for at, fact in told.own if fact.state is not None]
     found = []
     for at in sorted(of_moment):
         samples = [sample for sample, _ in of_moment[at]]
@@ -200,7 +205,7 @@ def _readings(told: _Told) -> list[Reading]:
                 kwh=max(registers),
                 power_kw=_highest(sample.power_kw for sample in samples),
                 current_a=_highest(sample.current_a for sample in samples),
-                requesting_power=_requests_power(told, at),
+                requesting_power=_requests_power(states, at),
                 stamped_at=min(stamps, default=None),
             )
             found.append(reading)
@@ -219,7 +224,7 @@ def _sampled(told: _Told) -> Iterator[tuple[Sample, datetime, datetime | None]]:
             continue
         at, fact = bound
         register = fact.meter_start_wh if fact.kind == Kind.STARTED else fact.meter_stop_wh
-        if register is not None and register >= 0:
+        if register is not None:
             stamp = fact.stamped_at if at != fact.stamped_at else None
             yield Sample(at, kwh=_kwh(register)), at, stamp
 
@@ -232,12 +237,9 @@ def _highest(values: Iterable[Decimal | None]) -> Decimal | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def _requests_power(told: _Told, at: datetime) -> bool:
-    state = None
-    for moment, fact in told.own:
-        if truncate(moment) <= at and fact.state is not None:
-            state = fact.state
-    return state is None or state in _ASKING
+def _requests_power(states: Sequence[tuple[datetime, ChargingState]], at: datetime) -> bool:
+    index = bisect_right(states, at, key=lambda state: state[0])
+    return index == 0 or states[index - 1][1] in _ASKING
 
 
 def _started_at(told: _Told, readings: Sequence[Reading]) -> datetime:
@@ -248,7 +250,7 @@ def _started_at(told: _Told, readings: Sequence[Reading]) -> datetime:
 
 def _meter_start(told: _Told, readings: Sequence[Reading]) -> Decimal | None:
     wh = told.start[1].meter_start_wh if told.start else None
-    if wh is not None and wh >= 0:
+    if wh is not None:
         return _kwh(wh)
     begun = [
         sample.kwh
@@ -325,12 +327,11 @@ def _order(once: Sequence[Fact]) -> Iterator[Finding]:
     numbers = [fact.seq_no for fact in once if fact.seq_no is not None]
     if numbers != sorted(numbers):
         yield Finding(Code.OUT_OF_ORDER, "Events came out of order.")
-    twice = sorted({number for number in numbers if numbers.count(number) > 1})
+    twice = sorted(number for number, times in Counter(numbers).items() if times > 1)
     if twice:
         yield Finding(Code.SEQ_NO_TWICE, f"Different events have one seqNo: {_listed(twice)}.")
-    known = set(numbers)
     # A seqNo is the station's to choose: a range may be larger than any list of it.
-    missing = [(a + 1, b - 1) for a, b in pairwise(sorted(known)) if b > a + 1]
+    missing = [(a + 1, b - 1) for a, b in pairwise(sorted(set(numbers))) if b > a + 1]
     if missing:
         ranges = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in missing[:10])
         yield Finding(Code.SEQ_NO_MISSING, f"Events are missing: seqNo {ranges}.")

@@ -373,6 +373,14 @@ def test_what_was_kept_by_a_clock_that_was_never_set_keeps_its_durations() -> No
     assert registers(meaning(*kept)) == registers(meaning(*ORDINARY_1_6))
 
 
+def test_what_was_sent_live_tells_how_far_off_the_clock_was() -> None:
+    behind = datetime(1970, 1, 1, tzinfo=UTC) - NOON
+    first, *later = (_stamped(fact, behind) for fact in ORDINARY_2_0_1)
+    kept = replace(first, arrived_at=first.arrived_at + timedelta(seconds=50), offline=True)
+
+    assert registers(meaning(kept, *later)) == registers(meaning(*ORDINARY_2_0_1))
+
+
 def test_a_clock_that_is_set_on_the_way_is_believed_from_then_on() -> None:
     behind = datetime(1970, 1, 1, tzinfo=UTC) - NOON
     found = meaning(*(_stamped(fact, behind) for fact in ORDINARY_1_6[:2]), *ORDINARY_1_6[2:])
