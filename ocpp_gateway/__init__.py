@@ -1,0 +1,1 @@
+"""Chargers that speak OCPP: what they say is kept first, answered second, understood third."""

@@ -1,0 +1,86 @@
+"""The one table of statuses: what a connector of OCPP is in OCPI, and what its vehicle does.
+
+| OCPP 1.6 | OCPP 2.0.1 | OCPI |
+|---|---|---|
+| Available | Available | AVAILABLE |
+| Preparing, Finishing | Occupied, and no energy may flow | BLOCKED: a car stands there |
+| Charging, SuspendedEV, SuspendedEVSE | Occupied, and energy may flow or pauses | CHARGING |
+| Reserved | Reserved | RESERVED |
+| Unavailable | Unavailable | INOPERATIVE: not available, not broken |
+| Faulted | Faulted | OUTOFORDER |
+| anything else | anything else | UNKNOWN |
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ocpp_gateway.facts import ChargingState
+
+OcpiStatus = Literal[
+    "AVAILABLE", "BLOCKED", "CHARGING", "INOPERATIVE", "OUTOFORDER", "RESERVED", "UNKNOWN"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What a station says of one connector.
+
+    `connector_id` 0 is the whole station in 1.6. `status` is OCPI's. `error` is what 1.6 gives as
+    the reason, "" where there is none.
+    """
+
+    arrived_at: datetime
+    stamped_at: datetime | None
+    evse_id: int | None
+    connector_id: int
+    status: OcpiStatus
+    error: str = ""
+
+
+_IN_BOTH: dict[str, OcpiStatus] = {
+    "Available": "AVAILABLE",
+    "Reserved": "RESERVED",
+    "Unavailable": "INOPERATIVE",
+    "Faulted": "OUTOFORDER",
+}
+_1_6: dict[str, OcpiStatus] = _IN_BOTH | {
+    "Preparing": "BLOCKED",
+    "Charging": "CHARGING",
+    "SuspendedEV": "CHARGING",
+    "SuspendedEVSE": "CHARGING",
+    "Finishing": "BLOCKED",
+}
+# 1.6 tells by the status of the connector what 2.0.1 tells of the transaction.
+_STATES_1_6 = {
+    "Available": ChargingState.IDLE,
+    "Preparing": ChargingState.EV_CONNECTED,
+    "Charging": ChargingState.CHARGING,
+    "SuspendedEV": ChargingState.SUSPENDED_EV,
+    "SuspendedEVSE": ChargingState.SUSPENDED_EVSE,
+    "Finishing": ChargingState.EV_CONNECTED,
+}
+_IN_USE = frozenset(
+    {ChargingState.CHARGING, ChargingState.SUSPENDED_EV, ChargingState.SUSPENDED_EVSE}
+)
+
+
+def of_1_6(status: str) -> OcpiStatus:
+    """Return OCPI's status for a ChargePointStatus (OCPP 1.6, 7.7)."""
+    return _1_6.get(status, "UNKNOWN")
+
+
+def state_of_1_6(status: str) -> ChargingState | None:
+    """Return what a ChargePointStatus says of the transaction at the connector; None: nothing."""
+    return _STATES_1_6.get(status)
+
+
+def of_2_0_1(status: str, state: ChargingState | None = None) -> OcpiStatus:
+    """Return OCPI's status for a ConnectorStatusEnumType.
+
+    `state` is that of the transaction at the connector: StatusNotification does not tell whether
+    who occupies it charges (OCPP 2.0.1, G01).
+    """
+    if status == "Occupied":
+        return "CHARGING" if state in _IN_USE else "BLOCKED"
+    return _IN_BOTH.get(status, "UNKNOWN")
