@@ -116,9 +116,9 @@ def parse(text: str | bytes, *, most_bytes: int) -> Call | CallResult | CallErro
             (NUL, halves of surrogate pairs); or not one of the three kinds of messages.
 
     """
-    text = _decoded(text)
+    text, size = _decoded(text)
     try:
-        return _message(_document(text, most_bytes))
+        return _message(_document(text, size, most_bytes))
     except BadFrame as error:
         error.message_type, error.unique_id = _head(text)
         raise
@@ -169,19 +169,19 @@ def _exact(value: object) -> orjson.Fragment:
     raise TypeError(f"cannot render {value!r} as JSON")
 
 
-def _decoded(text: str | bytes) -> str:
+def _decoded(text: str | bytes) -> tuple[str, int]:
+    """Return a message as text, and how many bytes it has."""
     try:
         if isinstance(text, bytes):
-            return text.decode()
+            return text.decode(), len(text)
         # Python's text may hold halves of surrogate pairs, which are not Unicode.
-        text.encode()
+        return text, len(text.encode())
     except UnicodeError as error:
         raise BadFrame(ErrorCode.FORMAT_VIOLATION, "a message must be UTF-8") from error
-    return text
 
 
-def _document(text: str, most_bytes: int) -> Any:
-    if len(text.encode()) > most_bytes:
+def _document(text: str, size: int, most_bytes: int) -> Any:
+    if size > most_bytes:
         raise BadFrame(
             ErrorCode.FORMAT_VIOLATION, f"a message must have at most {most_bytes} bytes"
         )
@@ -242,19 +242,18 @@ def _elements(elements: list[Any], shape: str, count: int) -> list[Any]:
 
 
 def _id(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_ID:
-        raise BadFrame(
-            ErrorCode.RPC_FRAMEWORK_ERROR,
-            f"the id of a message must be a string of 1 to {LONGEST_ID} characters",
-        )
-    return value
+    return _name(value, "the id of a message", LONGEST_ID)
 
 
 def _action(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_ACTION:
+    return _name(value, "an action", LONGEST_ACTION)
+
+
+def _name(value: object, what: str, longest: int) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= longest:
         raise BadFrame(
             ErrorCode.RPC_FRAMEWORK_ERROR,
-            f"an action must be a string of 1 to {LONGEST_ACTION} characters",
+            f"{what} must be a string of 1 to {longest} characters",
         )
     return value
 

@@ -12,10 +12,11 @@
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
+from typing import Any
 
 from ocpp_gateway.facts import Code, Finding, Sample, SignedValue
 
@@ -102,6 +103,32 @@ def register(wh: int, name: str) -> tuple[int | None, tuple[Finding, ...]]:
         # 12345.0 is an integer to JSON Schema.
         return int(wh), ()
     return None, (Finding(Code.BAD_VALUE, f"{name} was dropped: {wh!s:.20} Wh."),)
+
+
+def of_message(
+    meter_values: Iterable[Mapping[str, Any]],
+    raw: Callable[[Mapping[str, Any]], RawValue | None],
+    signed: Callable[[datetime, Mapping[str, Any]], SignedValue | None],
+) -> tuple[tuple[Sample, ...], tuple[Finding, ...]]:
+    """Return the samples of a message's meter values, and what was dropped.
+
+    `raw` and `signed` read one sampled value of a version; None: it is none of that kind.
+    """
+    found: list[Sample] = []
+    findings: list[Finding] = []
+    for meter_value in meter_values:
+        at = moment(meter_value["timestamp"])
+        if at is None:
+            text = f"Samples of no time were dropped: {meter_value['timestamp']!r:.60}."
+            findings.append(Finding(Code.BAD_TIME, text))
+            continue
+        values = meter_value["sampledValue"]
+        signed_values = [one for value in values if (one := signed(at, value)) is not None]
+        raw_values = [item for value in values if (item := raw(value)) is not None]
+        of_moment, dropped = samples(at, raw_values, signed_values)
+        found += of_moment
+        findings += dropped
+    return tuple(found), tuple(findings)
 
 
 def samples(

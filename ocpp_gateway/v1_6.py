@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ocpp_gateway import sampling, statuses
-from ocpp_gateway.facts import Code, Fact, Finding, Kind, Sample, SignedValue, Token
+from ocpp_gateway.facts import Fact, Finding, Kind, Sample, SignedValue, Token
 
 Payload = Mapping[str, Any]
 
@@ -102,32 +102,22 @@ def _id(payload: Payload) -> str:
 def _samples(
     meter_values: Iterable[Payload],
 ) -> tuple[tuple[Sample, ...], tuple[Finding, ...]]:
-    found: list[Sample] = []
-    findings: list[Finding] = []
-    for meter_value in meter_values:
-        at = sampling.moment(meter_value["timestamp"])
-        if at is None:
-            text = f"Samples of no time were dropped: {meter_value['timestamp']!r:.60}."
-            findings.append(Finding(Code.BAD_TIME, text))
-            continue
-        values = meter_value["sampledValue"]
-        signed = [
-            SignedValue(at=at, data=value["value"], context=value.get("context", "Sample.Periodic"))
-            for value in values
-            if _is_signed(value)
-        ]
-        raw = [_raw(value) for value in values if not _is_signed(value)]
-        of_moment, dropped = sampling.samples(at, raw, signed)
-        found += of_moment
-        findings += dropped
-    return tuple(found), tuple(findings)
+    return sampling.of_message(meter_values, _raw, _signed)
 
 
 def _is_signed(value: Payload) -> bool:
     return bool(value.get("format") == "SignedData")
 
 
-def _raw(value: Payload) -> sampling.RawValue:
+def _signed(at: datetime, value: Payload) -> SignedValue | None:
+    if not _is_signed(value):
+        return None
+    return SignedValue(at=at, data=value["value"], context=value.get("context", "Sample.Periodic"))
+
+
+def _raw(value: Payload) -> sampling.RawValue | None:
+    if _is_signed(value):
+        return None
     return sampling.RawValue(
         value=value["value"],
         measurand=value.get("measurand", "Energy.Active.Import.Register"),

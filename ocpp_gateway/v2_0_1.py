@@ -11,7 +11,6 @@ from typing import Any
 from ocpp_gateway import sampling, statuses
 from ocpp_gateway.facts import (
     ChargingState,
-    Code,
     Fact,
     Finding,
     Kind,
@@ -97,24 +96,13 @@ def _token(id_token: Payload | None) -> Token | None:
 def _samples(
     meter_values: Iterable[Payload],
 ) -> tuple[tuple[Sample, ...], tuple[Finding, ...]]:
-    found: list[Sample] = []
-    findings: list[Finding] = []
-    for meter_value in meter_values:
-        at = sampling.moment(meter_value["timestamp"])
-        if at is None:
-            text = f"Samples of no time were dropped: {meter_value['timestamp']!r:.60}."
-            findings.append(Finding(Code.BAD_TIME, text))
-            continue
-        values = meter_value["sampledValue"]
-        signed = [_signed(at, value) for value in values if "signedMeterValue" in value]
-        of_moment, dropped = sampling.samples(at, map(_raw, values), signed)
-        found += of_moment
-        findings += dropped
-    return tuple(found), tuple(findings)
+    return sampling.of_message(meter_values, _raw, _signed)
 
 
-def _signed(at: datetime, value: Payload) -> SignedValue:
-    signed = value["signedMeterValue"]
+def _signed(at: datetime, value: Payload) -> SignedValue | None:
+    signed = value.get("signedMeterValue")
+    if signed is None:
+        return None
     return SignedValue(
         at=at,
         data=signed["signedMeterData"],
