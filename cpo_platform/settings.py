@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "locations",
     "sessions_app",
     "roaming",
+    "ocpp_gateway",
 ]
 MIDDLEWARE = [
     "cpo_platform.straight.StraightToOcpi",
@@ -399,5 +400,28 @@ CDR_MOST_COST = env.integer("CDR_MOST_COST", 0)
 MESSAGE_LOG = env.choice("MESSAGE_LOG", ("all", "errors", "off"), "all")
 MESSAGE_LOG_DAYS = env.integer("MESSAGE_LOG_DAYS", 30, minimum=1, maximum=3650)
 MESSAGE_BODY_DAYS = env.integer("MESSAGE_BODY_DAYS", 7, maximum=3650)
+# Where chargers connect: their part of the address is /ocpp/ and their identity.
+OCPP_HOST = env.text("OCPP_HOST", env.text("HOST", "127.0.0.1"))
+OCPP_PORT = env.integer("OCPP_PORT", 9000, minimum=1, maximum=65535)
+# TLS by the gateway itself; unset where a proxy in front of it does that.
+OCPP_TLS_CERTIFICATE = env.text("OCPP_TLS_CERTIFICATE")
+OCPP_TLS_KEY = env.text("OCPP_TLS_KEY")
+# What becomes of a station that nobody has placed: it is listed for staff, or turned away.
+OCPP_STRANGERS = env.choice("OCPP_STRANGERS", ("hold", "refuse"), "hold")
+# So many strangers are listed at most.
+OCPP_MOST_STRANGERS = env.integer("OCPP_MOST_STRANGERS", 200)
+# Whether a station in service must show a password (OCPP security profiles 1 and 2).
+OCPP_REQUIRE_PASSWORD = env.flag("OCPP_REQUIRE_PASSWORD", default=True)
+OCPP_HEARTBEAT_SECONDS = env.integer("OCPP_HEARTBEAT_SECONDS", 300, minimum=10, maximum=86_400)
+# How long a station may take to answer a call of ours.
+OCPP_CALL_SECONDS = env.integer("OCPP_CALL_SECONDS", 30, minimum=1, maximum=600)
+OCPP_MAX_CONNECTIONS = env.integer("OCPP_MAX_CONNECTIONS", 20_000, minimum=1)
+OCPP_MAX_MESSAGE_BYTES = env.integer("OCPP_MAX_MESSAGE_BYTES", 262_144, minimum=1024)
+# One station's messages a minute; it may send ten seconds' worth at once. More is read later.
+OCPP_MESSAGES_PER_MINUTE = env.integer("OCPP_MESSAGES_PER_MINUTE", 600, minimum=6)
+# How long a station may be away before its EVSEs are UNKNOWN to partners.
+OCPP_OFFLINE_GRACE_SECONDS = env.integer("OCPP_OFFLINE_GRACE_SECONDS", 300, maximum=86_400)
+# How long what stations said is kept; sessions are made of it, so longer than any of them lasts.
+OCPP_MESSAGE_DAYS = env.integer("OCPP_MESSAGE_DAYS", 90, minimum=14, maximum=3650)
 # Requests of partners are written down by a thread; tests write them when they look.
 MESSAGE_LOG_THREAD = not TESTING
