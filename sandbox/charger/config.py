@@ -134,10 +134,16 @@ def _station(body: Any, defaults: Mapping[str, Any], where: str) -> StationConfi
         if not isinstance(outlets, list):
             raise BadConfig(f"{where}.outlets: must be a list")
         merged["outlets"] = tuple(
-            _record(OutletConfig, outlet, f"{where}.outlets[{index}].")
+            _outlet(outlet, index, f"{where}.outlets[{index}].")
             for index, outlet in enumerate(outlets)
         )
     return _record(StationConfig, merged, f"{where}.")
+
+
+def _outlet(body: Any, index: int, where: str) -> OutletConfig:
+    # Each is an EVSE of its own, unless it says otherwise.
+    numbered = {"evse": index + 1, **body} if isinstance(body, Mapping) else body
+    return _record(OutletConfig, numbered, where)
 
 
 def _record(kind: type[T], body: Any, where: str) -> T:

@@ -107,7 +107,7 @@ class RunningFleet:
         self._started.wait(_START_TIMEOUT)
 
     def stop(self) -> None:
-        """End all chargers as if their cables were cut."""
+        """Take all chargers away; what goes on is not ended."""
         if self._stopping is not None:
             self._loop.call_soon_threadsafe(self._stopping.cancel)
         self._thread.join()

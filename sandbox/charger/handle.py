@@ -171,6 +171,11 @@ class Handle:
         return self._charger.link.is_online
 
     @property
+    def quiet(self) -> bool:
+        """Whether no call waits to be sent or answered."""
+        return not self._charger.link.has_any
+
+    @property
     def public_key(self) -> str:
         """Return the key of the meter, as DER in hex."""
         return self._charger.core.signer.public_key

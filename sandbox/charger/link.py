@@ -118,6 +118,11 @@ class Link:
         """Whether messages of transactions wait to be sent."""
         return any(message.kept for message in self._waiting)
 
+    @property
+    def has_any(self) -> bool:
+        """Whether any call waits to be sent or answered."""
+        return bool(self._waiting)
+
     def now(self) -> datetime:
         """Return what the clock of the charger says."""
         return datetime.now(UTC) + timedelta(seconds=self.config.clock_skew)
@@ -318,7 +323,7 @@ class Link:
             logger.info("%s: BootNotification: %s", self.config.identity, error)
         else:
             self._booted(answer)
-            wait = float(answer.get("interval") or _LONGEST_PAUSE)
+            wait = _interval(answer) or _LONGEST_PAUSE
         if self.boot_reason == reason:
             try:
                 async with asyncio.timeout(wait):
@@ -329,7 +334,7 @@ class Link:
     def _booted(self, answer: Json) -> None:
         if answer.get("status") == "Accepted":
             self.boot_reason = ""
-            self.beat_every(float(answer.get("interval") or self._beat_seconds))
+            self.beat_every(_interval(answer) or self._beat_seconds)
 
     async def _deliver(self, wire: Wire, message: Outgoing) -> None:
         if not message.action:
@@ -387,3 +392,9 @@ class Link:
     def _note(self, frame: Frame) -> None:
         self.log.append(frame)
         self._owner.changed()
+
+
+def _interval(answer: Json) -> float:
+    """Return the interval of an answer to BootNotification, 0 where it gives none."""
+    value = answer.get("interval")
+    return float(value) if isinstance(value, int) else 0.0

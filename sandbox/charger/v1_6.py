@@ -30,9 +30,12 @@ def stamp(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
 
 
-def info_of(body: Json | None) -> Info | None:
+def info_of(body: object) -> Info | None:
     """Read IdTagInfo."""
-    return None if body is None else Info(body["status"], body.get("parentIdTag", ""))
+    # A CSMS that answers nonsense has not accepted.
+    if not isinstance(body, dict):
+        return None
+    return Info(str(body.get("status", "")), str(body.get("parentIdTag", "")))
 
 
 class Messages1_6:  # noqa: N801  the version's name has a digit and a dot

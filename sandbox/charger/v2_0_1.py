@@ -24,11 +24,16 @@ _UNITS = {
 }
 
 
-def info_of(body: Json | None) -> Info | None:
+def info_of(body: object) -> Info | None:
     """Read IdTokenInfo."""
-    if body is None:
+    # A CSMS that answers nonsense has not accepted.
+    if not isinstance(body, dict):
         return None
-    return Info(body["status"], body.get("groupIdToken", {}).get("idToken", ""))
+    group = body.get("groupIdToken")
+    return Info(
+        str(body.get("status", "")),
+        str(group.get("idToken", "")) if isinstance(group, dict) else "",
+    )
 
 
 def evse(outlet: Outlet) -> Json:
