@@ -23,7 +23,10 @@ _POWER_LOSSES = ("ends", "goes on", "is forgotten")
 
 
 class Charger:
-    """A charger; everything here runs in the event loop. `run` is its life."""
+    """A charger; everything here runs in the event loop. `run` is its life.
+
+    `changed` is called whenever something happens; the last `logged` messages are kept.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class Charger:
         *,
         rng: random.Random,
         changed: Callable[[], None] = lambda: None,
+        logged: int = 0,
     ) -> None:
         is_1_6 = config.ocpp == "1.6"
         version = v1_6 if is_1_6 else v2_0_1
@@ -44,6 +48,7 @@ class Charger:
             rng=rng,
             subprotocol=version.SUBPROTOCOL,
             malformed=version.MALFORMED,
+            logged=logged,
         )
         self.core = Core(config, self.link, rng, changed)
         self._messages: Messages
@@ -117,17 +122,17 @@ class Charger:
         else:
             self.charging.power_on()
 
-    async def repeat_last(self, *, new_id: bool) -> Json:
-        """Send the last call once more, by default with the id that it had; return the answer.
+    async def repeat_last(self, action: str, *, new_id: bool) -> Json:
+        """Send the last call of an action ("": of any) once more; return the answer.
 
         Raises:
-            NotConnected: nothing was sent yet, or there is no connection.
+            NotConnected: there was none yet, or there is no connection.
             CallFailed: the answer is an error.
 
         """
-        if self.link.last is None:
+        if action not in self.link.last:
             raise NotConnected("nothing was sent yet")
-        action, payload, unique_id = self.link.last
+        action, payload, unique_id = self.link.last[action]
         return await self.link.call(action, payload, "" if new_id else unique_id)
 
     # What the link asks for

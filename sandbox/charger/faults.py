@@ -44,7 +44,7 @@ async def _lose_power(charger: Charger, rng: random.Random, pace: float) -> None
 
 async def _repeat(charger: Charger, rng: random.Random, _pace: float) -> None:
     with suppress(CallFailed, NotConnected, TimeoutError):
-        await charger.repeat_last(new_id=rng.random() < 0.5)
+        await charger.repeat_last(rng.choice(["", *charger.link.last]), new_id=rng.random() < 0.5)
 
 
 async def _break(charger: Charger, rng: random.Random, pace: float) -> None:

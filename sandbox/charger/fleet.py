@@ -20,13 +20,20 @@ logger = logging.getLogger(__name__)
 # So many chargers connect in a second: a whole fleet at once would be an attack.
 _STARTED_AT_ONCE = 50
 _START_TIMEOUT = 10.0
+# Messages of each charger that a test can look at.
+_LOGGED = 2000
 
 
 class Fleet:
     """The chargers of a config, and the people who visit them."""
 
     def __init__(
-        self, config: Config, url: str, *, changed: Callable[[], None] = lambda: None
+        self,
+        config: Config,
+        url: str,
+        *,
+        changed: Callable[[], None] = lambda: None,
+        logged: int = 0,
     ) -> None:
         self._config = config
         self._rng = random.Random(config.seed)  # noqa: S311  nothing here is a secret
@@ -37,6 +44,7 @@ class Fleet:
                 url,
                 rng=random.Random(f"{config.seed} {station.identity}"),  # noqa: S311
                 changed=changed,
+                logged=logged,
             )
             for station in config.stations
         ]
@@ -65,7 +73,7 @@ class RunningFleet:
 
     def __init__(self, config: Config, url: str) -> None:
         self._changes = Changes()
-        self._fleet = Fleet(config, url, changed=self._changes.note)
+        self._fleet = Fleet(config, url, changed=self._changes.note, logged=_LOGGED)
         self._loop = asyncio.new_event_loop()
         self._stopping: asyncio.Task[None] | None = None
         self._started = threading.Event()

@@ -141,9 +141,12 @@ class Handle:
         """
         return self._wait(self._charger.link.call(action, payload), timeout)
 
-    def repeat_last(self, *, new_id: bool = False) -> Json:
-        """Send the last call once more, with the id that it had; return the answer."""
-        return self._wait(self._charger.repeat_last(new_id=new_id), _CALL_TIMEOUT)
+    def repeat_last(self, action: str = "", *, new_id: bool = False) -> Json:
+        """Send the last call, of an action or of any, once more; return the answer.
+
+        It has the id that it had, unless it shall be a `new_id`. Raises what `send` does.
+        """
+        return self._wait(self._charger.repeat_last(action, new_id=new_id), _CALL_TIMEOUT)
 
     @property
     def log(self) -> list[Frame]:

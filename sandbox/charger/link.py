@@ -28,7 +28,6 @@ _LONGEST_PAUSE = 60.0
 _OPEN_TIMEOUT = 10.0
 _PING_SECONDS = 60.0
 _LARGEST_MESSAGE = 1024 * 1024
-_LOGGED_FRAMES = 2000
 
 
 def _nothing(_: object) -> None:
@@ -71,7 +70,11 @@ class Owner(Protocol):
 
 
 class Link:
-    """Keep a charger connected; everything here runs in the event loop."""
+    """Keep a charger connected; everything here runs in the event loop.
+
+    `log` holds the last `logged` messages that went both ways; `last` the last call of each action,
+    and "" the last of all: its action, its payload and its id.
+    """
 
     def __init__(
         self,
@@ -82,11 +85,12 @@ class Link:
         rng: random.Random,
         subprotocol: str,
         malformed: str,
+        logged: int,
     ) -> None:
         self.config = config
         self.attempts = 3
-        self.log: deque[Frame] = deque(maxlen=_LOGGED_FRAMES)
-        self.last: tuple[str, Json, str] | None = None
+        self.log: deque[Frame] = deque(maxlen=logged)
+        self.last: dict[str, tuple[str, Json, str]] = {}
         self.is_online = False
         self.boot_reason = "PowerUp"
         self._url = f"{url.rstrip('/')}/{config.identity}"
@@ -342,7 +346,8 @@ class Link:
             message.on_answer({})
             return
         payload = message.payload()
-        self.last = (message.action, payload, message.unique_id)
+        sent = (message.action, payload, message.unique_id)
+        self.last[message.action] = self.last[""] = sent
         try:
             answer = await wire.call(message.action, payload, message.unique_id)
         except (CallFailed, TimeoutError) as error:

@@ -23,13 +23,13 @@ class Ending(Enum):
 
     LOCAL = ("Local", "Local", "StopAuthorized")
     REMOTE = ("Remote", "Remote", "RemoteStop")
-    UNPLUGGED = ("EVDisconnected", "EVDisconnected", "EVDeparted")
+    UNPLUGGED = ("EVDisconnected", "EVDisconnected", "EVCommunicationLost")
     DEAUTHORIZED = ("DeAuthorized", "DeAuthorized", "Deauthorized")
     POWER_LOSS = ("PowerLoss", "PowerLoss", "AbnormalCondition")
     SOFT_RESET = ("SoftReset", "ImmediateReset", "ResetCommand")
     HARD_RESET = ("HardReset", "ImmediateReset", "ResetCommand")
     UNLOCKED = ("UnlockCommand", "Other", "UnlockCommand")
-    FAULT = ("Other", "GroundFault", "AbnormalCondition")
+    FAULT = ("Other", "Other", "AbnormalCondition")
 
     @property
     def reason(self) -> str:

@@ -43,7 +43,8 @@ class Csms:
     """Everything but the start and the end may be called from the test's thread.
 
     `scripts` answer calls by action, None: not at all. `passwords` are checked by identity, where
-    there is one. `is_strict`: what is answered must fit the schemas, too. `broken` is what broke a schema or a rule of the wire.
+    there is one. `is_strict`: what is answered must fit the schemas, too. `broken` is what broke a
+    schema.
     """
 
     def __init__(self, version: Version) -> None:

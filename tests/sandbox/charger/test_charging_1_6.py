@@ -218,6 +218,18 @@ def test_the_last_message_is_repeated_with_its_id_or_another(csms_1_6: Csms, sta
     assert ids[0] == ids[1] != ids[2]
 
 
+def test_the_last_message_of_an_action_is_repeated(csms_1_6: Csms, start: Start) -> None:
+    charger = start(csms_1_6)
+    charge(charger)
+    charger.present("CARD")
+    charger.wait_for(lambda one: one.quiet)
+
+    charger.repeat_last("StopTransaction")
+
+    first, second = csms_1_6.wait("StopTransaction", 2)
+    assert first == second
+
+
 def test_the_power_goes_and_the_end_is_told_after_the_boot(csms_1_6: Csms, start: Start) -> None:
     charger = start(csms_1_6)
     transaction_id = charge(charger)

@@ -79,7 +79,7 @@ def test_with_the_cable_as_its_start_the_card_comes_later(csms_2_0_1: Csms, star
         ("Started", "CablePluggedIn"),
         ("Updated", "Authorized"),
         ("Updated", "ChargingStateChanged"),
-        ("Ended", "EVDeparted"),
+        ("Ended", "EVCommunicationLost"),
     ]
     told = csms_2_0_1.payloads("TransactionEvent")
     assert "idToken" not in told[0]

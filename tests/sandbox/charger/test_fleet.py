@@ -133,8 +133,8 @@ class Life:
     def ends(self) -> int:
         """Return how many ends of transactions have been told."""
         events = self._csms.payloads("TransactionEvent")
-        ended = sum(one["eventType"] == "Ended" for one in events)
-        return ended + len(self._csms.payloads("StopTransaction"))
+        ended = [one for one in events if one["eventType"] == "Ended"]
+        return len(ended) + len(self._csms.payloads("StopTransaction"))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         while not condition():
