@@ -1,7 +1,7 @@
 """A car at an outlet: how much power it takes, and what that adds up to. Pure.
 
-Power is constant within each hundredth of the battery, so energy is power times time, exactly.
-Energy is Wh, power W, time seconds, all `Decimal`.
+Power is constant within each hundredth of the battery, so energy is power times time, in billionths
+of a Wh: what is added up that way is never rounded. Energy is Wh, power W, time seconds, `Decimal`.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from decimal import Decimal
 
 ARRIVES_AT = 30
 _SECONDS = Decimal(3600)
+_GRAIN = Decimal("1e-9")
 # Shares of the most power: from where it falls (percent of the battery), and what is left at 100.
 _TAPERS = {"AC": (92, Decimal("0.2")), "DC": (45, Decimal("0.12"))}
 
@@ -40,7 +41,7 @@ class Vehicle:
         """Return how full the battery is, in whole percent."""
         if self.is_full:
             return 100
-        return ARRIVES_AT + int(self.taken_wh / self._hundredth)
+        return min(ARRIVES_AT + int(self.taken_wh / self._hundredth), 99)
 
     def power_w(self, limit_w: Decimal) -> Decimal:
         """Return the power it takes now where `limit_w` is offered."""
@@ -52,7 +53,7 @@ class Vehicle:
         for percent in range(self.percent, 100):
             power = self._power_at(percent, limit_w)
             room = self._end_of(percent) - self.taken_wh
-            energy = power * seconds / _SECONDS
+            energy = (power * seconds / _SECONDS).quantize(_GRAIN)
             if energy < room:
                 self.taken_wh += energy
                 break
@@ -73,7 +74,7 @@ class Vehicle:
 
     @property
     def _hundredth(self) -> Decimal:
-        return self.need_wh / (100 - ARRIVES_AT)
+        return (self.need_wh / (100 - ARRIVES_AT)).quantize(_GRAIN)
 
     def _end_of(self, percent: int) -> Decimal:
         # The last is the need itself: a multiple of its share is rounded.
