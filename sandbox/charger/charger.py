@@ -115,6 +115,11 @@ class Charger:
             elif transactions == "is forgotten":
                 outlet.transaction = None
 
+    def drop(self, seconds: float | None) -> None:
+        """Cut the connection and stay away; a charger without power is away already."""
+        if self.core.is_powered:
+            self.link.drop(seconds)
+
     def resume(self) -> None:
         """Have power and a connection again."""
         if self.core.is_powered:

@@ -206,7 +206,7 @@ class Charging:
             core.settle(outlet)
             core.cancel(outlet.number, "charge", "come", "permission")
             outlet.permission = None
-        core.is_powered = False
+        core.is_powered, self.resets_when_idle = False, False
         core.link.reboot(reason)
         core.cancel(0, "power")
         if seconds is not None:

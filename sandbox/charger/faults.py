@@ -34,7 +34,7 @@ def skew(rng: random.Random) -> float:
 
 
 async def _drop(charger: Charger, rng: random.Random, pace: float) -> None:
-    charger.link.drop(rng.uniform(*_LASTS) / pace)
+    charger.drop(rng.uniform(*_LASTS) / pace)
 
 
 async def _lose_power(charger: Charger, rng: random.Random, pace: float) -> None:

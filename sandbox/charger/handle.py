@@ -110,7 +110,7 @@ class Handle:
 
     def drop(self, seconds: float | None = None) -> None:
         """Cut the connection, and stay away for so long; None: until `resume`."""
-        self._do(lambda: self._charger.link.drop(seconds))
+        self._do(lambda: self._charger.drop(seconds))
 
     def resume(self) -> None:
         """Connect again, with power if it was lost."""

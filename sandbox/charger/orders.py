@@ -207,7 +207,7 @@ class Orders:
         if statuses[-1] == "Installing":
             seconds = self._core.config.firmware_seconds * len(statuses)
             install = partial(self._install, request_id)
-            self._core.after(0, "install", seconds, install)
+            self._core.after(0, "install", seconds, lambda: self._core.spawn(install()))
 
     def upload_log(self, location: str, request_id: int | None) -> None:
         """Act as if a log were uploaded; a location may be "missing"."""
@@ -283,11 +283,12 @@ class Orders:
             seconds = self._core.config.firmware_seconds * index
             self._core.after(0, f"step {status}", seconds, partial(tell, status))
 
-    def _install(self, request_id: int | None) -> None:
+    async def _install(self, request_id: int | None) -> None:
         """Start anew with the firmware, unless somebody charges: then it is said to be there."""
         head, _, last = self._core.firmware.rpartition(".")
         number = int(last) + 1 if last.isdigit() else 1
         self._core.firmware = f"{head}.{number}" if head else f"{last}.{number}"
+        await self._core.link.flushed(_FLUSH_SECONDS)
         if not self._core.transactions():
             self._charging.restart("FirmwareUpdate", self._core.config.restart_seconds)
         # It is kept, and so told after the boot.

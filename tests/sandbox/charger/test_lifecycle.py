@@ -132,3 +132,34 @@ def test_what_is_no_ocpp_is_answered_with_an_error(csms: Csms, start: Start) -> 
     found = [one["code"] for one in csms.wait("", 2)]
     code = "FormationViolation" if csms.version == "ocpp1.6" else "FormatViolation"
     assert found == [code, code]
+
+
+def test_one_call_is_under_way_at_a_time_and_given_up_in_the_end(csms: Csms, start: Start) -> None:
+    action = "StartTransaction" if csms.version == "ocpp1.6" else "TransactionEvent"
+    csms.scripts[action] = lambda _: None
+    charger = start(csms, call_timeout=0.1)
+    charger.plug()
+    charger.present("CARD")
+    csms.wait(action)
+
+    # What it is asked is answered all the same.
+    assert csms.call("TriggerMessage", {"requestedMessage": "Heartbeat"})["status"] == "Accepted"
+
+    csms.wait("Heartbeat")
+    tried = [call for call in csms.calls if call.action == action]
+    assert len(tried) >= 3
+    assert len({call.unique_id for call in tried}) == len(tried)
+    first = [call.payload == tried[0].payload for call in tried]
+    assert first[:3] == [True, True, True]
+
+
+def test_without_power_it_stays_away(csms: Csms, start: Start) -> None:
+    charger = start(csms)
+    charger.power_loss(seconds=None)
+
+    charger.drop(0)
+
+    assert charger.present("CARD") == "Unavailable"
+    charger.resume()
+    charger.wait_for(lambda one: one.connected)
+    assert len(csms.payloads("BootNotification")) == 2
