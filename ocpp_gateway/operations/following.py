@@ -137,7 +137,7 @@ def _reservation(row: Transaction, token: CdrToken, understood: Understood) -> R
 
 
 def _group_of(row: Transaction, token: CdrToken) -> str:
-    if row.remote_start is not None:
+    if row.remote_start is not None and row.remote_start.group_id:
         return str(row.remote_start.group_id)
     rows = Token.objects.filter(
         country_code=token.country_code,
