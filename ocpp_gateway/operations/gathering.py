@@ -3,12 +3,12 @@
 A step of `digesting`. The number of queries is the same, however much was said.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 
 from cpo_platform.common import json
 from ocpp_gateway import v1_6, v2_0_1
@@ -38,20 +38,31 @@ _READERS: dict[tuple[str, str], Reader] = {
 
 def facts_of(row: Transaction, *, now: datetime) -> list[Fact]:
     """Return every fact of a transaction; none where nothing was said of it itself."""
-    said = _messages(row.opened_at).filter(transaction=row)
+    said = _said(row.opened_at, transaction=row)
     own = [fact for message in said if (fact := _fact(message)) is not None]
     if not own:
         return []
     return [*own, *_boots(row, own), *_superseding(row, own, now)]
 
 
-def _messages(opened_at: datetime) -> QuerySet[StationMessage]:
-    return StationMessage.objects.filter(
-        at__gte=opened_at - _BEFORE_OPENED, direction=Direction.IN, error=""
+class _Message(NamedTuple):
+    at: datetime
+    transaction_id: int | None
+    ocpp_version: str
+    action: str
+    payload: str
+
+
+def _said(opened_at: datetime, *which: Q, **fields: Any) -> Iterator[_Message]:
+    """Yield what stations said and was answered, in order."""
+    rows = StationMessage.objects.filter(
+        *which, at__gte=opened_at - _BEFORE_OPENED, direction=Direction.IN, error="", **fields
     ).order_by("at", "id")
+    # Not as rows of the model: there are many.
+    return map(_Message._make, rows.values_list(*_Message._fields))
 
 
-def _fact(message: StationMessage) -> Fact | None:
+def _fact(message: _Message) -> Fact | None:
     """Translate a message; None where it is of no matter to a transaction."""
     reader = _READERS.get((message.ocpp_version, message.action))
     if reader is None:
@@ -65,12 +76,9 @@ def _fact(message: StationMessage) -> Fact | None:
 
 def _boots(row: Transaction, own: Iterable[Fact]) -> list[Fact]:
     """Return the boots of the station while the transaction was open."""
-    boots = _messages(row.opened_at).filter(
-        station_id=row.station_id, action="BootNotification", at__gt=row.opened_at
-    )
     ends = [fact.arrived_at for fact in own if fact.kind == Kind.ENDED]
-    if ends:
-        boots = boots.filter(at__lt=min(ends))
+    meanwhile = Q(at__gt=row.opened_at, at__lt=min(ends)) if ends else Q(at__gt=row.opened_at)
+    boots = _said(row.opened_at, meanwhile, station_id=row.station_id, action="BootNotification")
     return [fact for message in boots if (fact := _fact(message)) is not None]
 
 
@@ -105,7 +113,8 @@ def _superseding(row: Transaction, own: list[Fact], now: datetime) -> list[Fact]
 
 def _starts(opened: Mapping[int, datetime]) -> dict[int, Fact]:
     """Return the start of each of these transactions, where it was told."""
-    said = _messages(min(opened.values())).filter(
+    said = _said(
+        min(opened.values()),
         # Of 2.0.1's events only those that begin one.
         Q(action="StartTransaction") | Q(action="TransactionEvent", payload__contains='"Started"'),
         transaction_id__in=opened,

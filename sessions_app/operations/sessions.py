@@ -266,11 +266,11 @@ def add_readings(session: Session, readings: Sequence[Reading], now: datetime) -
 
     One from the future comes of a clock that is ahead: it counts as of now.
     """
-    rows = _rows(session, readings, now)
-    known = set(session.meter_readings.filter(at__in=list(rows)).values_list("at", flat=True))
-    added = [row for at, row in rows.items() if at not in known]
-    MeterReading.objects.bulk_create(added)
-    return bool(added)
+    told = _by_moment(readings, now)
+    known = set(session.meter_readings.filter(at__in=list(told)).values_list("at", flat=True))
+    rows = [_row(session, at, reading) for at, reading in told.items() if at not in known]
+    MeterReading.objects.bulk_create(rows)
+    return bool(rows)
 
 
 def _tell_anew(
@@ -278,22 +278,23 @@ def _tell_anew(
 ) -> bool:
     """Set the start and the readings to these; return whether anything is another than before."""
     moved, session.start_date_time = session.start_date_time != since, since
-    rows = _rows(session, readings, now)
-    stored = {row.at: row for row in session.meter_readings.all()}
-    gone = [row.pk for at, row in stored.items() if at not in rows]
+    told = _by_moment(readings, now)
+    stored = {at: shown for at, *shown in session.meter_readings.values_list("at", *_SHOWN)}
+    gone = [at for at in stored if at not in told]
     if gone:
-        MeterReading.objects.filter(pk__in=gone).delete()
-    told = [row for at, row in rows.items() if at not in stored or _differ(row, stored[at])]
+        session.meter_readings.filter(at__in=gone).delete()
+    rows = [
+        _row(session, at, reading)
+        for at, reading in told.items()
+        if at not in stored or _shown(reading) != stored[at]
+    ]
     MeterReading.objects.bulk_create(
-        told, update_conflicts=True, unique_fields=["session", "at"], update_fields=_SHOWN
+        rows, update_conflicts=True, unique_fields=["session", "at"], update_fields=_SHOWN
     )
-    return moved or bool(gone or told)
+    return moved or bool(gone or rows)
 
 
-def _rows(
-    session: Session, readings: Sequence[Reading], now: datetime
-) -> dict[datetime, MeterReading]:
-    """Return the readings as rows that are not saved, one of each moment."""
+def _by_moment(readings: Sequence[Reading], now: datetime) -> dict[datetime, Reading]:
     # The first of two of one moment counts; the session's lock keeps others from adding more. Of
     # several from the future that is the one with the highest register.
     ahead = sorted(
@@ -301,23 +302,19 @@ def _rows(
         key=lambda reading: -reading.kwh,
     )
     believed = [reading for reading in readings if reading.at <= now + MAX_CLOCK_LEAD]
-    by_moment = {truncate(reading.at): reading for reading in reversed([*believed, *ahead])}
-    return {
-        at: MeterReading(
-            session=session,
-            at=at,
-            kwh=reading.kwh,
-            power=reading.power_kw,
-            current=reading.current_a,
-            requesting_power=reading.requesting_power,
-            stamped_at=reading.stamped_at,
-        )
-        for at, reading in by_moment.items()
-    }
+    return {truncate(reading.at): reading for reading in reversed([*believed, *ahead])}
 
 
-def _differ(one: MeterReading, other: MeterReading) -> bool:
-    return any(getattr(one, name) != getattr(other, name) for name in _SHOWN)
+def _row(session: Session, at: datetime, reading: Reading) -> MeterReading:
+    shown = dict(zip(_SHOWN, _shown(reading), strict=True))
+    return MeterReading(session=session, at=at, **shown)
+
+
+def _shown(reading: Reading) -> list[Any]:
+    return [
+        *(reading.kwh, reading.power_kw, reading.current_a),
+        *(reading.requesting_power, reading.stamped_at),
+    ]
 
 
 def _as_of(moment: datetime, reading: Reading) -> Reading:
