@@ -255,6 +255,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": 2.0,
         "options": {"expires": 2},
     },
+    "digest-news": {
+        "task": "ocpp_gateway.digest_news",
+        "schedule": 1.0,
+        "options": {"expires": 1},
+    },
     "turn-tariffs": {
         "task": "roaming.turn_tariffs",
         "schedule": 10.0,

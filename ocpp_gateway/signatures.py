@@ -21,6 +21,7 @@ LONGEST_KEY = 4096
 HEADER = "OCMF|"
 # As the Open Charge Alliance has it in its application note on signed meter values, 3.2.
 _OCA_KEY = re.compile(r"oca:base(?P<base>16|64):asn1:(?P<key>.*)", re.DOTALL)
+_PEM = re.compile(r"-----(?:BEGIN|END) PUBLIC KEY-----")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+").fullmatch
 _CURVES: dict[str, type[ec.EllipticCurve]] = {
     "secp192r1": ec.SECP192R1,
@@ -72,18 +73,29 @@ def judge(value: str, public_key: str) -> Judgement:
     return Judgement(Verdict.BROKEN, "the signature is not of this meter over these readings")
 
 
+def text_of(value: str) -> str | None:
+    """Return a value as OCMF is written, whichever way it was handed over; None: it is no OCMF."""
+    text = value.strip()
+    # OCMF begins with its name.
+    candidates = (one for one in (text, _text(_bytes(text))) if one and one.startswith(HEADER))
+    return next(candidates, None)
+
+
+def key_bytes(key: str) -> bytes | None:
+    """Return a public key as bytes, whichever way it is written; None where it is none."""
+    return _key_bytes(key.strip()[:LONGEST_KEY])
+
+
 def _parsed(value: str) -> OCMF:
     if len(value) > LONGEST_VALUE:
         raise _Unclear(f"the value is longer than {LONGEST_VALUE} characters")
-    text = value.strip()
-    # OCMF begins with its name.
-    candidates = [one for one in (text, _text(_bytes(text))) if one and one.startswith(HEADER)]
-    if not candidates:
+    text = text_of(value)
+    if text is None:
         raise _Unclear("the value is not OCMF")
     with warnings.catch_warnings():
         # What deviates from the specification can be signed all the same.
         warnings.simplefilter("ignore", SpecWarning)
-        return OCMF.from_string(candidates[0])
+        return OCMF.from_string(text)
 
 
 def _line(error: Exception) -> str:
@@ -94,7 +106,7 @@ def _key(key: str, method: str) -> str:
     """Return a key as DER in hex, whichever way it came."""
     if not key:
         raise _Unclear("no public key of the meter is known")
-    raw = _key_bytes(key.strip()[:LONGEST_KEY])
+    raw = key_bytes(key)
     if raw is None:
         raise _Unclear("the public key is neither hex nor base64")
     # `ECDSA-secp256k1-SHA256`: the curve tells how long a bare point is.
@@ -107,6 +119,7 @@ def _key(key: str, method: str) -> str:
 
 
 def _key_bytes(text: str) -> bytes | None:
+    text = _PEM.sub("", text)
     oca = _OCA_KEY.fullmatch(text)
     if oca:
         return _bytes(oca["key"])

@@ -125,6 +125,8 @@ class Session(OcpiObject, CdrTokenColumns):
     meter_start = models.DecimalField(
         _("meter at the start (kWh)"), max_digits=14, decimal_places=4, default=0
     )
+    # OCPI's SignedData, for the CDR, which may be issued later or again.
+    signed_data = models.JSONField(_("signed data"), null=True, blank=True)
 
     objects = SessionQuerySet.as_manager()
 

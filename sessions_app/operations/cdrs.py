@@ -66,6 +66,7 @@ def draft_cdr(
             for period in settlement.periods
         ]
         or [_instant(session)],
+        signed_data=session.signed_data,
         total_cost_before_taxes=total.before_taxes,
         total_cost_after_taxes=total.after_taxes,
         costs={name: price_json(price) for name, price in settlement.costs.items()},

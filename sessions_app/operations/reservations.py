@@ -132,11 +132,14 @@ def use_reservation(
     meter_start: Decimal,
     now: datetime,
     authorization_reference: str = "",
+    meter_id: str = "",
+    started_at: datetime | None = None,
 ) -> Session:
     """Begin to charge on a reservation: its session becomes ACTIVE and starts anew at this moment.
 
     The reserved time stays a part of its price and is its first charging period. The tariff is
-    that of the reservation, or of the connector where none had been assigned before.
+    that of the reservation, or of the connector where none had been assigned before. `started_at`
+    is when that was, where a station tells so later: nobody comes before he has reserved.
 
     Raises:
         ReservationOver: it has ended, or its time is up.
@@ -145,9 +148,9 @@ def use_reservation(
 
     """
     connector = Connector.objects.select_related("evse__location").get(pk=connector_id)
-    moment = truncate(now)
     with transaction.atomic():
-        reservation = _active(number, now)
+        reservation = _active(number, started_at or now)
+        moment = max(truncate(started_at or now), reservation.reserved_at)
         session = reservation.session
         if session.connector_id != connector.pk:
             _assign(session, connector, now)
@@ -157,6 +160,7 @@ def use_reservation(
         session.auth_method = AuthMethod(auth_method).value
         session.authorization_reference = authorization_reference or session.authorization_reference
         session.meter_start = meter_start
+        session.meter_id = meter_id or session.meter_id
         reservation.status, reservation.ended_at = ReservationStatus.USED, moment
         reservation.evse, reservation.connector = connector.evse, connector
         add_readings(session, [Reading(at=moment, kwh=meter_start)], moment)

@@ -78,6 +78,11 @@ def test_what_the_meter_signed_is_valid(curve: ec.EllipticCurve) -> None:
     [
         lambda der, _point: der.hex().upper(),
         lambda der, _point: base64.b64encode(der).decode(),
+        lambda der, _point: (
+            "-----BEGIN PUBLIC KEY-----\n"
+            + base64.encodebytes(der).decode()
+            + "-----END PUBLIC KEY-----\n"
+        ),
         lambda der, _point: base64.b64encode(der.hex().encode()).decode(),
         lambda der, _point: f"oca:base16:asn1:{der.hex()}",
         lambda der, _point: f"oca:base64:asn1:{base64.b64encode(der).decode()}",

@@ -1,0 +1,79 @@
+"""Celery's part: work through the news of stations. Tasks may run twice, or be lost, unharmed."""
+
+import logging
+import time
+from datetime import datetime
+from typing import Any
+
+from celery import shared_task
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from cpo_platform.common import clock
+from ocpp_gateway.operations import digesting
+from ocpp_gateway.operations.digesting import Due, Outcome
+
+# How long a run keeps a worker before others have their turn, in seconds.
+TURN = 10.0
+# Nudges of one process are no closer than this: one run works through whatever there is.
+NUDGE_SECONDS = 0.1
+
+logger = logging.getLogger(__name__)
+
+_nudged = {"at": 0.0}
+
+
+@shared_task(name="ocpp_gateway.digest_news")
+def digest_news(**_kwargs: Any) -> None:
+    """Make sessions of what stations have said, the oldest news first, for a while.
+
+    Any number of workers may be at it: each takes what no other has.
+    """
+    end = time.monotonic() + TURN
+    while time.monotonic() < end:
+        now = clock.now()
+        if not _work_through(digesting.due(now=now), now, end):
+            return
+
+
+def _work_through(due: list[Due], now: datetime, end: float) -> bool:
+    """Digest each; return whether there was anything to do."""
+    is_busy = False
+    # A later one of the same outlet has to wait for what another worker has.
+    left: set[int] = set()
+    for one in due:
+        if time.monotonic() >= end:
+            break
+        if one.outlet_id in left:
+            continue
+        outcome = _digest(one.transaction_id, now)
+        if outcome is Outcome.TAKEN and one.outlet_id is not None:
+            left.add(one.outlet_id)
+        is_busy = is_busy or outcome in {Outcome.DONE, Outcome.WAITING}
+    return is_busy
+
+
+def _digest(transaction_id: int, now: datetime) -> Outcome:
+    try:
+        return digesting.digest(transaction_id=transaction_id, now=now)
+    except Exception:  # one that cannot be digested must not keep the others
+        logger.exception("transaction %s could not be digested", transaction_id)
+    digesting.put_off(transaction_id=transaction_id, now=now)
+    return Outcome.WAITING
+
+
+def digest_soon() -> None:
+    """Have news digested once this transaction has committed; if not, the beat sees to it."""
+    transaction.on_commit(_send)
+
+
+def _send() -> None:
+    now = time.monotonic()
+    if now < _nudged["at"] + NUDGE_SECONDS:
+        return
+    _nudged["at"] = now
+    try:
+        # One quick try: a broker that is away must not hold up what has been committed.
+        digest_news.apply_async(retry=False, expires=1)
+    except (OperationalError, OSError) as error:
+        logger.warning("news of stations wait for the beat: %s", error)
