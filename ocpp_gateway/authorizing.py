@@ -12,6 +12,7 @@ from typing import Any
 from cpo_platform.common.shapes import CdrToken, parse
 from locations.models import Evse
 from ocpp_gateway.models import Outlet, RemoteStart
+from ocpp_gateway.tags import group_id_token, parent_id_tag
 from sessions_app.authorization import EMAID, Allowed, Authorization, authorize
 from sessions_app.commanded import commanded_token
 from sessions_app.models import AuthMethod, Token, TokenType
@@ -52,7 +53,6 @@ _STATUS_2_0_1 = {
 }
 # How long after a remote start its number may still come: its station may have been offline.
 NUMBER_COUNTS_FOR = timedelta(days=1)
-LONGEST_ID_TAG = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +107,12 @@ def decide_anywhere(*, station_id: int, uid: str, token_type: str, now: datetime
 
 def id_tag_info(decision: Decision) -> dict[str, Any]:
     """Return a decision as OCPP 1.6 has it (7.22, IdTagInfo)."""
-    info = {"status": _STATUS_1_6[decision.verdict]}
-    if decision.group_id and len(decision.group_id) <= LONGEST_ID_TAG:
-        info["parentIdTag"] = decision.group_id
-    return info
+    return {"status": _STATUS_1_6[decision.verdict], **parent_id_tag(decision.group_id)}
 
 
 def id_token_info(decision: Decision) -> dict[str, Any]:
     """Return a decision as OCPP 2.0.1 has it (part 2, IdTokenInfoType)."""
-    info: dict[str, Any] = {"status": _STATUS_2_0_1[decision.verdict]}
-    if decision.group_id:
-        info["groupIdToken"] = {"idToken": decision.group_id, "type": "Central"}
-    return info
+    return {"status": _STATUS_2_0_1[decision.verdict], **group_id_token(decision.group_id)}
 
 
 def _decide(
