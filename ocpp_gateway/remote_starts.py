@@ -10,12 +10,13 @@ from locations.models import Evse
 from ocpp_gateway import tags
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import CallState, Outlet, RemoteStart, StationCall
-from sessions_app.commanded import VOUCHED_FOR
+from sessions_app.commanded import NEVER_ASKED, VOUCHED_FOR
 from sessions_app.operations import reservations
 from sessions_app.stations import StartRequest
 
-# A stand-in is nobody else's: it counts when a station that was offline tells of it late.
-STAND_IN_COUNTS_FOR = timedelta(days=1)
+# What no reader reads is of the command alone: it counts when a station that was offline tells of
+# it late. A card may be shown later by itself.
+COMMAND_ONLY_COUNTS_FOR = timedelta(days=1)
 # How long an EVSE for which a start was accepted is not free any more.
 WAITS_FOR_A_CAR = timedelta(minutes=2)
 
@@ -25,6 +26,7 @@ def expect(outlet: Outlet, request: StartRequest, now: datetime) -> RemoteStart 
     evse, token = outlet.connector.evse, request.cdr_token
     # Only 1.6 needs one.
     stands_in = outlet.station.version is Version.V1_6 and tags.needs_stand_in(token)
+    only_commanded = stands_in or token.type in NEVER_ASKED
     with transaction.atomic():
         mine = reservations.usable_at(
             evse=evse, cdr_token=token, group_id=request.group_id, now=now
@@ -39,7 +41,7 @@ def expect(outlet: Outlet, request: StartRequest, now: datetime) -> RemoteStart 
             authorization_reference=request.authorization_reference,
             group_id=request.group_id,
             asked_at=now,
-            until=now + (STAND_IN_COUNTS_FOR if stands_in else VOUCHED_FOR),
+            until=now + (COMMAND_ONLY_COUNTS_FOR if only_commanded else VOUCHED_FOR),
         )
 
 

@@ -124,6 +124,20 @@ def test_a_token_that_is_too_long_for_1_6_has_a_stand_in_that_is_recognised(
     assert (decision.verdict, decision.cdr_token) == (Allowed.ALLOWED, token)
 
 
+def test_what_no_reader_reads_is_awaited_longer_than_a_card(
+    gateway: FakeGateway, version: Version
+) -> None:
+    gateway.script[started(version)] = ACCEPTED
+    app = CdrToken(country_code="NL", party_id="EMS", uid="anna", type="APP_USER", contract_id="C")
+
+    start()
+    start(app)
+
+    card, of_app = RemoteStart.objects.order_by("pk")
+    assert card.until == NOW + timedelta(minutes=15)
+    assert of_app.until == NOW + timedelta(days=1)
+
+
 def test_a_token_that_no_reader_reads_is_central_in_2_0_1(
     broker: redis.Redis, location: Location
 ) -> None:
