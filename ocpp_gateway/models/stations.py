@@ -52,6 +52,8 @@ class Station(models.Model):
         blank=True,
     )
     password_hash = models.CharField(max_length=200, blank=True, default="", editable=False)
+    # Sent to the station, which has not shown it yet: until then both open the door.
+    next_password_hash = models.CharField(max_length=200, blank=True, default="", editable=False)
     in_maintenance = models.BooleanField(
         _("in maintenance"),
         default=False,
