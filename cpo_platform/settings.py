@@ -260,6 +260,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": 1.0,
         "options": {"expires": 1},
     },
+    "tend-stations": {
+        "task": "ocpp_gateway.tend_stations",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "tidy-station-messages": {"task": "ocpp_gateway.tidy", "schedule": 3600.0},
     "turn-tariffs": {
         "task": "roaming.turn_tariffs",
         "schedule": 10.0,
@@ -407,7 +413,7 @@ MESSAGE_LOG_DAYS = env.integer("MESSAGE_LOG_DAYS", 30, minimum=1, maximum=3650)
 MESSAGE_BODY_DAYS = env.integer("MESSAGE_BODY_DAYS", 7, maximum=3650)
 # Where chargers connect: their part of the address is /ocpp/ and their identity.
 OCPP_HOST = env.text("OCPP_HOST", env.text("HOST", "127.0.0.1"))
-OCPP_PORT = env.integer("OCPP_PORT", 9000, minimum=1, maximum=65535)
+OCPP_PORT = env.integer("OCPP_PORT", min(PORT + 1000, 65535), minimum=1, maximum=65535)
 # TLS by the gateway itself; unset where a proxy in front of it does that.
 OCPP_TLS_CERTIFICATE = env.text("OCPP_TLS_CERTIFICATE")
 OCPP_TLS_KEY = env.text("OCPP_TLS_KEY")

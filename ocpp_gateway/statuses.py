@@ -9,10 +9,15 @@
 | Unavailable | Unavailable | INOPERATIVE: not available, not broken |
 | Faulted | Faulted | OUTOFORDER |
 | anything else | anything else | UNKNOWN |
+
+An EVSE is what its connectors are together: in use, or reserved, when one of them is; else the best
+that one of them offers. A station that flaps is published at once six times within ten minutes, and
+then once a minute: the last of what it said always comes through.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from ocpp_gateway.facts import ChargingState
@@ -84,3 +89,36 @@ def of_2_0_1(status: str, state: ChargingState | None = None) -> OcpiStatus:
     if status == "Occupied":
         return "CHARGING" if state in _IN_USE else "BLOCKED"
     return _IN_BOTH.get(status, "UNKNOWN")
+
+
+# What an EVSE with several connectors is: the first of these that one of them is.
+_ORDER: tuple[OcpiStatus, ...] = (
+    "CHARGING",
+    "RESERVED",
+    "BLOCKED",
+    "AVAILABLE",
+    "UNKNOWN",
+    "INOPERATIVE",
+    "OUTOFORDER",
+)
+CALM_WITHIN = timedelta(minutes=10)
+MOST_WHEN_CALM = 6
+PAUSE = timedelta(minutes=1)
+
+
+def together(connectors: Iterable[OcpiStatus]) -> OcpiStatus:
+    """Return what an EVSE is, given its connectors: one vehicle charges at a time."""
+    return min(connectors, key=_ORDER.index, default="UNKNOWN")
+
+
+def lately(published: Sequence[datetime], *, now: datetime) -> list[datetime]:
+    """Return those publications that still count."""
+    return [moment for moment in published if now - moment < CALM_WITHIN]
+
+
+def may_publish_at(published: Sequence[datetime], *, now: datetime) -> datetime:
+    """Return when the next status may be published, given when others were, in order."""
+    recent = lately(published, now=now)
+    if len(recent) < MOST_WHEN_CALM:
+        return now
+    return max(now, recent[-1] + PAUSE)

@@ -1,18 +1,24 @@
-"""Celery's part: work through the news of stations. Tasks may run twice, or be lost, unharmed."""
+"""Celery's part: what stations say becomes sessions and statuses; what they leave undone is seen.
+
+Tasks may run twice, or be lost, unharmed.
+"""
 
 import logging
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from cpo_platform.common import clock
+from cpo_platform.common import clock, partitions
+from ocpp_gateway import publishing, watchdog
 from ocpp_gateway.operations import digesting
 from ocpp_gateway.operations.digesting import Due, Outcome
 
+MESSAGES = "ocpp_gateway_stationmessage"
 # How long a run keeps a worker before others have their turn, in seconds.
 TURN = 10.0
 # Nudges of one process are no closer than this: one run works through whatever there is.
@@ -25,15 +31,34 @@ _nudged = {"at": 0.0}
 
 @shared_task(name="ocpp_gateway.digest_news")
 def digest_news(**_kwargs: Any) -> None:
-    """Make sessions of what stations have said, the oldest news first, for a while.
+    """Show what stations report, and make sessions of it, the oldest news first, for a while.
 
     Any number of workers may be at it: each takes what no other has.
     """
     end = time.monotonic() + TURN
     while time.monotonic() < end:
         now = clock.now()
+        publishing.publish_due(now=now)
         if not _work_through(digesting.due(now=now), now, end):
             return
+
+
+@shared_task(name="ocpp_gateway.tend_stations")
+def tend_stations(**_kwargs: Any) -> None:
+    """Show who is away as offline, and close what was left behind (`watchdog`)."""
+    now = clock.now()
+    grace = timedelta(seconds=settings.OCPP_OFFLINE_GRACE_SECONDS)
+    publishing.show_offline(now=now, grace=grace)
+    for sentence in watchdog.watch(now=now):
+        logger.info("%s", sentence)
+
+
+@shared_task(name="ocpp_gateway.tidy")
+def tidy(**_kwargs: Any) -> None:
+    """Make the days of the stations' messages that come, and drop those that are old."""
+    tended = partitions.tend({MESSAGES: settings.OCPP_MESSAGE_DAYS}, now=clock.now())
+    for name in tended.dropped:
+        logger.info("dropped %s", name)
 
 
 def _work_through(due: list[Due], now: datetime, end: float) -> bool:

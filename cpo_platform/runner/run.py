@@ -25,7 +25,7 @@ NEEDED_MEGABYTES = 200
 PREPARE_SECONDS = 600
 HEALTHY_SECONDS = 60
 # What commands that are typed beside `make run` have to know of it.
-CHOICES = ("PORT", "PUBLIC_URL", "OUTBOUND_ALLOW_PRIVATE")
+CHOICES = ("PORT", "PUBLIC_URL", "OCPP_PORT", "OUTBOUND_ALLOW_PRIVATE")
 ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file name
 
 
@@ -53,7 +53,7 @@ def _run(signals: "_Signals") -> None:
     began = time.monotonic()
     var, host, port = env.var_dir(), env.text("HOST", "127.0.0.1"), _port()
     demo = env.flag("DEMO", default=True)
-    environ = {**os.environ, "PORT": str(port), "HOST": host}
+    environ = {**os.environ, "PORT": str(port), "HOST": host, "OCPP_PORT": str(_ocpp_port(port))}
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', '')}"
     if demo:
         # The demonstration's partner lives on this machine.
@@ -66,6 +66,7 @@ def _run(signals: "_Signals") -> None:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_one(var))
         processes.check_port(host, port)
+        processes.check_port(env.text("OCPP_HOST", host), _ocpp_port(port), variable="OCPP_PORT")
         if demo:
             processes.check_port("127.0.0.1", _sandbox_port(port), variable="SANDBOX_PORT")
         stack.enter_context(signals.shielded())
@@ -124,6 +125,10 @@ class _Signals:
 
 def _port() -> int:
     return env.integer("PORT", 8000, minimum=1, maximum=65535)
+
+
+def _ocpp_port(port: int) -> int:
+    return env.integer("OCPP_PORT", min(port + 1000, 65535), minimum=1, maximum=65535)
 
 
 def _sandbox_port(port: int) -> int:
@@ -261,6 +266,7 @@ def _banner(port: int, var: Path, *, demo: bool, seconds: float) -> str:
             "  User           admin",
             f"  Password       {password}",
             f"  OCPI versions  {url}/ocpi/versions",
+            f"  Chargers       ws://localhost:{_ocpp_port(port)}/ocpp/ and their identity",
             *([f"  Sandbox eMSP   http://localhost:{_sandbox_port(port)}/"] if demo else []),
             "",
             "  Try next:",

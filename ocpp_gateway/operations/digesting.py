@@ -76,7 +76,8 @@ def digest(*, transaction_id: int, now: datetime) -> Outcome:
         if row is None:
             return Outcome.TAKEN
         # First: what is noted as seen was committed with the messages that are read now.
-        news = list(row.news.values_list("pk", flat=True))
+        # What is due later stays: until then nobody says again that there is more.
+        news = list(row.news.filter(due_at__lte=now).values_list("pk", flat=True))
         if not news and not _is_due(row, now):
             return Outcome.NOTHING_NEW
         facts = facts_of(row, now=now)
