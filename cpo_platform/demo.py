@@ -27,7 +27,7 @@ from locations.models import (
 )
 from locations.operations import put_group, put_location
 from locations.shapes import LocationShape
-from sessions_app.models import Session, SimulatedStation
+from sessions_app.models import Session
 from sessions_app.simulator.history import Visit, play_session
 from tariffs.models import Party
 from tariffs.operations import put_party, put_tariff
@@ -67,7 +67,6 @@ def load(*, now: datetime) -> list[str]:
             load_tariffs(network, built),
             load_locations(network, built),
             load_groups(network, built),
-            load_stations(),
             load_history(network, truncate(now)),
         ]
 
@@ -140,20 +139,6 @@ def _evse(
             for position, kind in enumerate(group["connectors"], start=1)
         ],
     }
-
-
-def load_stations() -> str:
-    """Put a simulated station at every EVSE, with some use on its meter."""
-    stations = [
-        SimulatedStation(
-            evse=evse,
-            faulted=evse.status == Status.OUTOFORDER,
-            meter_kwh=Decimal(1200) + number * Decimal("317.4"),
-        )
-        for number, evse in enumerate(Evse.objects.order_by("pk"))
-    ]
-    SimulatedStation.objects.bulk_create(stations)
-    return f"Put simulated stations at {len(stations)} EVSEs."
 
 
 def load_history(network: dict[str, Any], now: datetime) -> str:

@@ -360,7 +360,12 @@ UNFOLD = {
 # The platform's own
 
 # How a command reaches a charger, and how an eMSP is asked about a token: dotted paths.
-STATION_CONTROL = env.text("STATION_CONTROL", "sessions_app.simulator.SimulatedStations")
+STATION_CONTROL = env.text(
+    "STATION_CONTROL",
+    "sessions_app.simulator.SimulatedStations"
+    if TESTING
+    else "ocpp_gateway.station_control.OcppStations",
+)
 REALTIME_AUTHORIZER = env.text("REALTIME_AUTHORIZER", "roaming.authorizing.OcpiAuthorizer")
 # Who remembers which tokens came with a command: those are not asked about again.
 COMMANDED_TOKENS = "roaming.commanded.CommandLog"

@@ -112,7 +112,7 @@ class Door:
         # What it knocked with is its password, should staff place it.
         encoded = ""
         if shown:
-            encoded = await self._desk.ask(passwords.make, shown.decode(errors="replace"))
+            encoded = await self._desk.ask(passwords.make, _text(shown))
         found = await rows(
             self._desk.pool, _HOLD, [identity, encoded, now, self._most_strangers, identity]
         )
@@ -192,6 +192,14 @@ def identity_of(path: str) -> str:
             f"Connect to {PATH} and the station's identity, which has no spaces or slashes.",
         )
     return identity
+
+
+def _text(password: bytes) -> str:
+    """Return a password as text; one that is none is a key, which we have in hex."""
+    try:
+        return password.decode()
+    except UnicodeDecodeError:
+        return password.hex()
 
 
 def _password(authorization: str | None, identity: str) -> bytes | None:

@@ -12,7 +12,7 @@ from cpo_platform.common.shapes import parse
 from locations import canonical
 from locations.models import Capability, Evse, Location, LocationGroup, Status
 from locations.shapes import LocationShape
-from sessions_app.models import Cdr, Session, SessionStatus, SimulatedStation
+from sessions_app.models import Cdr, Session, SessionStatus
 from tariffs.models import Party, Tariff, TariffElement, TariffType
 from tests.factories import PartyFactory
 
@@ -29,12 +29,10 @@ def test_network_is_made_with_a_history() -> None:
         "Made 9 tariffs.",
         "Made 12 locations with 45 EVSEs.",
         "Grouped locations: Randstad.",
-        "Put simulated stations at 45 EVSEs.",
         "Played 60 sessions of the past weeks, each with its CDR.",
     ]
     assert Session.objects.filter(status=SessionStatus.COMPLETED).count() == 60
     assert Cdr.objects.count() == 60
-    assert SimulatedStation.objects.count() == Evse.objects.count()
 
 
 def test_history_lies_in_the_past_and_is_worth_looking_at() -> None:
@@ -94,8 +92,6 @@ def test_every_status_but_those_of_use_and_removal_is_shown() -> None:
         Status.PLANNED,
         Status.UNKNOWN,
     }
-    broken = SimulatedStation.objects.filter(faulted=True)
-    assert {station.evse.status for station in broken} == {Status.OUTOFORDER}
 
 
 def test_network_passes_its_own_checks_once_more() -> None:

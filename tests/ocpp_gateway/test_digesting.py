@@ -313,7 +313,7 @@ def test_an_older_charge_that_is_told_later_does_not_end_the_one_that_runs() -> 
     assert running.now().ended_at is None
     assert News.objects.get().due_at == minute(71.5)
     assert older.digest(71.2) is Outcome.NOTHING_NEW
-    assert News.objects.get().due_at == minute(71.7)
+    assert News.objects.get().due_at == minute(71.5)
     running.stop(80, 16_000)
     running.digest(80.1)
 

@@ -21,7 +21,7 @@ from sessions_app.simulator import SimulatedStations
 from sessions_app.simulator.history import Visit, play_session
 from sessions_app.simulator.stations import Impossible
 from sessions_app.simulator.traffic import keep_busy
-from sessions_app.stations import StationAnswer, StationResult
+from sessions_app.stations import StationAnswer, StationResult, station_control
 
 HELD = "the session ended; its CDR is held for staff, see Held CDRs in the admin."
 
@@ -70,6 +70,11 @@ class Command(BaseCommand):
 
     def handle(self, *, act: Callable[..., None], **options: Any) -> None:
         """Do what the subcommand says; an error is one sentence."""
+        if not isinstance(station_control(), SimulatedStations):
+            raise CommandError(
+                "Stations are real here, or simulated over the wire (manage.py simulate_chargers): "
+                "set STATION_CONTROL=sessions_app.simulator.SimulatedStations to play them here."
+            )
         try:
             act(**options)
         except (Impossible, EvseRemoved, EvseOccupied, SessionNotOngoing) as error:
