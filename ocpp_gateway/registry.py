@@ -203,8 +203,10 @@ class Post:
         it is tried again, less and less often.
         """
         pause = 0.1
+        ours = asyncio.current_task()
         try:
-            while True:
+            # A connection that is lost while we are canceled hides that.
+            while ours is None or not ours.cancelling():
                 try:
                     await self._take(handle, on_close)
                 except (redis.RedisError, OSError) as error:

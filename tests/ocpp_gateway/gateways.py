@@ -51,6 +51,7 @@ class FakeGateway:
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self._running.cancel)
             self._thread.join(10)
+            assert not self._thread.is_alive()
 
     def claim(self, station_id: int, connection: int = 1) -> None:
         self._do(self._post.claim(station_id, connection))
