@@ -126,10 +126,11 @@ LOGGING = {
     # Django's own handlers would print every line a second time.
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        # A line for each of the beat's wake-ups would bury everything else.
+        # A line for each of the beat's wake-ups, and for each charger's connection, would bury
+        # everything else.
         **{
-            f"celery.{name}": {"level": max(LOG_LEVEL, "WARNING", key=LOG_LEVELS.index)}
-            for name in ("beat", "worker.strategy", "app.trace")
+            name: {"level": max(LOG_LEVEL, "WARNING", key=LOG_LEVELS.index)}
+            for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace", "websockets")
         },
     },
 }
