@@ -82,11 +82,11 @@ def watch(*, now: datetime) -> list[str]:
         if not batch:
             break
         last = batch[-1].pk
-        said = _said_at(batch)
-        moved = _moved_at(batch)
-        for one in batch:
+        verdicts = _verdicts(batch, now)
+        _resolve([one for one, verdict in verdicts if verdict is Verdict.FINE], now)
+        for one, verdict in verdicts:
             try:
-                done += _look(one, said.get(one.pk), moved, now)
+                done += _act(one, verdict, now)
             except Exception:  # one that cannot be closed must not keep the others
                 logger.exception("transaction %s was not looked at", one.pk)
     resolve_gone(now=now)
@@ -125,34 +125,38 @@ def _moved_at(batch: list[Transaction]) -> dict[int, datetime]:
     return dict(found)
 
 
-def _look(
-    one: Transaction, said_at: datetime | None, moved: dict[int, datetime], now: datetime
-) -> list[str]:
-    session = one.session
-    if session is None:
-        return []
-    verdict = judge(
-        Seen(
-            status=session.status,
-            began_at=max(one.opened_at, session.start_date_time),
-            said_at=said_at or one.opened_at,
-            moved_at=max(moved.get(session.pk, one.opened_at), one.opened_at),
-            is_online=one.station.is_online(now=now),
-            says_it_charges=one.outlet is not None and _charges(one),
-        ),
-        now=now,
-    )
-    if verdict is Verdict.FINE:
-        _resolve(one, (AlertKind.NO_PROGRESS, AlertKind.STUCK), now)
-        return []
-    text = _TEXTS[verdict]
-    if verdict in {Verdict.NEVER_BEGAN, Verdict.GIVEN_UP}:
-        _close(one, session, now)
-    kind = AlertKind.NO_PROGRESS if verdict is Verdict.STANDING else AlertKind.STUCK
-    with transaction.atomic():
-        is_news = raise_alert(
-            kind=kind, station_id=one.station_id, transaction_id=one.pk, text=text, now=now
+def _verdicts(batch: list[Transaction], now: datetime) -> list[tuple[Transaction, Verdict]]:
+    said, moved = _said_at(batch), _moved_at(batch)
+    return [
+        (
+            one,
+            judge(
+                Seen(
+                    status=one.session.status,
+                    began_at=max(one.opened_at, one.session.start_date_time),
+                    said_at=said.get(one.pk, one.opened_at),
+                    moved_at=max(moved.get(one.session.pk, one.opened_at), one.opened_at),
+                    is_online=one.station.is_online(now=now),
+                    says_it_charges=_charges(one),
+                ),
+                now=now,
+            ),
         )
+        for one in batch
+        if one.session is not None
+    ]
+
+
+def _act(one: Transaction, verdict: Verdict, now: datetime) -> list[str]:
+    if verdict is Verdict.FINE or one.session is None:
+        return []
+    if verdict in {Verdict.NEVER_BEGAN, Verdict.GIVEN_UP}:
+        _close(one, one.session, now)
+    text = _TEXTS[verdict]
+    kind = AlertKind.NO_PROGRESS if verdict is Verdict.STANDING else AlertKind.STUCK
+    is_news = raise_alert(
+        kind=kind, station_id=one.station_id, transaction_id=one.pk, text=text, now=now
+    )
     return [f"{one}: {text}"] if is_news else []
 
 
@@ -186,10 +190,12 @@ def _close(one: Transaction, session: Session, now: datetime) -> None:
         held.save(update_fields=["ended_at", "end_reason"])
 
 
-def _resolve(one: Transaction, kinds: tuple[AlertKind, ...], now: datetime) -> None:
-    StationAlert.objects.filter(transaction=one, kind__in=kinds, resolved_at__isnull=True).update(
-        resolved_at=now
-    )
+def _resolve(fine: list[Transaction], now: datetime) -> None:
+    StationAlert.objects.filter(
+        transaction__in=fine,
+        kind__in=[AlertKind.NO_PROGRESS, AlertKind.STUCK],
+        resolved_at__isnull=True,
+    ).update(resolved_at=now)
 
 
 def resolve_gone(*, now: datetime) -> None:
