@@ -25,9 +25,10 @@ reset: setup ## Wipe the data of `make run`
 test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
-bench: setup ## Measure prices, pages and push, beside simpler ways of doing it: ARGS are for push
+bench: setup ## Measure prices, pages, chargers and push, beside simpler ways: ARGS are for push
 	@$(BIN)/python -m bench.pricing
 	@$(BIN)/python -m bench.pages
+	@$(BIN)/python -m bench.ocpp
 	@$(BIN)/python -m bench.push $(ARGS)
 
 chaos: setup ## Kill, wipe and break everything at random, and compare: ARGS="--minutes 20 --seed 7"

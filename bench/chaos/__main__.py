@@ -49,6 +49,8 @@ def _with_servers(options: argparse.Namespace, var: Path, servers: Servers) -> i
         "PORT": str(port),
         "PUBLIC_URL": f"http://localhost:{port}",
         "FEED_LEASE_SECONDS": "6",
+        # What happens at chargers is the load's to say; `bench.ocpp_kill` has real ones.
+        "STATION_CONTROL": "sessions_app.simulator.SimulatedStations",
         **servers.urls,
     }
     environ = environment(var, more)
