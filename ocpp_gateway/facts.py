@@ -37,6 +37,7 @@ class ChargingState(StrEnum):
 class Code(StrEnum):
     """What was odd in what a station said."""
 
+    ABSURD_REGISTER = "ABSURD_REGISTER"
     BAD_TIME = "BAD_TIME"
     BAD_VALUE = "BAD_VALUE"
     CLOCK_AHEAD = "CLOCK_AHEAD"

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import models, transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce
 
 from cpo_platform.common.locks import advisory_lock
 from locations.models import Status
@@ -91,6 +89,7 @@ def _unchanged(outlets: Sequence[Outlet]) -> models.QuerySet[Outlet]:
             reported_status=outlet.reported_status,
             reported_at=outlet.reported_at,
             charging_state=outlet.charging_state,
+            publish_due_at=outlet.publish_due_at,
         )
     return Outlet.objects.filter(wanted)
 
@@ -138,7 +137,8 @@ def show_offline(*, now: datetime, grace: timedelta) -> int:
 
 
 def publish_station(*, station_id: int, now: datetime) -> None:
-    """Have the EVSEs of a station looked at: something about it as a whole has changed."""
-    Outlet.objects.filter(station=station_id).update(
-        publish_due_at=Coalesce(F("publish_due_at"), now)
-    )
+    """Have the EVSEs of a station looked at: something about it as a whole has changed.
+
+    Whoever publishes at this moment sees by the time that there is more.
+    """
+    Outlet.objects.filter(station=station_id).update(publish_due_at=now)

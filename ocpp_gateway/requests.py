@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -31,6 +32,10 @@ _PASSWORD = {
 }
 # A setting that was taken; with RebootRequired it holds from the next boot on.
 _TAKEN = frozenset({"Accepted", "RebootRequired"})
+
+
+# Settings of one station that are kept; the largest have some thousand variables.
+MOST_SETTINGS = 10_000
 
 
 class NotOneOf(ValueError):
@@ -221,7 +226,9 @@ def _keep(station_id: int, values: Mapping[str, str], now: datetime | None, *, a
     with transaction.atomic():
         station = Station.objects.select_for_update(no_key=True).get(pk=station_id)
         known = {} if anew else station.configuration
-        station.configuration = {**known, **values}
+        # A station that invents settings must not fill the row.
+        both = {**known, **values}
+        station.configuration = dict(islice(both.items(), MOST_SETTINGS))
         if now is not None:
             station.configuration_read_at = now
         station.save(update_fields=["configuration", "configuration_read_at"])

@@ -14,6 +14,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from cpo_platform.common import clock, partitions
+from cpo_platform.common.text import storable
 from ocpp_gateway import publishing, watchdog
 from ocpp_gateway.operations import digesting
 from ocpp_gateway.operations.digesting import Due, Outcome
@@ -21,6 +22,8 @@ from ocpp_gateway.operations.digesting import Due, Outcome
 MESSAGES = "ocpp_gateway_stationmessage"
 # How long a run keeps a worker before others have their turn, in seconds.
 TURN = 10.0
+# Letters of an error that staff is told.
+MOST_TOLD = 300
 # Nudges of one process are no closer than this: one run works through whatever there is.
 NUDGE_SECONDS = 0.1
 
@@ -81,9 +84,10 @@ def _work_through(due: list[Due], now: datetime, end: float) -> bool:
 def _digest(transaction_id: int, now: datetime) -> Outcome:
     try:
         return digesting.digest(transaction_id=transaction_id, now=now)
-    except Exception:  # one that cannot be digested must not keep the others
+    except Exception as error:  # one that cannot be digested must not keep the others
         logger.exception("transaction %s could not be digested", transaction_id)
-    digesting.put_off(transaction_id=transaction_id, now=now)
+        why = f"{type(error).__name__}: {storable(str(error))[:MOST_TOLD]}"
+    digesting.put_off(transaction_id=transaction_id, why=why, now=now)
     return Outcome.WAITING
 
 

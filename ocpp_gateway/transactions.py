@@ -15,6 +15,7 @@
 | was offline, and tells later | its own times are believed |
 | has a clock that is ahead, or was never set | its times are shifted (`station_clock`): CLOCK_AHEAD, CLOCK_BEHIND |
 | has a register that falls | readings are passed on as they are; for what it means to the energy there is one rule, `sessions_app.metering.registers`: what was counted stays, and if the register goes on from below, so does the energy: REGISTER_FELL |
+| has a register that is all nines, so that 10 GWh or more flowed | it is left out: ABSURD_REGISTER |
 | meterStop is below meterStart | it is a register that fell, as any other: STOP_BELOW_START |
 | is silent for more than 15 minutes before the end | the register at the end counts, spread evenly: GAP_BEFORE_END |
 | tells power or current at a moment without a register | they are left out; nothing but such: NO_REGISTER |
@@ -46,6 +47,7 @@ from ocpp_gateway.facts import (
     Token,
     says_the_same,
 )
+from ocpp_gateway.plausibility import possible
 from ocpp_gateway.station_clock import StationClock
 from sessions_app.metering import MAX_GAP, Reading
 from sessions_app.metering.registers import usable_readings
@@ -125,7 +127,7 @@ def understand(facts: Sequence[Fact], *, now: datetime) -> Understood:
     told = _told(once)
     if not told.own:
         raise ValueError("facts: none is of the transaction itself")
-    readings = _readings(told)
+    readings, absurd = possible(_readings(told))
     started_at = _started_at(told, readings)
     usable, _ = usable_readings(readings)
     energy = usable[-1].kwh - usable[0].kwh if usable else Decimal(0)
@@ -135,6 +137,7 @@ def understand(facts: Sequence[Fact], *, now: datetime) -> Understood:
         *_order(once),
         *_clock(told),
         *_bounds(told, once),
+        *absurd,
         *end.findings,
         *_meter(told, readings, end.at, energy),
     ]

@@ -28,6 +28,8 @@ PENDING_AT_MOST = timedelta(hours=2)
 SILENT = timedelta(hours=1)
 GIVEN_UP = timedelta(hours=24)
 STANDING = timedelta(minutes=30)
+# What was said a moment ago is digested within.
+SOON = timedelta(seconds=30)
 # Transactions that are looked at in one query.
 AT_ONCE = 500
 
@@ -150,8 +152,9 @@ def _verdicts(batch: list[Transaction], now: datetime) -> list[tuple[Transaction
 def _act(one: Transaction, verdict: Verdict, now: datetime) -> list[str]:
     if verdict is Verdict.FINE or one.session is None:
         return []
-    if verdict in {Verdict.NEVER_BEGAN, Verdict.GIVEN_UP}:
-        _close(one, one.session, now)
+    is_over = verdict in {Verdict.NEVER_BEGAN, Verdict.GIVEN_UP}
+    if is_over and not _close(one, one.session, now):
+        return []
     text = _TEXTS[verdict]
     kind = AlertKind.NO_PROGRESS if verdict is Verdict.STANDING else AlertKind.STUCK
     is_news = raise_alert(
@@ -173,21 +176,27 @@ def _charges(one: Transaction) -> bool:
     return outlet is not None and "Charging" in {outlet.charging_state, outlet.reported_status}
 
 
-def _close(one: Transaction, session: Session, now: datetime) -> None:
-    """End a session with what is known of it, and expect nothing more of its transaction."""
-    newest = session.meter_readings.order_by("-at").values_list("at", flat=True).first()
-    ended_at = newest or session.start_date_time
+def _close(one: Transaction, session: Session, now: datetime) -> bool:
+    """End a session with what is known of it, and expect nothing more of its transaction.
+
+    False: something has become of it since it was looked at.
+    """
     with transaction.atomic():
         # What arrives meanwhile is digested before, or finds the session ended.
-        held = Transaction.objects.select_for_update().get(pk=one.pk)
-        if held.ended_at is not None:
-            return
+        held = Transaction.objects.select_for_update(no_key=True).get(pk=one.pk)
+        is_other = (held.ended_at, held.digested_at) != (one.ended_at, one.digested_at)
+        # What could not be digested is put off for longer than that, and must not keep it open.
+        if is_other or held.news.filter(due_at__lte=now + SOON).exists():
+            return False
+        newest = session.meter_readings.order_by("-at").values_list("at", flat=True).first()
+        ended_at = newest or session.start_date_time
         try:
             sessions.stop_session(session_id=session.pk, ended_at=ended_at, now=now)
         except sessions.SessionNotOngoing:
             logger.debug("session %s has ended already", session.pk)
         held.ended_at, held.end_reason = ended_at, "Watchdog"
         held.save(update_fields=["ended_at", "end_reason"])
+    return True
 
 
 def _resolve(fine: list[Transaction], now: datetime) -> None:

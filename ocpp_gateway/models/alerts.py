@@ -10,6 +10,7 @@ from ocpp_gateway.models.transactions import Transaction
 
 class AlertKind(models.TextChoices):
     BROKEN_SIGNATURE = "BROKEN_SIGNATURE", _("Broken signature of a meter")
+    FAILED = "FAILED", _("News that cannot be understood")
     FLOOD = "FLOOD", _("Too many messages")
     LATE_FACTS = "LATE_FACTS", _("News after the bill")
     NO_PROGRESS = "NO_PROGRESS", _("Charging without energy")

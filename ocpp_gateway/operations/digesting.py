@@ -14,7 +14,7 @@ What the facts mean is said by `ocpp_gateway.transactions`. What becomes of it:
 | its end, told or concluded | the session ends then, with its CDR, held or issued; one that was never active is INVALID |
 | news after the end of the session, by whomever it was ended | session and CDR stay; alert LATE_FACTS where its energy or end would be another |
 | a signed value | kept as it is, judged once; alert BROKEN_SIGNATURE where the meter did not sign it; what was signed by the end is in the CDR |
-| a transaction that fails | its news are put off for as long as they have waited, a minute at least; others go on |
+| a transaction that fails | its news are put off for as long as they have waited, a minute at least; others go on. Alert FAILED from the second time on, until it is understood |
 
 All that one transaction's news change is one database transaction, and so is that they were seen:
 what is interrupted begins again as if it had not begun. A transaction is in the hands of one worker
@@ -30,10 +30,12 @@ from operator import itemgetter
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef
 
-from ocpp_gateway.models import News, StationMessage, Transaction
+from ocpp_gateway.models import AlertKind, News, StationMessage, Transaction
+from ocpp_gateway.operations import alerts
 from ocpp_gateway.operations.following import follow
 from ocpp_gateway.operations.gathering import facts_of
 from ocpp_gateway.transactions import understand
+from sessions_app.authorization import Allowed
 
 OCCUPIED_AGAIN = timedelta(seconds=30)
 FAILED_AGAIN = timedelta(seconds=60)
@@ -83,6 +85,8 @@ def digest(*, transaction_id: int, now: datetime) -> Outcome:
         facts = facts_of(row, now=now)
         row.look_again_at = None
         can_go_on = not facts or follow(row, understand(facts, now=now), now=now)
+        if row.digested_at is None or now - row.digested_at >= FAILED_AGAIN:
+            _tell_of_success(row, now)
         row.digested_at = now
         row.save(update_fields=_OURS)
         News.objects.filter(pk__in=news).delete()
@@ -116,9 +120,14 @@ def due(*, now: datetime, most: int = MOST_DUE) -> list[Due]:
     return sorted(set(found), key=lambda one: one.transaction_id)
 
 
-def put_off(*, transaction_id: int, now: datetime) -> None:
-    """Look again later at a transaction that could not be digested: each time, twice as late."""
-    row = Transaction.objects.only("opened_at", "look_again_at").get(pk=transaction_id)
+def put_off(*, transaction_id: int, why: str, now: datetime) -> None:
+    """Look again later at a transaction that could not be digested: each time, twice as late.
+
+    Staff is told `why` when it was tried before: it will not go away by itself.
+    """
+    row = Transaction.objects.only("opened_at", "look_again_at", "station_id").get(
+        pk=transaction_id
+    )
     newest = (
         StationMessage.objects.filter(
             transaction_id=transaction_id, at__gte=row.opened_at - timedelta(days=1)
@@ -129,9 +138,23 @@ def put_off(*, transaction_id: int, now: datetime) -> None:
     )
     waited = now - (newest or row.opened_at)
     again = now + min(max(waited, FAILED_AGAIN), FAILED_AGAIN_AT_MOST)
+    if waited >= FAILED_AGAIN:
+        alerts.raise_alert(
+            kind=AlertKind.FAILED,
+            station_id=row.station_id,
+            transaction_id=row.pk,
+            text=f"What was said of it could not be made a session, and is tried again: {why}",
+            now=now,
+        )
     News.objects.filter(transaction_id=transaction_id, due_at__lte=now).update(due_at=again)
     Transaction.objects.filter(pk=transaction_id, look_again_at__lte=now).update(
         look_again_at=again
+    )
+
+
+def _tell_of_success(row: Transaction, now: datetime) -> None:
+    alerts.resolve_alert(
+        kind=AlertKind.FAILED, station_id=row.station_id, transaction_id=row.pk, now=now
     )
 
 
@@ -160,9 +183,11 @@ def _is_due(row: Transaction, now: datetime) -> bool:
 
 def _open_before(transaction_ids: Sequence[int]) -> list[Due]:
     """Return what is open at the outlets where one of these has yet to begin, and older."""
+    # One whose token was refused begins nothing, and takes nobody's place.
     beginning = Transaction.objects.filter(
         pk__in=transaction_ids,
         session=None,
+        verdict=Allowed.ALLOWED.value,
         station=OuterRef("station"),
         outlet=OuterRef("outlet"),
         pk__gt=OuterRef("pk"),

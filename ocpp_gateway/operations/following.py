@@ -53,7 +53,7 @@ def follow(row: Transaction, understood: Understood, *, now: datetime) -> bool:
     if broken:
         _tell_of_broken(row, session, broken, now)
     _note(row, understood, findings)
-    _tell_of_unbilled(row, now)
+    _tell_of_unbilled(row, findings, now)
     return not is_waiting
 
 
@@ -246,15 +246,21 @@ def _note(row: Transaction, understood: Understood, findings: Sequence[Finding])
     row.look_again_at = understood.look_again_at
 
 
-def _tell_of_unbilled(row: Transaction, now: datetime) -> None:
+def _tell_of_unbilled(row: Transaction, findings: Sequence[Finding], now: datetime) -> None:
+    absurd = [one.text for one in findings if one.code == Code.ABSURD_REGISTER]
     if row.unbilled_reason and row.energy > 0:
-        alerts.raise_alert(
-            kind=AlertKind.UNBILLED,
-            station_id=row.station_id,
-            transaction_id=row.pk,
-            text=f"{row.energy.normalize():f} kWh without a bill. {row.unbilled_reason}",
-            now=now,
-        )
+        text = f"{row.energy.normalize():f} kWh without a bill. {row.unbilled_reason}"
+    elif row.ended_at is not None and absurd:
+        text = f"It is not known how much energy flowed. {absurd[0]}"
+    else:
+        return
+    alerts.raise_alert(
+        kind=AlertKind.UNBILLED,
+        station_id=row.station_id,
+        transaction_id=row.pk,
+        text=text,
+        now=now,
+    )
 
 
 def _tell_of_broken(

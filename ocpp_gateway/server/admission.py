@@ -184,7 +184,10 @@ def identity_of(path: str) -> str:
         TurnedAway: there is none, or none that a station may have.
 
     """
-    name = urlsplit(path).path
+    try:
+        name = urlsplit(path).path
+    except ValueError:  # what would be an address of IPv6, and is none
+        name = ""
     identity = unquote(name.removeprefix(PATH)) if name.startswith(PATH) else ""
     if not _IDENTITY.fullmatch(identity):
         raise TurnedAway(

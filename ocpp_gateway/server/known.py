@@ -70,8 +70,12 @@ class KnownStation:
         if transaction.outlet_id is not None:
             before = self.at_outlet.get(transaction.outlet_id)
             others = [before] if before is not None and before != transaction.id else []
-            self.at_outlet[transaction.outlet_id] = transaction.id
+            # An older one whose start is told again does not go on for that.
+            if before is None or before < transaction.id:
+                self.at_outlet[transaction.outlet_id] = transaction.id
         self.under_way.add(transaction.id)
+        if len(self.under_way) > MOST_REMEMBERED:
+            self.under_way.discard(min(self.under_way))
         return [transaction.id, *others]
 
     def ends(self, transaction: KnownTransaction) -> None:
@@ -83,8 +87,9 @@ class KnownStation:
 
     def remember(self, transaction: KnownTransaction) -> None:
         if len(self.transactions) > MOST_REMEMBERED:
-            for ref in [r for r, t in self.transactions.items() if t.id not in self.under_way]:
-                del self.transactions[ref]
+            kept = {r: t for r, t in self.transactions.items() if t.id in self.under_way}
+            # Those under way are as many at most: of these, the oldest.
+            self.transactions = dict(list(kept.items())[-MOST_REMEMBERED:])
         self.transactions[transaction.ref] = transaction
 
 
@@ -106,7 +111,8 @@ async def learn(pool: Pool, station: KnownStation) -> None:
         [station.id],
     )
     station.outlets = [KnownOutlet(*row) for row in outlets]
-    for row in await rows(pool, _FIND + "ended_at IS NULL ORDER BY id", [station.id]):
+    condition = f"ended_at IS NULL ORDER BY id DESC LIMIT {MOST_REMEMBERED}"
+    for row in reversed(await rows(pool, _FIND + condition, [station.id])):
         transaction = KnownTransaction(*row)
         station.remember(transaction)
         station.begins(transaction)

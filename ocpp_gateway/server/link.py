@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from django.db import DatabaseError, InterfaceError
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
@@ -141,32 +142,36 @@ class Link:
                 answer = await future
             finally:
                 del self._asked[unique_id]
-                self._note_call(unique_id, action, payload, answer, began)
-        return self._result_of(action, answer)
+                refusal = self._refusal(action, answer)
+                # What breaks its schema is not written down: who could tell what is secret in it?
+                told = None if refusal or answer is None else _payload_of(answer)
+                self._note_call(unique_id, action, (payload, told), refusal, began)
+        # An error may be without a word.
+        if refusal or isinstance(answer, CallError):
+            raise Refused(refusal)
+        return answer.payload
 
-    def _result_of(self, action: str, answer: CallResult | CallError) -> dict[str, Any]:
+    def _refusal(self, action: str, answer: CallResult | CallError | None) -> str:
+        """Return what is wrong with an answer; "" where nothing is."""
+        if answer is None:
+            return "no answer"
         if isinstance(answer, CallError):
-            raise Refused(f"{answer.code}: {answer.description}".rstrip(": "))
+            return f"{answer.code}: {answer.description}".rstrip(": ")
         try:
             schemas.check(self.station.version, action, answer.payload, is_result=True)
         except schemas.BadPayload as error:
-            raise Refused(f"the answer breaks its schema: {error}") from error
-        return answer.payload
+            return f"the answer breaks its schema: {error}"
+        return ""
 
     def _note_call(
         self,
         unique_id: str,
         action: str,
-        payload: Mapping[str, object],
-        answer: CallResult | CallError | None,
+        said: tuple[Mapping[str, object], Mapping[str, object] | None],
+        error: str,
         began: datetime,
     ) -> None:
-        error = ""
-        if answer is None:
-            error = "no answer"
-        elif isinstance(answer, CallError):
-            error = f"{answer.code}: {answer.description}".rstrip(": ")
-        told = redact(action, answer.payload) if isinstance(answer, CallResult) else None
+        payload, told = said
         self._store.note(
             Message(
                 station_id=self.station.id,
@@ -176,7 +181,7 @@ class Link:
                 action=action,
                 unique_id=unique_id,
                 payload=frames.dump(redact(action, payload)),
-                answer="" if told is None else frames.dump(told),
+                answer="" if told is None else frames.dump(redact(action, told)),
                 error=storable(error)[:MOST_SHOWN],
                 duration_ms=_milliseconds(began),
             )
@@ -217,7 +222,7 @@ class Link:
             call = await self._calls.get()
             try:
                 reply = await self._reply(call)
-            except (psycopg.Error, NotKept) as error:
+            except (psycopg.Error, DatabaseError, InterfaceError, NotKept) as error:
                 # It will be said again, as nobody has acknowledged it.
                 logger.warning("%s of %s waits: %s", call.action, self.station.identity, error)
                 reply = self._error(call, ErrorCode.INTERNAL_ERROR, "try again later")
@@ -286,6 +291,10 @@ class Link:
                 error=error,
             )
         )
+
+
+def _payload_of(answer: CallResult | CallError) -> dict[str, Any]:
+    return answer.payload if isinstance(answer, CallResult) else {}
 
 
 def _milliseconds(began: datetime) -> int:

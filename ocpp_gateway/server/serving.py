@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 from django.conf import settings
+from django.db import DatabaseError
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -43,6 +44,7 @@ STOP_SECONDS = 5.0
 # Messages of a station that wait to be read, while it waits for the answer to the one before.
 MOST_QUEUED = 8
 HANDSHAKE_SECONDS = 15.0
+TAKEN_OVER = "A newer connection has taken over."
 # 2.0.1 first, where a station offers both.
 _PREFERRED = (Version.V2_0_1, Version.V1_6)
 
@@ -85,6 +87,7 @@ class Gateway:
         self._post = registry.Post(settings.REDIS_URL, self.id)
         self._links: dict[int, Link] = {}
         self._nudging: asyncio.Task[None] | None = None
+        self._closings: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self.server: Server | None = None
 
@@ -155,6 +158,8 @@ class Gateway:
             station = await self._arrive(admitted, version, _address(socket))
         except psycopg.Error as error:
             logger.warning("%s could not be taken: %s", admitted.identity, error)
+            station = None
+        if station is None:
             await socket.close(1013, "Try again later.")
             return
         link = Link(
@@ -166,19 +171,32 @@ class Gateway:
             most_bytes=self._limits.message_bytes,
             on_flood=self._tell_flood,
         )
-        before, self._links[station.id] = self._links.get(station.id), link
-        if before is not None:
-            await before.close(1000, "A newer connection has taken over.")
-        await self._post.claim(station.id, station.connection)
+        before = self._links.get(station.id)
+        if before is not None and before.station.connection > station.connection:
+            # It has come later, and was quicker.
+            await self._leave(link)
+            await link.close(1000, TAKEN_OVER)
+            return
+        self._links[station.id] = link
         try:
+            if before is not None:
+                # It may be dead, and take its time: the station is here.
+                self._closing(before, TAKEN_OVER)
+            await self._post.claim(station.id, station.connection)
             await link.run()
         finally:
             await self._leave(link)
 
-    async def _arrive(self, admitted: Admitted, version: Version, address: str) -> KnownStation:
+    async def _arrive(
+        self, admitted: Admitted, version: Version, address: str
+    ) -> KnownStation | None:
+        """Note that a station has come; None: it was removed a moment ago."""
         now = clock.now()
         values = [now, now + ONLINE, version.value, address, admitted.station_id]
-        ((connection, state),) = await rows(self._pool, _ARRIVE, values)
+        found = await rows(self._pool, _ARRIVE, values)
+        if not found:
+            return None
+        ((connection, state),) = found
         station = KnownStation(
             admitted.station_id,
             admitted.identity,
@@ -208,10 +226,11 @@ class Gateway:
             await asyncio.sleep(RENEW_SECONDS)
             held = {one: link.station.connection for one, link in self._links.items()}
             try:
-                for station_id in await self._post.renew(held):
-                    await self._close(station_id, held[station_id])
+                lost = await self._post.renew(held)
                 until = clock.now() + ONLINE
                 await rows(self._pool, _RENEW, [until, list(held), list(held.values())])
+                # All at once: each may be dead, and take its time, and the others have a lease.
+                await asyncio.gather(*(self._close(one, held[one]) for one in lost))
             except Exception:  # it is tried again soon
                 logger.exception("the stations that are online were not renewed")
 
@@ -242,17 +261,26 @@ class Gateway:
             OutcomeKind.ANSWERED, payload=answer, sent_at=sent_at, answered_at=clock.now()
         )
 
+    def _closing(self, link: Link, reason: str) -> None:
+        """Have a connection closed while others go on."""
+        task = asyncio.create_task(link.close(1000, reason))
+        self._closings.add(task)
+        task.add_done_callback(self._closings.discard)
+
     async def _tell_flood(self, station: KnownStation) -> None:
-        await self._desk.ask(
-            alerts.raise_alert,
-            kind=AlertKind.FLOOD,
-            station_id=station.id,
-            text=(
-                f"It sends more than {self._limits.messages_per_minute} messages a minute; they "
-                "are read more slowly than it sends them."
-            ),
-            now=clock.now(),
-        )
+        try:
+            await self._desk.ask(
+                alerts.raise_alert,
+                kind=AlertKind.FLOOD,
+                station_id=station.id,
+                text=(
+                    f"It sends more than {self._limits.messages_per_minute} messages a minute; "
+                    "they are read more slowly than it sends them."
+                ),
+                now=clock.now(),
+            )
+        except DatabaseError as error:
+            logger.warning("that %s sends too much was not told: %s", station.identity, error)
 
     def _nudge(self) -> None:
         """Have workers look at once; while that is under way, once is enough."""
@@ -266,13 +294,14 @@ SET connection = connection + 1, connected_at = %s, online_until = %s, ocpp_vers
     remote_address = %s
 WHERE id = %s RETURNING connection, state
 """
-# A station that was shown as offline comes back: what it said last is shown again.
+# A station that was shown as offline comes back: what it said last is shown again. Not at the time
+# that is there already: who publishes at this moment would not see that there is more.
 _SHOW_AGAIN = """
 WITH back AS (
     UPDATE ocpp_gateway_station SET offline_shown = false WHERE id = %s AND offline_shown
     RETURNING id
 )
-UPDATE ocpp_gateway_outlet SET publish_due_at = coalesce(publish_due_at, %s)
+UPDATE ocpp_gateway_outlet SET publish_due_at = %s
 WHERE station_id = %s AND EXISTS (SELECT FROM back)
 """
 _LEAVE = """

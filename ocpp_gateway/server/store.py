@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
+from cpo_platform.common import clock
 from ocpp_gateway.server.database import Pool
 
 logger = logging.getLogger(__name__)
@@ -58,9 +59,18 @@ class OutletReport:
 @dataclass(slots=True)
 class _Kept:
     message: Message
-    news: Sequence[tuple[int, datetime]]
+    news: Sequence[int]
+    patient: bool
     report: OutletReport | None
     done: "asyncio.Future[None] | None"
+
+
+@dataclass(slots=True)
+class _Written:
+    """What a commit wrote of news, and whose it left out: another's news will do for those."""
+
+    news: list[tuple[int, datetime]]
+    left_out: set[int]
 
 
 @dataclass(slots=True)
@@ -72,6 +82,11 @@ class _Promised:
     def is_promised(self, transaction_id: int, now: datetime) -> bool:
         due_at = self.until.get(transaction_id)
         return due_at is not None and due_at - now > CERTAIN
+
+    def is_over(self, transaction_id: int, now: datetime) -> bool:
+        """Tell whether what was promised may have happened by now."""
+        due_at = self.until.get(transaction_id)
+        return due_at is None or due_at <= now
 
     def promise(self, transaction_id: int, due_at: datetime) -> None:
         if len(self.until) > 100_000:
@@ -93,6 +108,8 @@ class Store:
         self._some = asyncio.Event()
         self._promised = _Promised()
         self._dropped = 0
+        # Whose messages were kept so late that nobody may look at them: to be written next.
+        self._overdue: set[int] = set()
         self._task: asyncio.Task[None] | None = None
         self._ends = False
 
@@ -123,7 +140,7 @@ class Store:
 
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._put(_Kept(message, self._news(news, message.at, patient=patient), report, done))
+        self._put(_Kept(message, tuple(news), patient, report, done))
         await done
 
     def note(self, message: Message) -> None:
@@ -131,93 +148,99 @@ class Store:
         if len(self._waiting) >= MOST_NOTES:
             self._dropped += 1
             return
-        self._put(_Kept(message, (), None, None))
+        self._put(_Kept(message, (), False, None, None))  # noqa: FBT003
 
-    def _news(
-        self, transactions: Iterable[int], now: datetime, *, patient: bool
-    ) -> list[tuple[int, datetime]]:
-        due_at = now + PATIENT if patient else now
-        return [
-            (one, due_at)
-            for one in transactions
-            if not (patient and self._promised.is_promised(one, now))
-        ]
+    def _news(self, batch: Iterable[_Kept], now: datetime) -> _Written:
+        """Return the news of a batch, those that are due first of each transaction."""
+        due: dict[int, datetime] = dict.fromkeys(self._overdue, now)
+        left_out: set[int] = set()
+        for kept in batch:
+            for one in kept.news:
+                if kept.patient and self._promised.is_promised(one, now):
+                    left_out.add(one)
+                    continue
+                due_at = now + PATIENT if kept.patient else kept.message.at
+                due[one] = min(due.get(one, due_at), due_at)
+        return _Written(list(due.items()), left_out - due.keys())
 
     def _put(self, kept: _Kept) -> None:
         self._waiting.append(kept)
         self._some.set()
 
     async def _run(self) -> None:
-        while not self._ends or self._waiting:
+        while not self._ends or self._waiting or self._overdue:
             await self._some.wait()
             # Whoever is ready to say something now is part of this batch.
             await asyncio.sleep(0)
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             if not self._waiting and not self._ends:
                 self._some.clear()
-            if batch:
+            if batch or self._overdue:
                 await self._write(batch)
 
     async def _write(self, batch: list[_Kept]) -> None:
         try:
-            await self._commit_patiently(batch)
+            written = await self._commit_patiently(batch)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             _refuse(batch, error)
         except Exception as error:  # one that cannot be kept must not take the others with it
-            if len(batch) == 1:
-                logger.exception("%s", batch[0].message.action)
+            if len(batch) <= 1:
+                logger.exception("%s", [kept.message.action for kept in batch])
                 _refuse(batch, error)
             else:
                 for kept in batch:
                     await self._write([kept])
         else:
-            self._committed(batch)
+            self._committed(batch, written, clock.now())
 
-    async def _commit_patiently(self, batch: list[_Kept]) -> None:
+    async def _commit_patiently(self, batch: list[_Kept]) -> _Written:
         for pause in TRIES:
             try:
-                await self._commit(batch)
+                return await self._commit(batch)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 logger.warning("what stations said waits for the database: %s", error)
                 await asyncio.sleep(0 if self._ends else pause)
-            else:
-                return
-        await self._commit(batch)
+        return await self._commit(batch)
 
-    def _committed(self, batch: list[_Kept]) -> None:
-        is_urgent = False
+    def _committed(self, batch: list[_Kept], written: _Written, now: datetime) -> None:
+        is_urgent = any(kept.report is not None for kept in batch)
+        for transaction_id, due_at in written.news:
+            self._overdue.discard(transaction_id)
+            if due_at > now:
+                self._promised.promise(transaction_id, due_at)
+            else:
+                is_urgent = True
         for kept in batch:
-            is_urgent = is_urgent or kept.report is not None
-            for transaction_id, due_at in kept.news:
-                if due_at > kept.message.at:
-                    self._promised.promise(transaction_id, due_at)
-                else:
-                    is_urgent = True
             if kept.done is not None and not kept.done.done():
                 kept.done.set_result(None)
+        # The database was so slow that others may have looked before this was there.
+        self._overdue |= {one for one in written.left_out if self._promised.is_over(one, now)}
+        if self._overdue:
+            self._some.set()
         if self._dropped:
             logger.warning("%s messages were not logged: too many came at once", self._dropped)
             self._dropped = 0
         if is_urgent:
             self._nudge()
 
-    async def _commit(self, batch: list[_Kept]) -> None:
-        news = [one for kept in batch for one in kept.news]
+    async def _commit(self, batch: list[_Kept]) -> _Written:
+        written = self._news(batch, clock.now())
         # The last word on each outlet, in an order that all gateways share.
         reports = _last_words([kept.report for kept in batch if kept.report is not None])
         async with self._pool.connection() as one, one.transaction(), one.cursor() as cursor:
             async with cursor.copy(_COPY_MESSAGES) as copy:
                 await copy.write("".join(map(_line, batch)))
-            if news:
+            if written.news:
                 async with cursor.copy(_COPY_NEWS) as copy:
                     await copy.write(
-                        "".join(f"{one}\t{due_at.isoformat()}\n" for one, due_at in news)
+                        "".join(f"{one}\t{due_at.isoformat()}\n" for one, due_at in written.news)
                     )
             if reports:
                 await cursor.execute(
                     _UPDATE_OUTLETS,
                     [list(column) for column in zip(*map(_columns, reports), strict=True)],
                 )
+        return written
 
 
 def _refuse(batch: list[_Kept], error: Exception) -> None:

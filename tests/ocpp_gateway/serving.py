@@ -15,20 +15,35 @@ from websockets.typing import Subprotocol
 from cpo_platform.common import json
 from ocpp_gateway.server import database
 from ocpp_gateway.server.serving import Gateway
+from sessions_app.authorization import Allowed, Question, RealtimeAnswer
 
 PASSWORD = "0123456789abcdef0123456789abcdef"
 Json = dict[str, Any]
 
 
-class RunningGateway:
-    """A gateway on a free port; `stop` ends it in good order."""
+class ConnectedEmsps:
+    """As REALTIME_AUTHORIZER: eMSPs that are connected, and that nobody can ask."""
 
-    def __init__(self) -> None:
-        self.port = 0
+    def is_connected(self, *, country_code: str, party_id: str) -> bool:
+        return True
+
+    def ask(self, question: Question) -> RealtimeAnswer:
+        return RealtimeAnswer(Allowed.UNREACHABLE)
+
+
+CONNECTED_EMSPS = f"{__name__}.ConnectedEmsps"
+
+
+class RunningGateway:
+    """A gateway, on a free port unless told; `stop` ends it in good order, `crash` does not."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.port = port
         self.gateway: Gateway
         self._ready = threading.Event()
         self._ends: asyncio.Event
         self._loop: asyncio.AbstractEventLoop
+        self._main: asyncio.Task[None]
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._live, daemon=True)
 
@@ -47,9 +62,24 @@ class RunningGateway:
         self._thread.join(20)
         assert not self._thread.is_alive()
 
+    def crash(self) -> None:
+        """End as if killed: connections break, and what is not written yet is lost."""
+        self._loop.call_soon_threadsafe(self._break)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+    def _break(self) -> None:
+        for link in list(self.gateway._links.values()):
+            link._socket.transport.abort()
+        assert self.gateway._store._task is not None
+        self.gateway._store._task.cancel()
+        self._main.cancel()
+
     def _live(self) -> None:
         try:
             asyncio.run(self._run())
+        except asyncio.CancelledError:  # it was crashed
+            pass
         except BaseException as error:  # the test's thread has to hear of it
             self._failure = error
             self._ready.set()
@@ -57,12 +87,23 @@ class RunningGateway:
 
     async def _run(self) -> None:
         self._loop, self._ends = asyncio.get_running_loop(), asyncio.Event()
+        main = asyncio.current_task()
+        assert main is not None
+        self._main = main
         async with database.pool() as pool:
             self.gateway = Gateway(pool)
-            async with self.gateway.serving("127.0.0.1", 0) as server:
-                self.port = next(iter(server.sockets)).getsockname()[1]
-                self._ready.set()
-                await self._ends.wait()
+            try:
+                await self._serve()
+            except asyncio.CancelledError:
+                # A process that is killed keeps no connections open.
+                await self.gateway._post.close()
+                raise
+
+    async def _serve(self) -> None:
+        async with self.gateway.serving("127.0.0.1", self.port) as server:
+            self.port = next(iter(server.sockets)).getsockname()[1]
+            self._ready.set()
+            await self._ends.wait()
 
 
 @contextmanager

@@ -120,12 +120,23 @@ def test_one_that_fails_is_logged_and_put_off_and_the_others_go_on(
     }
 
 
+def test_one_whose_token_was_refused_has_no_other_looked_at() -> None:
+    outlet = make_outlet()
+    charges = Charge(outlet)
+    charges.start(0, 10_000)
+    charges.digest(1)
+    refused = Charge(outlet, verdict="BLOCKED", cdr_token=None)
+    refused.start(2, 10_000)
+
+    assert [one.transaction_id for one in digesting.due(now=minute(3))] == [refused.row.pk]
+
+
 def test_what_fails_again_is_put_off_for_longer_each_time_up_to_an_hour() -> None:
     charge = ended()
     waits = []
     now = minute(10)
     for _ in range(9):
-        digesting.put_off(transaction_id=charge.row.pk, now=now)
+        digesting.put_off(transaction_id=charge.row.pk, why="x", now=now)
         again = News.objects.order_by("-due_at").values_list("due_at", flat=True)[0]
         waits.append((again - now) / timedelta(minutes=1))
         now = again
@@ -138,7 +149,7 @@ def test_news_that_come_meanwhile_are_not_put_off() -> None:
     Transaction.objects.update(look_again_at=minute(5))
     charge.meter(20, "14000")
 
-    digesting.put_off(transaction_id=charge.row.pk, now=minute(10))
+    digesting.put_off(transaction_id=charge.row.pk, why="x", now=minute(10))
 
     assert set(News.objects.values_list("due_at", flat=True)) == {minute(11), minute(20)}
     assert charge.now().look_again_at == minute(11)
