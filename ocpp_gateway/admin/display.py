@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, duration, minute, pill
+from cpo_platform.common.admin import NONE, duration, link, minute, pill
 from locations.admin import STATUS_TONES
 from locations.models import Status
 from ocpp_gateway.models import AlertKind, CallState, Outlet, Station, StationCall, StationState
@@ -66,6 +66,12 @@ def how_to_connect() -> SafeString:
         ),
         format_html('<code class="cpo-anywhere">{}</code>', connect_address()),
     )
+
+
+def location_link(station: Station) -> str:
+    """Return a link to where a station stands, by the name that people know."""
+    place = station.location
+    return link(place, (place.name or place.address) if place else None)
 
 
 def state_pill(station: Station) -> SafeString:
@@ -185,6 +191,11 @@ def outcome_text(call: StationCall) -> str:
         "action": call.action,
         "answer": answer_text(call),
     }
+
+
+def version_text(version: str) -> str:
+    """Return a version as people write it: 1.6, 2.0.1."""
+    return version.removeprefix("ocpp") or NONE
 
 
 def took(begin: datetime, end: datetime | None) -> str:

@@ -25,11 +25,11 @@ from cpo_platform.common.admin import (
     pretty_body,
 )
 from cpo_platform.common.admin.searching import choice_of, moment_of, text_of
+from ocpp_gateway.admin.display import version_text
+from ocpp_gateway.admin.message_words import words_of
 from ocpp_gateway.models import Direction, Station, StationMessage
 
 MOST_STATIONS = 50
-# What stands in a row of the list of a payload.
-SHOWN_CHARACTERS = 120
 ACTIONS = (
     *("Authorize", "BootNotification", "ChangeAvailability", "ChangeConfiguration"),
     *("ClearCache", "DataTransfer", "GetConfiguration", "Heartbeat", "MeterValues"),
@@ -139,7 +139,7 @@ class StationMessageAdmin(SearchedAdmin):
                     (_("error"), obj.error or NONE),
                     (_("duration"), f"{obj.duration_ms} ms"),
                     (_("message id"), obj.unique_id or NONE),
-                    (_("OCPP version"), obj.ocpp_version),
+                    (_("OCPP version"), version_text(obj.ocpp_version)),
                 ],
             ),
             Panel(
@@ -213,10 +213,8 @@ def outcome_pill(message: StationMessage) -> str:
 
 
 def short_payload(message: StationMessage) -> str:
-    """Return the beginning of what a message says."""
-    text = message.payload[:SHOWN_CHARACTERS]
-    more = "…" if len(message.payload) > SHOWN_CHARACTERS else ""
-    return format_html('<span class="cpo-anywhere cpo-faint">{}{}</span>', text, more)
+    """Return in a few words what a message says."""
+    return format_html('<span class="cpo-anywhere cpo-faint">{}</span>', words_of(message))
 
 
 def _transaction_link(message: StationMessage) -> str:

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget  # type: ignore[import-unt
 from cpo_platform.common import clock
 from cpo_platform.common.admin import Admin, Button, change_url
 from locations.models import Location, Status
-from ocpp_gateway.admin.display import connect_address, how_to_connect
+from ocpp_gateway.admin.display import connect_address
 from ocpp_gateway.admin.outlet_forms import PasswordForm, outlet_table
 from ocpp_gateway.admin.station_panels import device_panel, page_url
 from ocpp_gateway.models import Station, StationState
@@ -91,12 +91,29 @@ def _choose_location(
         title=_place_title(station),
         obj=station,
         query=text,
+        search=_search(text),
         shown=shown,
         more=len(found) > MOST_LOCATIONS,
         add_location_url=reverse("admin:locations_location_add"),
         list_url=change_url(station) if station else admin.list_url(),
-        how="" if station else how_to_connect(),
+        how=""
+        if station
+        else gettext(
+            "Place it first, then set it to its address and password: it is in service as soon as "
+            "it connects. Without this step it would knock as a stranger."
+        ),
     )
+
+
+def _search(text: str) -> str:
+    widget = UnfoldAdminTextInputWidget(
+        attrs={
+            "id": "place-q",
+            "type": "search",
+            "placeholder": gettext("name, city, address or EVSE"),
+        }
+    )
+    return str(widget.render("q", text))
 
 
 def _place_title(station: Station | None) -> str:

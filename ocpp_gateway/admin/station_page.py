@@ -52,6 +52,12 @@ def show(admin: RecordAdmin, request: HttpRequest, station: Station) -> HttpResp
 
 def _live(station: Station, request: HttpRequest, now: datetime, *, can_act: bool) -> list[Panel]:
     messages = newest_messages(station, now=now)
+    if station.state == StationState.HELD:
+        return [
+            status_panel(station, messages, [], now),
+            device_panel(station, []),
+            messages_panel(station, messages),
+        ]
     outlets = list(station.outlets.select_related("connector__evse", "station").order_by("ordinal"))
     connection = [button_of(name, station) for name in ("restart", "trigger")]
     sockets = [
@@ -75,13 +81,15 @@ def _live(station: Station, request: HttpRequest, now: datetime, *, can_act: boo
 
 
 def _still(station: Station, *, can_act: bool) -> list[Panel]:
+    if station.state == StationState.HELD:
+        return []
     names = ("read", "write", "local_list", "clear_cache")
     configuration = [button_of(name, station) for name in names]
     files = [button_of(name, station) for name in ("firmware", "logs")]
     return [
         transactions_panel(station),
-        configuration_panel(station, configuration if can_act else []),
         files_panel(station, files if can_act else []),
+        configuration_panel(station, configuration if can_act else []),
     ]
 
 

@@ -19,11 +19,13 @@ from ocpp_gateway.admin.display import (
     alert_pill,
     authorisation_pill,
     call_pill,
+    location_link,
     offline_since,
     online_pill,
     reported_pill,
     state_pill,
     took,
+    version_text,
 )
 from ocpp_gateway.admin.message_log import log_url, outcome_pill, short_payload
 from ocpp_gateway.models import (
@@ -70,7 +72,7 @@ def status_panel(
             *([(_("online since (UTC)"), moment(station.connected_at))] if is_online else away),
             (_("last message (UTC)"), moment(messages[0].at if messages else None)),
             (_("address"), station.remote_address or NONE),
-            (_("OCPP version"), station.ocpp_version or NONE),
+            (_("OCPP version"), version_text(station.ocpp_version)),
             (_("booted (UTC)"), moment(station.booted_at)),
             (_("reason of the boot"), station.boot_reason or NONE),
             (_("first seen (UTC)"), moment(station.first_seen_at)),
@@ -86,7 +88,7 @@ def device_panel(station: Station, buttons: Sequence[Button]) -> Panel:
         half=True,
         facts=[
             (_("state"), state_pill(station)),
-            (_("location"), link(station.location)),
+            (_("location"), location_link(station)),
             (_("vendor"), station.vendor or NONE),
             (_("model"), station.model or NONE),
             (_("serial number"), station.serial_number or NONE),
@@ -320,7 +322,6 @@ def configuration_panel(station: Station, buttons: Sequence[Button]) -> Panel:
     """Return what a station is set to; secrets are not shown."""
     return Panel(
         title=_("Configuration"),
-        half=True,
         note=format_html(gettext("Read at {} UTC."), moment(station.configuration_read_at))
         if station.configuration_read_at
         else "",
@@ -341,7 +342,7 @@ def configuration_panel(station: Station, buttons: Sequence[Button]) -> Panel:
 
 
 def _setting(station: Station, name: str, *, can_change: bool) -> SafeString:
-    if not can_change:
+    if not can_change or is_secret(name):
         return format_html('<span class="cpo-anywhere">{}</span>', name)
     url = f"{page_url(station, 'write')}?{urlencode({'name': name})}"
     return format_html('<a class="cpo-link cpo-anywhere" href="{}">{}</a>', url, name)
@@ -351,7 +352,6 @@ def files_panel(station: Station, buttons: Sequence[Button]) -> Panel:
     """Return how far updates of firmware and uploads of logs are."""
     return Panel(
         title=_("Firmware and logs"),
-        half=True,
         facts=[
             (_("firmware"), station.firmware_version or NONE),
             (_("firmware update"), station.firmware_status or NONE),
@@ -373,7 +373,7 @@ def stations_of_location(_request: HttpRequest, location_id: int) -> Panel:
                 link(row),
                 state_pill(row),
                 online_pill(row, now=now),
-                row.ocpp_version or NONE,
+                version_text(row.ocpp_version),
                 row.model or NONE,
             )
             for row in rows

@@ -13,14 +13,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Button, RecordAdmin, link, link_to, pill, register_panel
+from cpo_platform.common.admin import NONE, Button, RecordAdmin, link_to, pill, register_panel
 from ocpp_gateway.admin import placing, station_actions, station_decisions, station_page
 from ocpp_gateway.admin.display import (
     how_to_connect,
+    location_link,
     online_pill,
     outlet_pills,
     since_text,
     state_pill,
+    version_text,
 )
 from ocpp_gateway.admin.station_filters import AlertFilter, ConnectionFilter, PlaceFilter
 from ocpp_gateway.admin.station_panels import may_change, page_url, stations_of_location
@@ -43,7 +45,8 @@ class StationAdmin(RecordAdmin):
 
     change_list_template = "admin/cpo/chips_list.html"
     list_display = (
-        *("name", "state", "place", "connection", "since", "outlets", "speaks", "kind", "trouble"),
+        *("name", "state_shown", "place", "connected", "sockets", "speaks", "kind"),
+        "trouble",
     )
     list_display_links = ("name",)
     list_filter = (ConnectionFilter, PlaceFilter, "ocpp_version", AlertFilter)
@@ -136,31 +139,33 @@ class StationAdmin(RecordAdmin):
         return str(row.identity)
 
     @admin.display(description=_("state"), ordering="state")
-    def state(self, row: Station) -> str:
+    def state_shown(self, row: Station) -> str:
         if row.state != StationState.HELD:
             return state_pill(row)
         place = link_to(page_url(row, "place"), _("Place it"))
-        return format_html('<span class="cpo-unbroken">{} {}</span>', state_pill(row), place)
+        knocked = pill(_("Knocked"), "amber")
+        return format_html('<span class="cpo-unbroken">{} {}</span>', knocked, place)
 
     @admin.display(description=_("location"), ordering="location__name")
     def place(self, row: Station) -> str:
-        return link(row.location)
+        return location_link(row)
 
-    @admin.display(description=_("connection"), ordering="online_until")
-    def connection(self, row: Station) -> str:
-        return online_pill(row, now=clock.now())
-
-    @admin.display(description=_("since (UTC)"))
-    def since(self, row: Station) -> str:
-        return since_text(row, now=clock.now())
+    @admin.display(description=_("connection, since (UTC)"), ordering="online_until")
+    def connected(self, row: Station) -> str:
+        now = clock.now()
+        return format_html(
+            '{}<br><span class="cpo-faint">{}</span>',
+            online_pill(row, now=now),
+            since_text(row, now=now),
+        )
 
     @admin.display(description=_("connectors"))
-    def outlets(self, row: Any) -> str:
+    def sockets(self, row: Any) -> str:
         return outlet_pills(row.outlet_rows)
 
     @admin.display(description="OCPP", ordering="ocpp_version")
     def speaks(self, row: Station) -> str:
-        return row.ocpp_version or NONE
+        return version_text(row.ocpp_version)
 
     @admin.display(description=_("model and firmware"), ordering="model")
     def kind(self, row: Station) -> str:

@@ -1,16 +1,13 @@
 """What a station said and was asked in a session, for the page that explains it."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from cpo_platform.common.admin import Event, link
-from cpo_platform.common.admin.stories import many
 from ocpp_gateway.admin.display import (
     alert_pill,
     authorisation_pill,
@@ -19,6 +16,7 @@ from ocpp_gateway.admin.display import (
     verdict_pill,
 )
 from ocpp_gateway.admin.message_log import transaction_log_url
+from ocpp_gateway.admin.message_words import words_of
 from ocpp_gateway.models import StationCall, StationMessage, Transaction
 
 MOST_MESSAGES = 150
@@ -29,7 +27,6 @@ BEFORE = timedelta(days=1)
 _REGULAR = Q(action="MeterValues") | Q(
     action="TransactionEvent", payload__regex=r'"triggerReason"\s*:\s*"MeterValue(Periodic|Clock)"'
 )
-Said = Mapping[str, Any]
 
 
 def tell(session_id: int) -> Iterable[Event]:
@@ -75,7 +72,7 @@ def _said(row: Transaction) -> Iterable[Event]:
     said = StationMessage.objects.filter(transaction=row, at__gte=row.opened_at - BEFORE)
     yield from _meter_values(row, said.filter(_REGULAR))
     for message in said.exclude(_REGULAR).order_by("at", "id")[:MOST_MESSAGES]:
-        text = sentence_of(message)
+        text = words_of(message)
         what = format_html("{}: {}", link(message, message.action), text)
         if message.error:
             what = format_html("{} ({})", what, message.error)
@@ -91,7 +88,7 @@ def _meter_values(row: Transaction, values: QuerySet[StationMessage]) -> Iterabl
         transaction_log_url(row.pk),
         gettext("Meter values"),
     )
-    yield Event(found["first"], row.station, many(what, found["count"], found["last"]))
+    yield Event(found["first"], row.station, what, count=found["count"], until=found["last"])
 
 
 def _asked(row: Transaction) -> Iterable[Event]:
@@ -110,48 +107,3 @@ def _asked(row: Transaction) -> Iterable[Event]:
         }
         what = format_html("{} → {} {} ({})", call.action, row.station, call_pill(call), times)
         yield Event(call.asked_at, gettext("Platform"), what)
-
-
-def sentence_of(message: StationMessage) -> str:
-    """Say in a few words what a message is about."""
-    try:
-        payload = json.loads(message.payload)
-    except (ValueError, RecursionError):
-        return ""
-    teller = _TELLERS.get(message.action)
-    return teller(payload) if teller and isinstance(payload, dict) else ""
-
-
-def _start(payload: Said) -> str:
-    return gettext("connector %(connector)s, token %(token)s, register %(wh)s Wh") % {
-        "connector": payload.get("connectorId", "?"),
-        "token": payload.get("idTag", "?"),
-        "wh": payload.get("meterStart", "?"),
-    }
-
-
-def _stop(payload: Said) -> str:
-    return gettext("register %(wh)s Wh, reason %(reason)s") % {
-        "wh": payload.get("meterStop", "?"),
-        "reason": payload.get("reason", "Local"),
-    }
-
-
-def _event(payload: Said) -> str:
-    info = payload.get("transactionInfo")
-    state = info.get("chargingState", "") if isinstance(info, dict) else ""
-    reason = info.get("stoppedReason", "") if isinstance(info, dict) else ""
-    parts = (payload.get("eventType", ""), payload.get("triggerReason", ""), state, reason)
-    return ", ".join(str(part) for part in parts if part)
-
-
-def _status(payload: Said) -> str:
-    return str(payload.get("status") or payload.get("connectorStatus") or "")
-
-
-_TELLERS: Mapping[str, Callable[[Said], str]] = {
-    "StartTransaction": _start,
-    "StopTransaction": _stop,
-    "TransactionEvent": _event,
-    "StatusNotification": _status,
-}

@@ -24,9 +24,16 @@ from cpo_platform.common.admin import (
     unbroken,
 )
 from ocpp_gateway.admin.curve import curve
-from ocpp_gateway.admin.display import alert_pill, authorisation_pill, verdict_pill
+from ocpp_gateway.admin.display import (
+    alert_pill,
+    authorisation_pill,
+    verdict_pill,
+    version_text,
+)
 from ocpp_gateway.admin.message_log import transaction_log_url
 from ocpp_gateway.admin.session_panels import findings_of
+from ocpp_gateway.charging import id_of
+from ocpp_gateway.frames import Version
 from ocpp_gateway.models import SignedMeterValue, Transaction
 from ocpp_gateway.signatures import Verdict
 
@@ -166,8 +173,8 @@ def _course_panel(row: Transaction) -> Panel:
         facts=[
             (_("station"), link(row.station)),
             (_("connector"), row.outlet.ordinal if row.outlet else NONE),
-            (_("id at the station"), row.ref),
-            (_("OCPP version"), row.ocpp_version),
+            (_("id at the station"), id_of(row, Version(row.ocpp_version))),
+            (_("OCPP version"), version_text(row.ocpp_version)),
             (_("first heard of (UTC)"), moment(row.opened_at)),
             (_("started (UTC)"), moment(row.started_at)),
             (_("ended (UTC)"), moment(row.ended_at)),

@@ -21,7 +21,6 @@ from cpo_platform.common.admin import (
     story_of,
     story_panel,
 )
-from cpo_platform.common.admin.stories import many
 from sessions_app.admin.display import session_pill
 from sessions_app.models import CdrHold, Reservation, Session
 
@@ -102,7 +101,7 @@ def _readings(session: Session) -> Iterable[Event]:
         "low": number(found["low"], "kWh"),
         "high": number(found["high"], "kWh"),
     }
-    yield Event(found["first"], US, many(what, found["count"], found["last"]))
+    yield Event(found["first"], US, what, count=found["count"], until=found["last"])
 
 
 def _bills(session: Session) -> Iterable[Event]:

@@ -5,9 +5,8 @@ An app tells of objects of the apps below it with `register_story`.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from django.utils.html import format_html
 from django.utils.translation import gettext
@@ -26,13 +25,16 @@ FEW = 3
 class Event:
     """One thing that happened: who it was, and what it was in a few words (may be HTML).
 
-    Those with one `fold`, of the same `who`, are told in one line where there are many.
+    Those with one `fold`, of the same `who`, are told in one line where there are many: `count`
+    of them, until `until`.
     """
 
     at: datetime
     who: object
     what: object
     fold: str = ""
+    count: int = 1
+    until: datetime | None = None
 
 
 Storyteller = Callable[[int], Iterable[Event]]
@@ -62,7 +64,7 @@ def story_panel(events: Sequence[Event], zone: str) -> Panel:
             (
                 moment(event.at, zone),
                 format_html('<span class="cpo-unbroken">{}</span>', event.who),
-                format_html('<span class="cpo-anywhere">{}</span>', event.what),
+                format_html('<span class="cpo-anywhere">{}</span>', _what(event, zone)),
             )
             for event in events[:MOST_EVENTS]
         ],
@@ -70,13 +72,14 @@ def story_panel(events: Sequence[Event], zone: str) -> Panel:
     )
 
 
-def many(what: Any, count: int, until: datetime, zone: str = "") -> object:
-    """Say in one line that something came many times, and until when."""
+def _what(event: Event, zone: str) -> object:
+    if event.until is None:
+        return event.what
     return format_html(
         gettext("{what}: {count} times until {until}"),
-        what=what,
-        count=count,
-        until=moment(until, zone),
+        what=event.what,
+        count=event.count,
+        until=moment(event.until, zone),
     )
 
 
@@ -93,4 +96,4 @@ def _folded(events: Iterable[Event]) -> Iterable[Event]:
             continue
         ordered = sorted(group, key=lambda event: event.at)
         first, last = ordered[0], ordered[-1]
-        yield Event(first.at, first.who, many(first.what, len(group), last.at))
+        yield replace(first, count=len(group), until=last.at)
