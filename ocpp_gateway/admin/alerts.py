@@ -170,7 +170,7 @@ class StationAlertAdmin(RecordAdmin):
             return NONE
         if row.transaction.session is None:
             return link(row.transaction, gettext("Transaction %(id)s") % {"id": row.transaction_id})
-        return link(row.transaction.session)
+        return link(row.transaction.session, row.transaction.session.token_contract_id)
 
     @admin.display(description=_("since (UTC)"), ordering="raised_at")
     def since(self, row: StationAlert) -> str:

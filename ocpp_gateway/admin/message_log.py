@@ -23,6 +23,7 @@ from cpo_platform.common.admin import (
     moment,
     pill,
     pretty_body,
+    unbroken,
 )
 from cpo_platform.common.admin.searching import choice_of, moment_of, text_of
 from ocpp_gateway.admin.display import version_text
@@ -172,7 +173,7 @@ class StationMessageAdmin(SearchedAdmin):
 
     @admin.display(description=_("direction"))
     def way(self, row: StationMessage) -> str:
-        return row.get_direction_display()
+        return unbroken(row.get_direction_display())
 
     @admin.display(description=_("action"))
     def what(self, row: StationMessage) -> str:

@@ -35,9 +35,7 @@ def at_the_station(_request: HttpRequest, session_id: int) -> Panel:
     signed = list(row.signed_values.all())
     return Panel(
         title=_("At the station"),
-        note=_("A signed meter value is not what the meter signed: look at it before it is billed.")
-        if any(value.verdict == Verdict.BROKEN for value in signed)
-        else "",
+        note=_warning(signed),
         facts=[
             (_("station"), link(row.station)),
             (_("connector"), row.outlet.ordinal if row.outlet else NONE),
@@ -47,6 +45,17 @@ def at_the_station(_request: HttpRequest, session_id: int) -> Panel:
             (_("signed meter values"), signed_pills(signed)),
         ],
         buttons=[Button(_("Its messages"), transaction_log_url(row.pk))],
+    )
+
+
+def _warning(signed: list[SignedMeterValue]) -> str:
+    if all(value.verdict != Verdict.BROKEN for value in signed):
+        return ""
+    return format_html(
+        '<span class="cpo-error" role="alert">{}</span>',
+        gettext(
+            "A signed meter value is not what the meter signed: look at it before it is billed."
+        ),
     )
 
 

@@ -71,7 +71,7 @@ def status_panel(
             (_("connection"), online_pill(station, now=now)),
             *([(_("online since (UTC)"), moment(station.connected_at))] if is_online else away),
             (_("last message (UTC)"), moment(messages[0].at if messages else None)),
-            (_("address"), station.remote_address or NONE),
+            (_("IP address"), station.remote_address or NONE),
             (_("OCPP version"), version_text(station.ocpp_version)),
             (_("booted (UTC)"), moment(station.booted_at)),
             (_("reason of the boot"), station.boot_reason or NONE),

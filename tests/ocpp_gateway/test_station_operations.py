@@ -137,7 +137,12 @@ def test_numbers_of_outlets_can_be_exchanged_and_outlets_taken_away() -> None:
 def test_outlets_that_are_counted_wrong_are_refused(change: dict[str, int]) -> None:
     row = place(LocationFactory(evses=[evse("E1"), evse("E2")]))
     first, second = row.outlets.order_by("ordinal")
-    wrong = {"connector_id": second.connector_id, "ordinal": 2, "evse_number": 2, **change}
+    wrong: dict[str, Any] = {
+        "connector_id": second.connector_id,
+        "ordinal": 2,
+        "evse_number": 2,
+        **change,
+    }
     places = [
         OutletPlace(first.connector_id, 1, 1, 1),
         OutletPlace(connector_number=1, **wrong),
