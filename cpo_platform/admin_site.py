@@ -15,6 +15,7 @@ from cpo_platform.common import clock
 from cpo_platform.common.admin import NONE, Button, Panel, link, link_to, minute, moment, number
 from locations.admin import STATUS_TONES
 from locations.models import Evse, Location, Status
+from ocpp_gateway.admin.home import charger_cards, charger_panels
 from roaming.admin.display import object_link, trouble_pills
 from roaming.admin.quarantine import number_of
 from roaming.models import Feed, Partner, Quarantined
@@ -52,6 +53,15 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("CDRs"), "receipt_long", "sessions_app.cdr"),
             (_("Held CDRs"), "front_hand", "sessions_app.cdrhold"),
             (_("Tokens"), "badge", "sessions_app.token"),
+        ),
+    ),
+    (
+        _("Chargers"),
+        (
+            (_("Stations"), "charger", "ocpp_gateway.station"),
+            (_("Transactions"), "electric_bolt", "ocpp_gateway.transaction"),
+            (_("Station messages"), "settings_ethernet", "ocpp_gateway.stationmessage"),
+            (_("Alerts"), "notification_important", "ocpp_gateway.stationalert"),
         ),
     ),
     (
@@ -120,7 +130,10 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = clock.now()
     context["next_steps"] = _next_steps(request)
     context["cards"] = (
-        _refused_tokens(request) + _network_cards(request) + _charging_cards(request, now)
+        _refused_tokens(request)
+        + charger_cards(request, now=now)
+        + _network_cards(request)
+        + _charging_cards(request, now)
     )
     if _may_see(request, "locations.evse"):
         context["evses"] = _evses_by_status()
@@ -227,7 +240,7 @@ def _evses_by_status() -> dict[str, Any]:
 
 def _attention(request: HttpRequest) -> list[Panel]:
     """Return what is wrong at the moment."""
-    panels = []
+    panels = charger_panels(request)
     if _may_see(request, "roaming.partner") and Partner.objects.exists():
         panels.append(_troubled_partners())
     if _may_see(request, "roaming.quarantined"):

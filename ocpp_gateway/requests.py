@@ -68,6 +68,15 @@ def change_availability(
     return _call(station, "ChangeAvailability", payload, asked_by, now)
 
 
+def unlock(station: Station, outlet: Outlet, *, asked_by: str, now: datetime) -> StationCall:
+    """Release a cable (OCPP 1.6, 5.18: ends what runs there; OCPP 2.0.1, F05: refused then)."""
+    if _version(station) is Version.V1_6:
+        payload = {"connectorId": outlet.ordinal}
+    else:
+        payload = {"evseId": outlet.evse_number, "connectorId": outlet.connector_number}
+    return _call(station, "UnlockConnector", payload, asked_by, now)
+
+
 def trigger(
     station: Station, what: str, outlet: Outlet | None, *, asked_by: str, now: datetime
 ) -> StationCall:

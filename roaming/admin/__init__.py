@@ -10,6 +10,7 @@ from roaming.admin.partner_pages import PartnerAdmin, TroubleFilter
 from roaming.admin.partner_panels import MESSAGES_SHOWN
 from roaming.admin.profile_requests import ProfileRequestAdmin
 from roaming.admin.quarantine import QuarantinedAdmin
+from roaming.admin.stories import register as register_stories
 
 __all__ = [
     "MESSAGES_SHOWN",
@@ -29,3 +30,5 @@ __all__ = [
     "TroubleFilter",
     "partner_pill",
 ]
+
+register_stories()

@@ -1,6 +1,5 @@
 """Statuses, feeds and objects of partners, as people read them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -90,28 +89,6 @@ def trouble_pills(feeds: Sequence[Feed], *, now: datetime) -> str:
     return format_html_join(" ", "{} {}", parts)
 
 
-def duration(seconds: float | None) -> str:
-    """Return a duration as people read it: 120 ms, 1.4 s, 35 s, 12 min, 3 h 20 min, 2 d 4 h."""
-    if seconds is None:
-        return NONE
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return _long_duration(int(seconds // 60))
-
-
-def _long_duration(minutes: int) -> str:
-    hours = minutes // 60
-    if hours < 2:
-        return f"{minutes} min"
-    if hours < 48:
-        return f"{hours} h {minutes % 60} min"
-    return f"{hours // 24} d {hours % 24} h"
-
-
 def waiting_text(modules: Mapping[str, int]) -> str:
     """Return how many objects there are of each module: `Locations: 12, Tariffs: 3`."""
     parts = (f"{MODULE_NAMES.get(module, module)}: {count}" for module, count in modules.items())
@@ -121,14 +98,6 @@ def waiting_text(modules: Mapping[str, int]) -> str:
 def count_text(waiting: health.Waiting) -> str:
     """Return how many changes wait, or that there are more than we count."""
     return f"{health.MOST_PENDING}+" if waiting.is_more else str(waiting.total)
-
-
-def pretty_body(body: str) -> str:
-    """Return JSON with indentation; what was cut or is no JSON as it stands."""
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return body
 
 
 def command_pill(command: Command) -> str:

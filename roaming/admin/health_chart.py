@@ -8,7 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from roaming.admin.display import duration
+from cpo_platform.common.admin import duration
 from roaming.histograms import quantile
 from roaming.operations.traffic import Figures
 

@@ -11,14 +11,23 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Button, Panel, link, link_to, moment, pill, unbroken
+from cpo_platform.common.admin import (
+    NONE,
+    Button,
+    Panel,
+    duration,
+    link,
+    link_to,
+    moment,
+    pill,
+    pretty_body,
+    unbroken,
+)
 from roaming.admin.display import (
     MODULE_NAMES,
     count_text,
-    duration,
     lane_pill,
     object_link,
-    pretty_body,
     waiting_text,
 )
 from roaming.admin.health_chart import SHORTEST, chart, longest

@@ -1,7 +1,7 @@
 """The pages of the message log."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -12,65 +12,24 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Panel, RecordAdmin, link, moment
-from roaming.admin.display import object_link, pretty_body
-from roaming.admin.message_search import MOST_FOUND, MessageSearch, NewestPaginator, found_text
+from cpo_platform.common.admin import NONE, Panel, SearchedAdmin, link, moment, pretty_body
+from roaming.admin.display import object_link
+from roaming.admin.message_search import MessageSearch
 from roaming.admin.panels import http_text, messages_panel
 from roaming.models import Message, MessageBody
 from roaming.models.messages import Direction
 
-if TYPE_CHECKING:
-    from django.contrib.admin.views.main import ChangeList
-else:
-    from unfold.views import ChangeList
-
 SAME_CAUSE_SHOWN = 50
 
 
-class _MessageList(ChangeList):
-    """A list that is searched by a form of its own."""
-
-    form: MessageSearch
-
-    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
-        lookups: dict[str, Any] = super().get_filters_params(params)
-        own = MessageSearch.base_fields
-        return {name: value for name, value in lookups.items() if name not in own}
-
-    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        self.form = MessageSearch(request.GET)
-        rows = super().get_queryset(request, *args, **kwargs)
-        # What is said where nothing was found.
-        self.has_active_filters = self.form.is_used
-        return self.form.apply(rows)
-
-    @property
-    def older_url(self) -> str:
-        """Return where the list goes on, where there is more than it shows."""
-        until = cast("NewestPaginator", self.paginator).older_than
-        if not until:
-            return ""
-        return str(self.get_query_string({"until": until, "since": self._since}))
-
-    @property
-    def _since(self) -> str | None:
-        begin = self.form.begin
-        return f"{begin:%Y-%m-%dT%H:%M:%S}" if begin else None
-
-
 @admin.register(Message)
-class MessageAdmin(RecordAdmin):
+class MessageAdmin(SearchedAdmin):
     """The message log: what went over the wire, without secrets."""
 
     list_display = ("when", "partner_link", "way", "address", "about", "http", "ocpi", "ms")
     list_display_links = ("when",)
     list_select_related = ("partner",)
-    # Any other order would sort all that was found.
-    sortable_by = ()
-    ordering = ("-at", "-id")
-    paginator = NewestPaginator
-    list_max_show_all = 0
-    change_list_template = "admin/roaming/message/change_list.html"
+    search_form = MessageSearch
 
     @property
     def empty_text(self) -> str:
@@ -81,15 +40,6 @@ class MessageAdmin(RecordAdmin):
         return gettext(
             "No exchange with a partner in the last 24 hours. To look further back, say since when."
         )
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return _MessageList
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        cl = super().get_changelist_instance(request)
-        cl.span_text = found_text(cl.form)  # type: ignore[attr-defined]
-        cl.most_found = MOST_FOUND  # type: ignore[attr-defined]
-        return cl
 
     def panels(self, request: HttpRequest, obj: Message) -> list[Panel]:
         about = NONE if obj.object_id is None else object_link(obj.module, obj.object_id)

@@ -4,21 +4,14 @@ Every search is of an index: a span of time first, or an id. Without either it i
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
-from django.utils.functional import cached_property
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import (  # type: ignore[import-untyped]
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold.widgets import UnfoldAdminTextInputWidget  # type: ignore[import-untyped]
 
-from cpo_platform.common import clock
+from cpo_platform.common.admin.searching import SpanSearch, choice_of, moment_of, text_of
 from locations.models import Evse, Location
 from roaming.admin.display import MODULE_LABELS
 from roaming.models import Message, Partner
@@ -26,10 +19,6 @@ from roaming.models.messages import Direction
 from sessions_app.models import Cdr, Session
 from tariffs.models import Party, Tariff
 
-# What is shown where nobody says since when.
-USUAL_SPAN = timedelta(hours=24)
-# Messages behind one search, at most: what is older is behind a link.
-MOST_FOUND = 1000
 # Partners to choose from, and objects that one id may be of.
 MOST_PARTNERS = 1000
 MOST_OBJECTS = 50
@@ -45,29 +34,15 @@ _OBJECTS: Sequence[tuple[str, type[Model]]] = (
 )
 
 
-def _choices(label: Any, choices: Any = ()) -> forms.ChoiceField:
-    return forms.ChoiceField(
-        label=label, required=False, choices=choices, widget=UnfoldAdminSelectWidget
-    )
+class MessageSearch(SpanSearch):
+    """The fields above the list of messages."""
 
+    whole_by = ("about", "trace")
 
-def _text(label: Any, example: str) -> forms.CharField:
-    widget = UnfoldAdminTextInputWidget(attrs={"placeholder": example})
-    return forms.CharField(label=label, required=False, max_length=MOST_ID, widget=widget)
-
-
-def _moment(label: Any) -> forms.DateTimeField:
-    widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": "any"})
-    return forms.DateTimeField(label=label, required=False, widget=widget)
-
-
-class MessageSearch(forms.Form):
-    """The fields above the list of messages. All are optional, all must be met."""
-
-    partner = _choices(_("Partner"))
-    direction = _choices(_("Direction"), [("", _("both")), *Direction.choices])
-    module = _choices(_("Module"), [("", _("all"))] + [(name, name) for name in MODULES])
-    outcome = _choices(
+    partner = choice_of(_("Partner"))
+    direction = choice_of(_("Direction"), [("", _("both")), *Direction.choices])
+    module = choice_of(_("Module"), [("", _("all"))] + [(name, name) for name in MODULES])
+    outcome = choice_of(
         _("Outcome"),
         [("", _("all")), (FAILED, _("only failures")), (UNANSWERED, _("only without an answer"))],
     )
@@ -78,10 +53,10 @@ class MessageSearch(forms.Form):
         max_value=9999,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "placeholder": "2001"}),
     )
-    about = _text(_("Object"), "LOC1, NL*TST*E1, sessions:42")
-    trace = _text(_("Correlation id or request id"), "")
-    since = _moment(_("Since (UTC)"))
-    until = _moment(_("Until (UTC)"))
+    about = text_of(_("Object"), "LOC1, NL*TST*E1, sessions:42")
+    trace = text_of(_("Correlation id or request id"), "")
+    since = moment_of(_("Since (UTC)"))
+    until = moment_of(_("Until (UTC)"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -91,40 +66,16 @@ class MessageSearch(forms.Form):
             *((str(pk), name) for pk, name in partners),
         ]
 
-    def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
-        since, until = data.get("since"), data.get("until")
-        if since and until and since > until:
-            self.add_error("until", _("This is before “since”."))
-        return data
-
-    @cached_property
-    def is_used(self) -> bool:
-        return any(self.data.get(name) for name in self.fields)
-
-    @cached_property
-    def begin(self) -> datetime | None:
-        """From when on is looked; an id is looked for in all that is kept."""
-        data = self.cleaned_data
-        if data["since"] or data["about"] or data["trace"]:
-            since: datetime | None = data["since"]
-            return since
-        return (data["until"] or clock.now()) - USUAL_SPAN
-
-    def apply(self, rows: QuerySet[Message]) -> QuerySet[Message]:
-        """Return the messages that are looked for; none where the form is wrong."""
-        if not self.is_valid():
-            return rows.none()
+    def narrow(self, rows: QuerySet[Message]) -> QuerySet[Message]:
         data = self.cleaned_data
         wanted = Q()
         for column, name in (
-            *(("partner_id", "partner"), ("direction", "direction"), ("module", "module")),
-            ("at__lte", "until"),
+            ("partner_id", "partner"),
+            ("direction", "direction"),
+            ("module", "module"),
         ):
             if data[name]:
                 wanted &= Q(**{column: data[name]})
-        if self.begin:
-            wanted &= Q(at__gte=self.begin)
         return rows.filter(wanted & self._outcome() & self._ids())
 
     def _outcome(self) -> Q:
@@ -184,31 +135,3 @@ def _ids_of(model: type[Model], name: str, ours: Sequence[tuple[str, str]]) -> l
         identity |= Q(country_code=country_code, party_id=party_id, ocpi_id=name)
     rows = model._default_manager.filter(identity)  # noqa: SLF001  Django's own public name
     return list(rows.values_list("pk", flat=True)[:MOST_OBJECTS])
-
-
-class NewestPaginator(Paginator[Message]):
-    """Pages of the newest `MOST_FOUND`: to count more would read more than anybody looks at."""
-
-    @cached_property
-    def _moments(self) -> list[datetime]:
-        rows: Any = self.object_list
-        return list(rows.values_list("at", flat=True)[: MOST_FOUND + 1])
-
-    @cached_property
-    def count(self) -> int:
-        return min(len(self._moments), MOST_FOUND)
-
-    @property
-    def older_than(self) -> str:
-        """Return where what is older begins, for `until`; "" where there is nothing older."""
-        if len(self._moments) <= MOST_FOUND:
-            return ""
-        moment = self._moments[MOST_FOUND].astimezone(UTC)
-        return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
-
-
-def found_text(form: MessageSearch) -> str:
-    """Say in a sentence which span of time is shown."""
-    if not form.is_valid() or form.begin is None or form.data.get("since"):
-        return ""
-    return gettext("Shown are 24 hours. To look further back, say since when.")

@@ -15,11 +15,20 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Button, Panel, RecordAdmin, change_url, link_to, moment
+from cpo_platform.common.admin import (
+    NONE,
+    Button,
+    Panel,
+    RecordAdmin,
+    change_url,
+    duration,
+    link_to,
+    moment,
+)
 from roaming import wake
 from roaming.admin import access, health_actions, partner_parties
 from roaming.admin import health as health_page
-from roaming.admin.display import duration, lane_pill, partner_pill
+from roaming.admin.display import lane_pill, partner_pill
 from roaming.admin.drift import partner_button
 from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm, show_refusal
 from roaming.admin.partner_panels import partner_panels

@@ -25,7 +25,7 @@ class QuarantinedAdmin(RecordAdmin):
     list_display_links = ("since",)
     list_filter = ("module", "version")
     ordering = ("-found_at", "-id")
-    actions = ("check_again",)  # type: ignore[assignment]
+    actions = ("check_again",)
     empty_text = _("Every object can be served in every version that was asked for.")
 
     def panels(self, request: HttpRequest, obj: Quarantined) -> list[Panel]:

@@ -1,10 +1,12 @@
 """The pages of sessions."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Q
 from django.http import HttpRequest
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from cpo_platform.common import clock
 from cpo_platform.common.admin import (
     NONE,
+    Button,
     Panel,
     RecordAdmin,
     link,
@@ -24,6 +27,7 @@ from cpo_platform.common.admin import (
     unbroken,
 )
 from locations.models import PowerType
+from sessions_app.admin import story
 from sessions_app.admin.display import STATUS_TONES, label_of, session_pill, token_facts
 from sessions_app.admin.filters import StartedFilter, StateFilter
 from sessions_app.admin.findings import findings_panel
@@ -158,6 +162,15 @@ class SessionAdmin(RecordAdmin):
 
     def heading(self, obj: Session) -> object:
         return session_pill(obj.status)
+
+    def buttons(self, request: HttpRequest, obj: Session) -> list[Button]:
+        url = reverse("admin:sessions_app_session_story", args=[obj.pk])
+        return [Button(_("Explain this session"), url)]
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(partial(story.show, self))
+        own = path("<int:object_id>/story/", view, name="sessions_app_session_story")
+        return [own, *super().get_urls()]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -1,5 +1,7 @@
-// Refresh the parts marked data-live every two seconds, as long as one says data-live="running".
+// Refresh the parts marked data-live every two seconds, or as often as data-seconds says, as long as
+// one says data-live="running".
 "use strict";
+const pause = 1000 * (document.querySelector("[data-live][data-seconds]")?.dataset.seconds ?? 2);
 const refresh = async () => {
   try {
     if (!document.hidden) {
@@ -13,6 +15,6 @@ const refresh = async () => {
       }
     }
   } catch { /* the server may be restarting: try again */ }
-  if (document.querySelector('[data-live="running"]')) setTimeout(refresh, 2000);
+  if (document.querySelector('[data-live="running"]')) setTimeout(refresh, pause);
 };
-setTimeout(refresh, 2000);
+setTimeout(refresh, pause);

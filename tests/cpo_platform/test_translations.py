@@ -14,7 +14,7 @@ from cpo_platform.translations import Entry, compile_file, read_catalogue
 
 ROOT: Path = settings.BASE_DIR
 CATALOGUE = ROOT / "locale/ja/LC_MESSAGES/django.po"
-APPS = ("cpo_platform", "tariffs", "locations", "sessions_app", "roaming")
+APPS = ("cpo_platform", "tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway")
 FUNCTIONS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
 WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
 GAP = re.compile(r"%\(\w+\)[sd]|%%|\{\w*\}")

@@ -10,8 +10,8 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from cpo_platform.common import clock
+from cpo_platform.common.admin import duration
 from roaming import message_log, traffic
-from roaming.admin.display import duration
 from roaming.client import Verdict
 from roaming.models import Change, Delivery, Feed, Lane, Partner, PartnerStatus, Walk
 from roaming.models.messages import Direction

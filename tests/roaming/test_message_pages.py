@@ -9,8 +9,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from cpo_platform.common import clock
+from cpo_platform.common.admin import searching
 from roaming import message_log
-from roaming.admin import message_search
 from roaming.admin.message_log import MessageAdmin
 from roaming.message_log import Entry
 from roaming.models import Message, Partner
@@ -147,7 +147,7 @@ def test_a_wrong_search_is_explained(
 def test_the_list_goes_on_with_older_ones(
     admin_client: Client, partner: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_search, "MOST_FOUND", 4)
+    monkeypatch.setattr(searching, "MOST_FOUND", 4)
     monkeypatch.setattr(MessageAdmin, "list_per_page", 2)
     now = clock.now()
     message_log.write(

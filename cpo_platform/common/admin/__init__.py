@@ -9,6 +9,7 @@ from cpo_platform.common.admin.display import (
     NONE,
     address,
     change_url,
+    duration,
     link,
     link_to,
     minute,
@@ -16,6 +17,7 @@ from cpo_platform.common.admin.display import (
     money,
     number,
     pill,
+    pretty_body,
     unbroken,
 )
 from cpo_platform.common.admin.energy import green_field, mix_document, mix_values, sources_field
@@ -39,11 +41,14 @@ from cpo_platform.common.admin.panels import (
     status_chips,
 )
 from cpo_platform.common.admin.saving import OperationAdmin
+from cpo_platform.common.admin.searching import SearchedAdmin, SpanSearch
+from cpo_platform.common.admin.stories import Event, register_story, story_of, story_panel
 
 __all__ = [
     "NONE",
     "Admin",
     "Button",
+    "Event",
     "FormSet",
     "OperationAdmin",
     "OperationForm",
@@ -54,8 +59,11 @@ __all__ = [
     "RecordAdmin",
     "Refusals",
     "Refused",
+    "SearchedAdmin",
+    "SpanSearch",
     "address",
     "change_url",
+    "duration",
     "green_field",
     "link",
     "link_to",
@@ -68,9 +76,13 @@ __all__ = [
     "number",
     "panels_of",
     "pill",
+    "pretty_body",
     "register_note",
     "register_panel",
+    "register_story",
     "sources_field",
     "status_chips",
+    "story_of",
+    "story_panel",
     "unbroken",
 ]

@@ -1,5 +1,6 @@
 """Moments, amounts, links and coloured labels, as people read them."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -88,3 +89,33 @@ def link_to(url: str, text: object) -> str:
 def pill(text: object, tone: str = "grey") -> SafeString:
     """Return a label in a colour: green, blue, amber, red or grey. The text says the same."""
     return format_html('<span class="cpo-pill cpo-{}">{}</span>', tone, text)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration as people read it: 120 ms, 1.4 s, 35 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    if seconds is None:
+        return NONE
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return _long_duration(int(seconds // 60))
+
+
+def _long_duration(minutes: int) -> str:
+    hours = minutes // 60
+    if hours < 2:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes % 60} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def pretty_body(body: str) -> str:
+    """Return JSON with indentation; what was cut or is no JSON as it stands."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body

@@ -157,7 +157,7 @@ class RecordAdmin(Admin):
     """Rows that nobody edits here: a list, and a page of panels."""
 
     module = ""
-    actions = None
+    actions: Any = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
