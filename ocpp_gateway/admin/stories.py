@@ -24,8 +24,10 @@ MOST_CALLS = 50
 MOST_SIGNED = 20
 # How long before a transaction something may have been said that belongs to it.
 BEFORE = timedelta(days=1)
-_REGULAR = Q(action="MeterValues") | Q(
-    action="TransactionEvent", payload__regex=r'"triggerReason"\s*:\s*"MeterValue(Periodic|Clock)"'
+# What comes every few seconds, and says nothing but values.
+_REGULAR = Q(action="MeterValues") | (
+    Q(action="TransactionEvent", payload__regex=r'"eventType"\s*:\s*"Updated"')
+    & Q(payload__regex=r'"triggerReason"\s*:\s*"MeterValue(Periodic|Clock)"')
 )
 
 
