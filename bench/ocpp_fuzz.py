@@ -6,7 +6,8 @@ A gateway, a worker and the beat as the Procfile has them, on servers of their o
 of both versions, in service and not, send frames that are wrong in every way; beside them a good
 station of each version charges again and again, and a third is asked for a sign of life. Ends with
 1 when the gateway ended, grew, logged an error, kept a good station waiting, or when a session is
-not what its own station's meter said. The same seed sends the same frames.
+not what its own station's meter said. By the same seed each station sends the same frames, as far
+as it comes, but for the numbers of transactions that it is given.
 """
 
 import argparse
@@ -68,7 +69,7 @@ def main() -> int:
         lived = Lived()
         with _good(house, lived):
             report, memory = _rage(house, options)
-        wrong = [*report["wrong"], *lived.wrong]
+        wrong = [*report["wrong"], *lived.wrong, *_slow(lived)]
         if house.stack.pid("ocpp") != pid or not house.stack.runs("ocpp"):
             wrong.append("the gateway has ended")
         wrong += _after(lived)
@@ -204,13 +205,15 @@ def _memory(memory: list[float]) -> list[str]:
     return []
 
 
+def _slow(lived: Lived) -> list[str]:
+    worst = max(lived.seconds, default=float("inf"))
+    return [f"a good station waited for {worst:.2f} s"] if worst > ANSWER_SECONDS else []
+
+
 def _print(
     options: argparse.Namespace, report: dict[str, Any], memory: list[float], lived: Lived
 ) -> None:
-    seconds = sorted(lived.seconds)
-    worst = seconds[-1] if seconds else float("inf")
-    if worst > ANSWER_SECONDS:
-        lived.wrong.append(f"a good station waited for {worst:.2f} s")
+    seconds, worst = lived.seconds, max(lived.seconds, default=float("inf"))
     frames, answers = report["frames"], report["answers"]
     print(f"Seed {options.seed}: {sum(frames.values())} frames\n")
     print(table([("frames", "sent"), *sorted(frames.items())]))

@@ -28,6 +28,7 @@ from ocpp_gateway import frames as ocpp
 
 MARK = 10_000
 MOST_BYTES = 262_144
+STRANGERS_SHARE = 20
 # Any frame of a call is answered in this time, or the promise is broken.
 ANSWER_SECONDS = 10.0
 HANDSHAKES = (
@@ -76,21 +77,26 @@ class Hostile:
         self._version, self._url, self._password = version, url, password
         self._frames = Frames(version, int(number), cards.split(","), seed, MOST_BYTES)
         self._report = report
+        self._count = 0
 
     async def run(self, most: int) -> None:
-        """Send until all together have sent so many."""
-        while self._report.count < most:
+        """Send until all together have sent so many; a stranger, who is answered at once, fewer."""
+        own = most // STRANGERS_SHARE if self.identity.startswith("STRANGER") else most
+        while self._goes_on(most, own):
             try:
                 async with self._connected() as socket:
                     await socket.send(self._frames.boot())
                     await socket.recv()
-                    while self._report.count < most:
+                    while self._goes_on(most, own):
                         await self._one(socket)
             except ConnectionClosed as error:
                 self._report.came[f"closed {error.rcvd.code if error.rcvd else 'abruptly'}"] += 1
             except (OSError, WebSocketException, TimeoutError) as error:
                 self._report.wrong.append(f"{self.identity}: {error!r:.200}")
                 return
+
+    def _goes_on(self, most: int, own: int) -> bool:
+        return self._report.count < most and self._count < own
 
     def _connected(self) -> connect:
         secret = base64.b64encode(f"{self.identity}:{self._password}".encode()).decode()
@@ -106,6 +112,7 @@ class Hostile:
     async def _one(self, socket: ClientConnection) -> None:
         kind, frame = self._frames.next()
         self._report.add(kind)
+        self._count += 1
         await socket.send(frame, text=isinstance(frame, (str, NotText)))
         if not _is_answered(frame):
             return
