@@ -6,8 +6,10 @@ rest waits in the station's own connection.
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -18,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
-from ocpp_gateway import frames, schemas
+from ocpp_gateway import frames, mending, schemas
 from ocpp_gateway.frames import BadFrame, Call, CallError, CallResult, ErrorCode, Version
 from ocpp_gateway.models import Direction
 from ocpp_gateway.redaction import redact
@@ -37,10 +39,15 @@ HANDLERS: Mapping[Version, Mapping[str, Handler]] = {
 MOST_WAITING = 16
 # What is written down of a message that is not OCPP.
 MOST_SHOWN = 2000
+# Kinds of breaches that are written down of one connection.
+MOST_MENDED = 20
 # A burst of so many seconds' messages is read at once.
 BURST_SECONDS = 10
 # After so long of reading slower than it sends, staff is told.
 FLOOD_SECONDS = 60.0
+
+
+_DIGITS = re.compile(r"\d+")
 
 
 class Refused(Exception):
@@ -98,12 +105,15 @@ class Link:
         # OCPP: no second call before the first is answered (1.6J, 4.1.1; 2.0.1, part 4, 4.1.1).
         self._turn = asyncio.Lock()
         self._asked: dict[str, asyncio.Future[CallResult | CallError]] = {}
+        self._mended: set[str] = set()
 
     async def run(self) -> None:
         """Read until the station is gone, or takes back its word to speak OCPP."""
         answering = asyncio.create_task(self._answer_calls())
         try:
-            async for text in self._socket:
+            while True:
+                # As bytes: one degree sign in Latin-1 must not cost a station its connection.
+                text = await self._socket.recv(decode=False)
                 await self._pace.wait()
                 await self._read(text)
                 if self._pace.slow_since is not None:
@@ -148,10 +158,12 @@ class Link:
         if isinstance(answer, CallError):
             raise Refused(f"{answer.code}: {answer.description}".rstrip(": "))
         try:
-            schemas.check(self.station.version, action, answer.payload, is_result=True)
+            payload, _ = mending.mended(
+                self.station.version, action, answer.payload, is_result=True
+            )
         except schemas.BadPayload as error:
             raise Refused(f"the answer breaks its schema: {error}") from error
-        return answer.payload
+        return payload
 
     def _note_call(
         self,
@@ -234,13 +246,16 @@ class Link:
         if not station.is_placed and call.action != "BootNotification":
             return self._error(call, ErrorCode.SECURITY_ERROR, "wait until your boot is accepted")
         try:
-            schemas.check(station.version, call.action, call.payload)
+            payload, done = mending.mended(station.version, call.action, call.payload)
         except schemas.BadPayload as error:
-            self._note(call.action, call.unique_id, frames.dump(call.payload), "", str(error))
+            self._note_broken(call, str(error))
             return self._error(call, error.code, str(error))
+        if done:
+            self._tell_mended(call, done)
+            call = replace(call, payload=payload)
         handler = HANDLERS[station.version].get(call.action)
         if handler is None:
-            self._note(call.action, call.unique_id, frames.dump(call.payload), "", "not ours")
+            self._note_broken(call, "not ours")
             return self._error(call, ErrorCode.NOT_SUPPORTED, "stations do not ask this of us")
         answer = await handler(self._desk, station, call.payload, now)
         await self._keep(call, answer, now)
@@ -268,6 +283,18 @@ class Link:
 
     def _error(self, call: Call, code: ErrorCode, text: str) -> str:
         return frames.error(self.station.version, call.unique_id, code, text)
+
+    def _tell_mended(self, call: Call, done: Sequence[str]) -> None:
+        """Write down, as it came, what broke its schema and is taken: once for each kind."""
+        kind = f"{call.action} {_DIGITS.sub('', '; '.join(done))}"
+        if kind in self._mended or len(self._mended) >= MOST_MENDED:
+            return
+        self._mended.add(kind)
+        self._note_broken(call, f"taken, though it breaks its schema: {'; '.join(done)}")
+
+    def _note_broken(self, call: Call, error: str) -> None:
+        payload = frames.dump(redact(call.action, call.payload))
+        self._note(call.action, call.unique_id, payload, "", error[:MOST_SHOWN])
 
     def _note(self, action: str, unique_id: str, payload: str, answer: str, error: str) -> None:
         # Strangers write nothing into our log.
