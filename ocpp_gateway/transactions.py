@@ -53,6 +53,8 @@ from sessions_app.metering.registers import usable_readings
 # Longer than the usual 15 minutes between two readings: who goes on is heard of by then.
 RESUMES_WITHIN = timedelta(minutes=20)
 
+_WH = Decimal("0.001")
+
 _OF_THE_STATION = frozenset({Kind.REBOOTED, Kind.SUPERSEDED})
 _FLOWING = frozenset({ChargingState.CHARGING, ChargingState.SUSPENDED_EV})
 _ASKING = frozenset({ChargingState.CHARGING, ChargingState.SUSPENDED_EVSE})
@@ -364,7 +366,8 @@ def _meter(
     told: _Told, readings: Sequence[Reading], ended_at: datetime | None, energy: Decimal
 ) -> Iterator[Finding]:
     for before, after in pairwise(readings):
-        if after.kwh < before.kwh:
+        # A message has whole Wh, a sample before it may have parts of one.
+        if before.kwh - after.kwh >= _WH:
             yield Finding(
                 Code.REGISTER_FELL,
                 f"The register fell from {before.kwh} kWh to {after.kwh} kWh at {_text(after.at)}.",

@@ -152,6 +152,16 @@ async def open_transaction(
     return transaction
 
 
+async def locate(
+    pool: Pool, station: KnownStation, transaction: KnownTransaction, outlet: KnownOutlet
+) -> KnownTransaction:
+    """Note where a transaction goes on that began before its station knew it."""
+    await rows(pool, _LOCATE, [outlet.id, transaction.id])
+    located = replace(transaction, outlet_id=outlet.id)
+    station.remember(located)
+    return located
+
+
 async def authorise(
     pool: Pool, station: KnownStation, transaction: KnownTransaction, presented: Presented
 ) -> KnownTransaction:
@@ -187,6 +197,9 @@ INSERT INTO ocpp_gateway_transaction AS transaction (
 ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 0, '[]', '')
 ON CONFLICT (station_id, ref) DO UPDATE SET ref = EXCLUDED.ref
 RETURNING id, ref, outlet_id, verdict
+"""
+_LOCATE = """
+UPDATE ocpp_gateway_transaction SET outlet_id = %s WHERE id = %s AND outlet_id IS NULL
 """
 _AUTHORISE = """
 UPDATE ocpp_gateway_transaction

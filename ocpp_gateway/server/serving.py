@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,6 +45,14 @@ MOST_QUEUED = 8
 HANDSHAKE_SECONDS = 15.0
 # 2.0.1 first, where a station offers both.
 _PREFERRED = (Version.V2_0_1, Version.V1_6)
+_SPELLINGS = {
+    "ocpp16": Version.V1_6,
+    "ocpp16j": Version.V1_6,
+    "ocpp16json": Version.V1_6,
+    "ocpp201": Version.V2_0_1,
+    "ocpp201j": Version.V2_0_1,
+    "ocpp201json": Version.V2_0_1,
+}
 
 
 class StationConnection(ServerConnection):
@@ -84,6 +92,7 @@ class Gateway:
         self._store = Store(pool, self._nudge)
         self._post = registry.Post(settings.REDIS_URL, self.id)
         self._links: dict[int, Link] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._nudging: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.server: Server | None = None
@@ -145,12 +154,12 @@ class Gateway:
 
     async def _serve_station(self, socket: ServerConnection) -> None:
         assert isinstance(socket, StationConnection) and socket.admitted  # noqa: S101, PT018  let in
-        if socket.subprotocol is None:
+        version = _version_of(socket.subprotocol or "")
+        if version is None:
             # OCPP 1.6J, 3.1.2: complete the handshake without a protocol, then close.
             await socket.close(1002, "Offer ocpp1.6 or ocpp2.0.1 as the WebSocket protocol.")
             return
         admitted = socket.admitted
-        version = Version(socket.subprotocol)
         try:
             station = await self._arrive(admitted, version, _address(socket))
         except psycopg.Error as error:
@@ -168,12 +177,18 @@ class Gateway:
         )
         before, self._links[station.id] = self._links.get(station.id), link
         if before is not None:
-            await before.close(1000, "A newer connection has taken over.")
+            # Beside it: an older connection that is dead answers nothing, and this one waits.
+            self._in_background(before.close(1000, "A newer connection has taken over."))
         await self._post.claim(station.id, station.connection)
         try:
             await link.run()
         finally:
             await self._leave(link)
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _arrive(self, admitted: Admitted, version: Version, address: str) -> KnownStation:
         now = clock.now()
@@ -296,8 +311,17 @@ async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 
 def _choose(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """Return the best version that is offered; None where we speak none of them."""
-    return next((Subprotocol(one.value) for one in _PREFERRED if one.value in offered), None)
+    """Return the best version that is offered, as it is written there; None: we speak none."""
+    for version in _PREFERRED:
+        for one in offered:
+            if _version_of(one) is version:
+                return one
+    return None
+
+
+def _version_of(subprotocol: str) -> Version | None:
+    """Return the version that a station means, however it writes it: OCPP1.6, ocpp1.6j, ocpp16."""
+    return _SPELLINGS.get(subprotocol.lower().replace(".", "").replace("-", ""))
 
 
 def _address(socket: ServerConnection) -> str:

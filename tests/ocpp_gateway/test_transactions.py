@@ -441,6 +441,13 @@ def test_a_register_that_falls_once_is_ignored() -> None:
     assert (found.energy, codes(found)) == (Decimal(3), [Code.REGISTER_FELL])
 
 
+def test_parts_of_a_wh_that_the_last_message_leaves_out_are_no_fall() -> None:
+    found = meaning(start(), meter(10, "12000.64"), stop(12, 12_000))
+
+    assert found.energy == Decimal("2.00064")
+    assert codes(found) == []
+
+
 def test_a_stop_below_the_start_takes_no_energy_back() -> None:
     found = meaning(start(), meter(10, "12000"), stop(12, 0))
 
