@@ -275,7 +275,7 @@ def _active_at(told: _Told, usable: Sequence[Reading], started_at: datetime) -> 
         return started_at
     flows = next((at for at, fact in told.own if fact.state in _FLOWING), None)
     rises = next(((a.at, b.at) for a, b in pairwise(usable) if b.kwh > a.kwh), None)
-    if rises is not None and (flows is None or rises[1] < flows):
+    if rises is not None and (flows is None or rises[1] <= flows):
         # It flowed before anybody said so.
         flows = rises[0]
     return None if flows is None else max(flows, started_at)

@@ -41,6 +41,8 @@ MOST_WAITING = 16
 MOST_SHOWN = 2000
 # Kinds of breaches that are written down of one connection.
 MOST_MENDED = 20
+# What was put right in one message, as far as it is told.
+MOST_TOLD = 10
 # A burst of so many seconds' messages is read at once.
 BURST_SECONDS = 10
 # After so long of reading slower than it sends, staff is told.
@@ -286,11 +288,12 @@ class Link:
 
     def _tell_mended(self, call: Call, done: Sequence[str]) -> None:
         """Write down, as it came, what broke its schema and is taken: once for each kind."""
-        kind = f"{call.action} {_DIGITS.sub('', '; '.join(done))}"
+        told = "; ".join(done[:MOST_TOLD])
+        kind = f"{call.action} {_DIGITS.sub('', told)}"
         if kind in self._mended or len(self._mended) >= MOST_MENDED:
             return
         self._mended.add(kind)
-        self._note_broken(call, f"taken, though it breaks its schema: {'; '.join(done)}")
+        self._note_broken(call, f"taken, though it breaks its schema: {told}")
 
     def _note_broken(self, call: Call, error: str) -> None:
         payload = frames.dump(redact(call.action, call.payload))

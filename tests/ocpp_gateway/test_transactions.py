@@ -179,6 +179,17 @@ def test_energy_flows_where_the_register_rises_without_a_word() -> None:
     assert found.active_at == at(5)
 
 
+def test_what_flowed_before_the_word_that_comes_with_it_is_not_lost() -> None:
+    found = meaning(
+        event(0, "Started", 0, 10_000, state="EVConnected"),
+        event(1, "Updated", 5, 10_500, state="Charging"),
+        event(2, "Ended", 9, 11_000),
+    )
+
+    assert found.active_at == at(0)
+    assert found.energy == Decimal(1)
+
+
 # Repetitions, order, gaps
 
 
