@@ -105,6 +105,21 @@ def decide_anywhere(*, station_id: int, uid: str, token_type: str, now: datetime
     return _decide(list(outlets), uid, token_type, now, None)
 
 
+def decide_on_start(*, station_id: int, remote_start_id: int, now: datetime) -> Decision | None:
+    """Decide on a transaction that names the start that it carries out, and no token.
+
+    OCPP 2.0.1, F02: the number is enough to know whose it is, once. None: it is none of ours.
+    """
+    start = RemoteStart.objects.filter(
+        pk=remote_start_id,
+        refused=False,
+        outlet__station=station_id,
+        asked_at__gt=now - NUMBER_COUNTS_FOR,
+        transactions__isnull=True,
+    ).first()
+    return None if start is None else _as_commanded(start)
+
+
 def id_tag_info(decision: Decision) -> dict[str, Any]:
     """Return a decision as OCPP 1.6 has it (7.22, IdTagInfo)."""
     return {"status": _STATUS_1_6[decision.verdict], **parent_id_tag(decision.group_id)}
@@ -126,19 +141,23 @@ def _decide(
         return Decision(Allowed.NOT_ALLOWED, info="the station has no outlet of ours")
     start = _awaited(outlets, uid, now, remote_start_id)
     if start is not None:
-        return Decision(
-            Allowed.ALLOWED,
-            parse(CdrToken, start.cdr_token),
-            AuthMethod.COMMAND,
-            start.authorization_reference,
-            group_id=start.group_id,
-            remote_start=start.pk,
-        )
+        return _as_commanded(start)
     if token_type in _NOBODYS:
         return Decision(Allowed.NOT_ALLOWED, info=_NOBODYS[token_type])
     evses = list({outlet.connector.evse_id: outlet.connector.evse for outlet in outlets}.values())
     types = _types(uid, token_type)
     return _commanded(evses, uid, types, now) or _authorized(outlets[0], evses, uid, types, now)
+
+
+def _as_commanded(start: RemoteStart) -> Decision:
+    return Decision(
+        Allowed.ALLOWED,
+        parse(CdrToken, start.cdr_token),
+        AuthMethod.COMMAND,
+        start.authorization_reference,
+        group_id=start.group_id,
+        remote_start=start.pk,
+    )
 
 
 def _awaited(

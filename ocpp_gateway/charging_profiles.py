@@ -68,7 +68,8 @@ def active(
 ) -> ActiveChargingProfile:
     """Return what a station answered to GetCompositeSchedule (OCPP 1.6, 6.22; OCPP 2.0.1, K08).
 
-    A start that it does not tell is `now`, a duration the one that was asked for.
+    A start that it does not tell is `now`, a duration the one that was asked for; so is one that
+    is longer, as some tell that of the whole profile.
 
     Raises:
         ShapeError: it makes no sense.
@@ -80,7 +81,7 @@ def active(
     start = schedule.get("startSchedule", start) if is_1_6 else start
     return _active(
         start,
-        int(schedule.get("duration", duration)),
+        min(int(schedule.get("duration", duration)), duration),
         schedule.get("chargingRateUnit"),
         [
             {"start_period": int(one["startPeriod"]), "limit": _tenths(one["limit"])}

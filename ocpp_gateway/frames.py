@@ -110,6 +110,9 @@ class BadFrame(ValueError):
 def parse(text: str | bytes, *, most_bytes: int) -> Call | CallResult | CallError:
     """Take a message apart. The payload is any JSON object: `schemas.check` knows what is in it.
 
+    What firmware written in C, Lua or PHP sends is taken: a byte order mark before the message,
+    NULs after it, and no payload, null or [] where there are no arguments.
+
     Raises:
         BadFrame: it is longer than `most_bytes`; not UTF-8; not JSON, or JSON with NaN, two fields
             of the same name, a number out of range, too many levels, or text that cannot be kept
@@ -172,10 +175,9 @@ def _exact(value: object) -> orjson.Fragment:
 def _decoded(text: str | bytes) -> tuple[str, int]:
     """Return a message as text, and how many bytes it has."""
     try:
-        if isinstance(text, bytes):
-            return text.decode(), len(text)
         # Python's text may hold halves of surrogate pairs, which are not Unicode.
-        return text, len(text.encode())
+        raw = text if isinstance(text, bytes) else text.encode()
+        return raw.rstrip(b"\0").decode("utf-8-sig"), len(raw)
     except UnicodeError as error:
         raise BadFrame(ErrorCode.FORMAT_VIOLATION, "a message must be UTF-8") from error
 
@@ -236,6 +238,8 @@ def _call_error(elements: list[Any]) -> CallError:
 
 
 def _elements(elements: list[Any], shape: str, count: int) -> list[Any]:
+    if len(elements) == count - 1:
+        return [*elements, None]
     if len(elements) != count:
         raise BadFrame(ErrorCode.RPC_FRAMEWORK_ERROR, f"a message of this type must be {shape}")
     return elements
@@ -259,7 +263,9 @@ def _name(value: object, what: str, longest: int) -> str:
 
 
 def _payload(value: object) -> Json:
-    # Without arguments it is {}: null is undefined, which is not empty (OCPP 1.6J, 4.2).
+    # Without arguments it should be {}; null and [] can mean nothing else (OCPP 1.6J, 4.2).
+    if value is None or value == []:
+        return {}
     if not isinstance(value, dict):
         raise BadFrame(ErrorCode.FORMAT_VIOLATION, "a payload must be a JSON object")
     return value

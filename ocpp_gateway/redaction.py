@@ -59,7 +59,10 @@ def _settings(payload: Payload) -> Payload:
     found = payload.get("configurationKey")
     if not isinstance(found, list):
         return payload
-    return {**payload, "configurationKey": [_setting(one) for one in found]}
+    return {
+        **payload,
+        "configurationKey": [_setting(one) if isinstance(one, dict) else one for one in found],
+    }
 
 
 def _variables(payload: Payload) -> Payload:
@@ -71,15 +74,18 @@ def _variables(payload: Payload) -> Payload:
 
 
 def _variable(data: Any) -> Any:
-    if not isinstance(data, dict) or not is_secret(data.get("variable", {}).get("name", "")):
+    # What breaks its schema is written down, too.
+    variable = data.get("variable") if isinstance(data, dict) else None
+    if not isinstance(variable, dict) or not is_secret(str(variable.get("name", ""))):
         return data
     redacted = dict(data)
     if redacted.get("attributeValue"):
         redacted["attributeValue"] = MASK
-    if "variableAttribute" in redacted:
+    attributes = redacted.get("variableAttribute")
+    if isinstance(attributes, list):
         redacted["variableAttribute"] = [
-            {**one, "value": MASK} if one.get("value") else one
-            for one in redacted["variableAttribute"]
+            {**one, "value": MASK} if isinstance(one, dict) and one.get("value") else one
+            for one in attributes
         ]
     return redacted
 

@@ -11,6 +11,7 @@ reason to lose the end of a transaction: whoever reads a timestamp says what a w
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import islice
 from typing import Any
 
 from jsonschema_rs import (
@@ -87,6 +88,21 @@ def check(version: Version, action: str, payload: Any, *, is_result: bool = Fals
         _validator(version, action, is_result).validate(payload)
     except ValidationError as error:
         raise _bad_payload(version, error) from None
+    except ValueError as error:
+        raise BadPayload(ErrorCode.FORMAT_VIOLATION, "", f"is not JSON: {error}") from error
+
+
+def breaches(
+    version: Version, action: str, payload: Any, *, most: int, is_result: bool = False
+) -> list[ValidationError]:
+    """Return what breaks the schema of an action that there is, `most` breaches at most.
+
+    Raises:
+        BadPayload: there is something in it that JSON cannot say.
+
+    """
+    try:
+        return list(islice(_validator(version, action, is_result).iter_errors(payload), most))
     except ValueError as error:
         raise BadPayload(ErrorCode.FORMAT_VIOLATION, "", f"is not JSON: {error}") from error
 

@@ -55,6 +55,8 @@ from sessions_app.metering.registers import usable_readings
 # Longer than the usual 15 minutes between two readings: who goes on is heard of by then.
 RESUMES_WITHIN = timedelta(minutes=20)
 
+_WH = Decimal("0.001")
+
 _OF_THE_STATION = frozenset({Kind.REBOOTED, Kind.SUPERSEDED})
 _FLOWING = frozenset({ChargingState.CHARGING, ChargingState.SUSPENDED_EV})
 _ASKING = frozenset({ChargingState.CHARGING, ChargingState.SUSPENDED_EVSE})
@@ -276,7 +278,7 @@ def _active_at(told: _Told, usable: Sequence[Reading], started_at: datetime) -> 
         return started_at
     flows = next((at for at, fact in told.own if fact.state in _FLOWING), None)
     rises = next(((a.at, b.at) for a, b in pairwise(usable) if b.kwh > a.kwh), None)
-    if rises is not None and (flows is None or rises[1] < flows):
+    if rises is not None and (flows is None or rises[1] <= flows):
         # It flowed before anybody said so.
         flows = rises[0]
     return None if flows is None else max(flows, started_at)
@@ -367,7 +369,8 @@ def _meter(
     told: _Told, readings: Sequence[Reading], ended_at: datetime | None, energy: Decimal
 ) -> Iterator[Finding]:
     for before, after in pairwise(readings):
-        if after.kwh < before.kwh:
+        # A message has whole Wh, a sample before it may have parts of one.
+        if before.kwh - after.kwh >= _WH:
             yield Finding(
                 Code.REGISTER_FELL,
                 f"The register fell from {before.kwh} kWh to {after.kwh} kWh at {_text(after.at)}.",

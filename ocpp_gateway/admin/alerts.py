@@ -31,6 +31,7 @@ ADVICE = {
         "Compare the meter's public key at the connector with the meter's own. If it is right, "
         "the value was changed on its way: do not bill by it."
     ),
+    AlertKind.FAILED: _("It is tried again by itself; if it stays, the workers' log says why."),
     AlertKind.FLOOD: _("Look at its messages: most often one setting makes it repeat itself."),
     AlertKind.LATE_FACTS: _(
         "The station told something after the session was billed. Compare, and bill anew."

@@ -22,8 +22,9 @@ from ocpp_gateway.server.database import rows
 from ocpp_gateway.server.desk import Desk
 
 PATH = "/ocpp/"
-# OCPP 2.0.1, identifierString, and what 1.6 stations are named beyond it; no slash, no space.
-_IDENTITY = re.compile(r"[!-.0-~]{1,48}")
+# OCPP 2.0.1, identifierString, and what 1.6 stations are named beyond it: no slash, and spaces
+# only within.
+_IDENTITY = re.compile(r"(?=.{1,48}$)[!-.0-~]+( [!-.0-~]+)*")
 _LONGEST_PASSWORD = 100
 # Wrong passwords of one station, before it has to wait a minute.
 MOST_FAILURES = 5
@@ -180,19 +181,22 @@ WHERE id = %s AND next_password_hash <> '' RETURNING id
 def identity_of(path: str) -> str:
     """Return the identity in an address: what follows `/ocpp/`.
 
+    Slashes around it are nobody's name: stations add them to the address that they are given.
+
     Raises:
         TurnedAway: there is none, or none that a station may have.
 
     """
     try:
-        name = urlsplit(path).path
+        # Two slashes at the beginning would be a host to `urlsplit`.
+        name = urlsplit(f"/{path.lstrip('/')}" if path.startswith("/") else path).path
     except ValueError:  # what would be an address of IPv6, and is none
         name = ""
-    identity = unquote(name.removeprefix(PATH)) if name.startswith(PATH) else ""
+    identity = unquote(name.removeprefix(PATH).strip("/")) if name.startswith(PATH) else ""
     if not _IDENTITY.fullmatch(identity):
         raise TurnedAway(
             HTTPStatus.NOT_FOUND,
-            f"Connect to {PATH} and the station's identity, which has no spaces or slashes.",
+            f"Connect to {PATH} and the station's identity, which has no slashes.",
         )
     return identity
 
@@ -214,7 +218,10 @@ def _password(authorization: str | None, identity: str) -> bytes | None:
         decoded = base64.b64decode(value.strip(), validate=True)
     except (binascii.Error, ValueError):
         return None
-    user, colon, password = decoded.partition(b":")
-    if not colon or user.decode(errors="replace").lower() != identity.lower():
+    # Not up to the first colon: an identity may have one, too.
+    user, password = decoded[: len(identity)], decoded[len(identity) + 1 :]
+    if user.decode(errors="replace").lower() != identity.lower():
+        return None
+    if decoded[len(identity) : len(identity) + 1] != b":":
         return None
     return password if 0 < len(password) <= _LONGEST_PASSWORD else None

@@ -8,7 +8,7 @@ from cpo_platform.common.text import storable
 from ocpp_gateway.models import StationState
 from ocpp_gateway.server.database import rows
 from ocpp_gateway.server.desk import Answer, Desk, Handler, Payload, text_of
-from ocpp_gateway.server.known import KnownStation, learn
+from ocpp_gateway.server.known import KnownStation
 
 # How soon a station that waits for staff asks again.
 HELD_SECONDS = 60
@@ -28,11 +28,10 @@ async def booted(
         _short(said.get(name)) for name in ("vendor", "model", "serial_number", "firmware_version")
     ]
     found = await rows(desk.pool, _BOOTED, [*columns, _short(reason, 30), now, station.id])
-    was_placed = station.is_placed
-    station.is_placed = bool(found) and found[0][0] == StationState.PLACED.value
-    if station.is_placed and not was_placed:
-        # Staff has placed it since it connected.
-        await learn(desk.pool, station)
+    is_placed = bool(found) and found[0][0] == StationState.PLACED.value
+    # Placed or refused since it connected: it comes in anew, and shows the password that it has now.
+    station.is_to_reconnect = is_placed != station.is_placed
+    station.is_placed = station.is_placed and is_placed
     answer = {
         "currentTime": text_of(now),
         "interval": desk.heartbeat_seconds if station.is_placed else HELD_SECONDS,

@@ -45,6 +45,7 @@ class KnownStation:
     version: Version
     connection: int
     is_placed: bool
+    is_to_reconnect: bool = False
     outlets: list[KnownOutlet] = field(default_factory=list)
     transactions: dict[str, KnownTransaction] = field(default_factory=dict)
     # Of those under way, the newest at each outlet, and all.
@@ -158,6 +159,16 @@ async def open_transaction(
     return transaction
 
 
+async def locate(
+    pool: Pool, station: KnownStation, transaction: KnownTransaction, outlet: KnownOutlet
+) -> KnownTransaction:
+    """Note where a transaction goes on that began before its station knew it."""
+    await rows(pool, _LOCATE, [outlet.id, transaction.id])
+    located = replace(transaction, outlet_id=outlet.id)
+    station.remember(located)
+    return located
+
+
 async def authorise(
     pool: Pool, station: KnownStation, transaction: KnownTransaction, presented: Presented
 ) -> KnownTransaction:
@@ -193,6 +204,9 @@ INSERT INTO ocpp_gateway_transaction AS transaction (
 ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 0, '[]', '')
 ON CONFLICT (station_id, ref) DO UPDATE SET ref = EXCLUDED.ref
 RETURNING id, ref, outlet_id, verdict
+"""
+_LOCATE = """
+UPDATE ocpp_gateway_transaction SET outlet_id = %s WHERE id = %s AND outlet_id IS NULL
 """
 _AUTHORISE = """
 UPDATE ocpp_gateway_transaction

@@ -6,8 +6,10 @@ rest waits in the station's own connection.
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -19,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
-from ocpp_gateway import frames, schemas
+from ocpp_gateway import frames, mending, schemas
 from ocpp_gateway.frames import BadFrame, Call, CallError, CallResult, ErrorCode, Version
 from ocpp_gateway.models import Direction
 from ocpp_gateway.redaction import redact
@@ -38,10 +40,17 @@ HANDLERS: Mapping[Version, Mapping[str, Handler]] = {
 MOST_WAITING = 16
 # What is written down of a message that is not OCPP.
 MOST_SHOWN = 2000
+# Kinds of breaches that are written down of one connection.
+MOST_MENDED = 20
+# What was put right in one message, as far as it is told.
+MOST_TOLD = 10
 # A burst of so many seconds' messages is read at once.
 BURST_SECONDS = 10
 # After so long of reading slower than it sends, staff is told.
 FLOOD_SECONDS = 60.0
+
+
+_DIGITS = re.compile(r"\d+")
 
 
 class Refused(Exception):
@@ -99,12 +108,15 @@ class Link:
         # OCPP: no second call before the first is answered (1.6J, 4.1.1; 2.0.1, part 4, 4.1.1).
         self._turn = asyncio.Lock()
         self._asked: dict[str, asyncio.Future[CallResult | CallError]] = {}
+        self._mended: set[str] = set()
 
     async def run(self) -> None:
         """Read until the station is gone, or takes back its word to speak OCPP."""
         answering = asyncio.create_task(self._answer_calls())
         try:
-            async for text in self._socket:
+            while True:
+                # As bytes: one degree sign in Latin-1 must not cost a station its connection.
+                text = await self._socket.recv(decode=False)
                 await self._pace.wait()
                 await self._read(text)
                 if self._pace.slow_since is not None:
@@ -142,26 +154,28 @@ class Link:
                 answer = await future
             finally:
                 del self._asked[unique_id]
-                refusal = self._refusal(action, answer)
                 # What breaks its schema is not written down: who could tell what is secret in it?
-                told = None if refusal or answer is None else _payload_of(answer)
+                told, refusal = self._understood(action, answer)
                 self._note_call(unique_id, action, (payload, told), refusal, began)
         # An error may be without a word.
-        if refusal or isinstance(answer, CallError):
+        if told is None:
             raise Refused(refusal)
-        return answer.payload
+        return told
 
-    def _refusal(self, action: str, answer: CallResult | CallError | None) -> str:
-        """Return what is wrong with an answer; "" where nothing is."""
+    def _understood(
+        self, action: str, answer: CallResult | CallError | None
+    ) -> tuple[dict[str, Any] | None, str]:
+        """Return what the station answered, None where that is nothing, and what is wrong."""
         if answer is None:
-            return "no answer"
+            return None, "no answer"
         if isinstance(answer, CallError):
-            return f"{answer.code}: {answer.description}".rstrip(": ")
+            return None, f"{answer.code}: {answer.description}".rstrip(": ")
+        version = self.station.version
         try:
-            schemas.check(self.station.version, action, answer.payload, is_result=True)
+            payload, _ = mending.mended(version, action, answer.payload, is_result=True)
         except schemas.BadPayload as error:
-            return f"the answer breaks its schema: {error}"
-        return ""
+            return None, f"the answer breaks its schema: {error}"
+        return payload, ""
 
     def _note_call(
         self,
@@ -233,19 +247,25 @@ class Link:
                 await self._socket.send(reply)
             except ConnectionClosed:
                 return
+            if self.station.is_to_reconnect:
+                await self.close(1000, "Connect anew.")
+                return
 
     async def _reply(self, call: Call) -> str:
         station, now = self.station, clock.now()
         if not station.is_placed and call.action != "BootNotification":
             return self._error(call, ErrorCode.SECURITY_ERROR, "wait until your boot is accepted")
         try:
-            schemas.check(station.version, call.action, call.payload)
+            payload, done = mending.mended(station.version, call.action, call.payload)
         except schemas.BadPayload as error:
-            self._note(call.action, call.unique_id, frames.dump(call.payload), "", str(error))
+            self._note_broken(call, str(error))
             return self._error(call, error.code, str(error))
+        if done:
+            self._tell_mended(call, done)
+            call = replace(call, payload=payload)
         handler = HANDLERS[station.version].get(call.action)
         if handler is None:
-            self._note(call.action, call.unique_id, frames.dump(call.payload), "", "not ours")
+            self._note_broken(call, "not ours")
             return self._error(call, ErrorCode.NOT_SUPPORTED, "stations do not ask this of us")
         answer = await handler(self._desk, station, call.payload, now)
         await self._keep(call, answer, now)
@@ -274,6 +294,19 @@ class Link:
     def _error(self, call: Call, code: ErrorCode, text: str) -> str:
         return frames.error(self.station.version, call.unique_id, code, text)
 
+    def _tell_mended(self, call: Call, done: Sequence[str]) -> None:
+        """Write down, as it came, what broke its schema and is taken: once for each kind."""
+        told = "; ".join(done[:MOST_TOLD])
+        kind = f"{call.action} {_DIGITS.sub('', told)}"
+        if kind in self._mended or len(self._mended) >= MOST_MENDED:
+            return
+        self._mended.add(kind)
+        self._note_broken(call, f"taken, though it breaks its schema: {told}")
+
+    def _note_broken(self, call: Call, error: str) -> None:
+        payload = frames.dump(redact(call.action, call.payload))
+        self._note(call.action, call.unique_id, payload, "", error[:MOST_SHOWN])
+
     def _note(self, action: str, unique_id: str, payload: str, answer: str, error: str) -> None:
         # Strangers write nothing into our log.
         if not self.station.is_placed:
@@ -291,10 +324,6 @@ class Link:
                 error=error,
             )
         )
-
-
-def _payload_of(answer: CallResult | CallError) -> dict[str, Any]:
-    return answer.payload if isinstance(answer, CallResult) else {}
 
 
 def _milliseconds(began: datetime) -> int:

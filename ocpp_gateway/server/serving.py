@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 from cpo_platform.common import clock
 from ocpp_gateway import registry, tasks
 from ocpp_gateway.frames import Version
-from ocpp_gateway.models import AlertKind
+from ocpp_gateway.models import AlertKind, StationState
 from ocpp_gateway.operations import alerts
 from ocpp_gateway.registry import CallOutcome, CallRequest, OutcomeKind
 from ocpp_gateway.server import known
@@ -47,6 +47,14 @@ HANDSHAKE_SECONDS = 15.0
 TAKEN_OVER = "A newer connection has taken over."
 # 2.0.1 first, where a station offers both.
 _PREFERRED = (Version.V2_0_1, Version.V1_6)
+_SPELLINGS = {
+    "ocpp16": Version.V1_6,
+    "ocpp16j": Version.V1_6,
+    "ocpp16json": Version.V1_6,
+    "ocpp201": Version.V2_0_1,
+    "ocpp201j": Version.V2_0_1,
+    "ocpp201json": Version.V2_0_1,
+}
 
 
 class StationConnection(ServerConnection):
@@ -148,12 +156,12 @@ class Gateway:
 
     async def _serve_station(self, socket: ServerConnection) -> None:
         assert isinstance(socket, StationConnection) and socket.admitted  # noqa: S101, PT018  let in
-        if socket.subprotocol is None:
+        version = _version_of(socket.subprotocol or "")
+        if version is None:
             # OCPP 1.6J, 3.1.2: complete the handshake without a protocol, then close.
             await socket.close(1002, "Offer ocpp1.6 or ocpp2.0.1 as the WebSocket protocol.")
             return
         admitted = socket.admitted
-        version = Version(socket.subprotocol)
         try:
             station = await self._arrive(admitted, version, _address(socket))
         except psycopg.Error as error:
@@ -228,11 +236,21 @@ class Gateway:
             try:
                 lost = await self._post.renew(held)
                 until = clock.now() + ONLINE
-                await rows(self._pool, _RENEW, [until, list(held), list(held.values())])
+                renewed = await rows(self._pool, _RENEW, [until, list(held), list(held.values())])
+                lost |= self._moved(dict(renewed))
                 # All at once: each may be dead, and take its time, and the others have a lease.
                 await asyncio.gather(*(self._close(one, held[one]) for one in lost))
             except Exception:  # it is tried again soon
                 logger.exception("the stations that are online were not renewed")
+
+    def _moved(self, states: Mapping[int, str]) -> set[int]:
+        """Return who has been placed or refused since it came in: it is to come in anew."""
+        return {
+            one
+            for one, state in states.items()
+            if one in self._links
+            and self._links[one].station.is_placed != (state == StationState.PLACED.value)
+        }
 
     async def _close(self, station_id: int, connection: int) -> None:
         """Close a connection that a newer one has replaced, or that staff wants anew."""
@@ -312,6 +330,7 @@ _RENEW = """
 UPDATE ocpp_gateway_station AS station SET online_until = %s
 FROM unnest(%s::bigint[], %s::bigint[]) AS held (id, connection)
 WHERE station.id = held.id AND station.connection = held.connection
+RETURNING station.id, station.state
 """
 
 
@@ -325,8 +344,17 @@ async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 
 def _choose(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """Return the best version that is offered; None where we speak none of them."""
-    return next((Subprotocol(one.value) for one in _PREFERRED if one.value in offered), None)
+    """Return the best version that is offered, as it is written there; None: we speak none."""
+    for version in _PREFERRED:
+        for one in offered:
+            if _version_of(one) is version:
+                return one
+    return None
+
+
+def _version_of(subprotocol: str) -> Version | None:
+    """Return the version that a station means, however it writes it: OCPP1.6, ocpp1.6j, ocpp16."""
+    return _SPELLINGS.get(subprotocol.lower().replace(".", "").replace("-", ""))
 
 
 def _address(socket: ServerConnection) -> str:

@@ -82,42 +82,70 @@ async def _decision(
 async def _meter_values(
     desk: Desk, station: KnownStation, payload: Payload, now: datetime
 ) -> Answer:
-    transaction = await _named(desk, station, payload, now)
+    transaction = await _metered(desk, station, payload, now)
     if transaction is None:
         return Answer({}, kept=False)
     return Answer({}, transaction_id=transaction.id, news=(transaction.id,), patient=True)
 
 
+async def _metered(
+    desk: Desk, station: KnownStation, payload: Payload, now: datetime
+) -> KnownTransaction | None:
+    """Return the transaction that readings are of.
+
+    One that they do not name goes on at their connector: 0 or -1 is written by stations that have
+    no transaction, or whose start has not been answered yet.
+    """
+    if payload.get("transactionId", 0) > 0:
+        return await _named(desk, station, payload, now)
+    outlet = station.outlet_of_1_6(payload["connectorId"])
+    at_outlet = station.at_outlet.get(outlet.id) if outlet else None
+    return None if at_outlet is None else await find_by_number(desk.pool, station, at_outlet)
+
+
 async def _stop(desk: Desk, station: KnownStation, payload: Payload, now: datetime) -> Answer:
     """End a transaction, whoever ended it: the station has let him (OCPP 1.6, 4.10)."""
-    transaction = await _named(desk, station, payload, now)
-    answer = {"idTagInfo": _ACCEPTED} if "idTag" in payload else {}
-    if transaction is None:
-        return Answer(answer)
+    if payload["transactionId"] > 0:
+        transaction = await _named(desk, station, payload, now)
+    else:
+        transaction = await _unnamed(desk, station, payload, now)
     station.ends(transaction)
+    answer = {"idTagInfo": _ACCEPTED} if "idTag" in payload else {}
     return Answer(answer, transaction_id=transaction.id, news=(transaction.id,))
 
 
 async def _named(
     desk: Desk, station: KnownStation, payload: Payload, now: datetime
-) -> KnownTransaction | None:
-    """Return the transaction that a message names, or that goes on at its connector.
+) -> KnownTransaction:
+    """Return the transaction that a message names.
 
     One that the station never told us the start of is opened: what it delivered counts.
     """
+    number = int(payload["transactionId"])
+    found = await find_by_number(desk.pool, station, number) if number < _MOST else None
+    ref = f"#{number}"
+    found = found or await find_by_ref(desk.pool, station, ref)
     outlet = station.outlet_of_1_6(payload.get("connectorId"))
-    number = payload.get("transactionId")
-    if number is None:
-        at_outlet = station.at_outlet.get(outlet.id) if outlet else None
-        return None if at_outlet is None else await find_by_number(desk.pool, station, at_outlet)
-    found = None
-    if 0 < number < _MOST:
-        found = await find_by_number(desk.pool, station, int(number))
-    if found is not None:
-        return found
-    ref = f"#{int(number)}"
-    found = await find_by_ref(desk.pool, station, ref)
     return found or await open_transaction(desk.pool, station, ref, outlet, None, now=now)
+
+
+async def _unnamed(
+    desk: Desk, station: KnownStation, payload: Payload, now: datetime
+) -> KnownTransaction:
+    """Return the transaction that a station ends without its id: it got no answer to the start.
+
+    Where only one can be meant it is that one. Otherwise it is one of its own, told from others
+    that are ended so: to end another driver's would be worse.
+    """
+    if len(station.outlets) == 1 and len(station.under_way) == 1:
+        found = await find_by_number(desk.pool, station, next(iter(station.under_way)))
+        if found is not None:
+            return found
+    names = ("transactionId", "timestamp", "meterStop", "idTag")
+    ref = "|".join(str(payload.get(name, "")) for name in names)
+    ref = f"#{ref}"[:_LONGEST_REF]
+    known = await find_by_ref(desk.pool, station, ref)
+    return known or await open_transaction(desk.pool, station, ref, None, None, now=now)
 
 
 async def _status(_desk: Desk, station: KnownStation, payload: Payload, now: datetime) -> Answer:

@@ -7,11 +7,13 @@ from ocpp_gateway import authorizing, requests
 from ocpp_gateway.server import boots
 from ocpp_gateway.server.desk import Answer, Desk, Handler, Payload, text_of, told
 from ocpp_gateway.server.known import (
+    KnownOutlet,
     KnownStation,
     KnownTransaction,
     Presented,
     authorise,
     find_by_ref,
+    locate,
     open_transaction,
 )
 from ocpp_gateway.server.store import OutletReport
@@ -50,21 +52,21 @@ async def _transaction_event(
     desk: Desk, station: KnownStation, payload: Payload, now: datetime
 ) -> Answer:
     """Take an event of a transaction; one with a token is answered with what was decided on it."""
-    info, token = payload["transactionInfo"], payload.get("idToken")
+    info = payload["transactionInfo"]
     outlet = station.outlet_of_2_0_1(payload.get("evse", {}))
     known = await find_by_ref(desk.pool, station, info["transactionId"])
-    presented = None
-    if token is not None:
-        outlet_id = outlet.id if outlet else known.outlet_id if known else None
-        presented = await _presented(desk, station, outlet_id, payload, now)
+    presented = await _presented(desk, station, known, outlet, payload, now=now)
     if known is None:
         known = await open_transaction(
             desk.pool, station, info["transactionId"], outlet, presented, now=now
         )
-    elif presented is not None and not known.verdict:
-        known = await authorise(desk.pool, station, known, presented)
+    else:
+        known = await _told_more(desk, station, known, outlet, presented)
+    answer = {}
+    if presented is not None and "idToken" in payload:
+        answer = {"idTokenInfo": authorizing.id_token_info(presented.decision)}
     return Answer(
-        {} if presented is None else {"idTokenInfo": authorizing.id_token_info(presented.decision)},
+        answer,
         transaction_id=known.id,
         news=_news(station, known, payload["eventType"]),
         patient=_may_wait(payload),
@@ -72,23 +74,63 @@ async def _transaction_event(
     )
 
 
+async def _told_more(
+    desk: Desk,
+    station: KnownStation,
+    known: KnownTransaction,
+    outlet: KnownOutlet | None,
+    presented: Presented | None,
+) -> KnownTransaction:
+    """Note of a transaction where it is and who charges, which its start may not have told."""
+    if outlet is not None and known.outlet_id is None:
+        # OCPP 2.0.1, E03: who shows his card first has no EVSE yet.
+        known = await locate(desk.pool, station, known, outlet)
+        station.begins(known)
+    if presented is not None and not known.verdict:
+        known = await authorise(desk.pool, station, known, presented)
+    return known
+
+
 async def _presented(
     desk: Desk,
     station: KnownStation,
-    outlet_id: int | None,
+    known: KnownTransaction | None,
+    outlet: KnownOutlet | None,
     payload: Payload,
+    *,
     now: datetime,
-) -> Presented:
-    token = payload["idToken"]
+) -> Presented | None:
+    token = payload.get("idToken")
+    remote_start = payload["transactionInfo"].get("remoteStartId")
+    if token is None:
+        is_decided = known is not None and bool(known.verdict)
+        if remote_start is None or is_decided:
+            return None
+        return await _carried_out(desk, station, remote_start, now)
+    outlet_id = outlet.id if outlet else known.outlet_id if known else None
     asked: dict[str, Any] = {"uid": token["idToken"], "token_type": token["type"], "now": now}
     if outlet_id is None:
         decision = await desk.ask(authorizing.decide_anywhere, station_id=station.id, **asked)
     else:
-        remote_start = payload["transactionInfo"].get("remoteStartId")
         decision = await desk.ask(
             authorizing.decide, outlet_id=outlet_id, remote_start_id=remote_start, **asked
         )
     return Presented(token["idToken"], token["type"], decision)
+
+
+async def _carried_out(
+    desk: Desk, station: KnownStation, remote_start: int, now: datetime
+) -> Presented | None:
+    """Return whose a start is that a station carries out, where it does not say."""
+    decision = await desk.ask(
+        authorizing.decide_on_start,
+        station_id=station.id,
+        remote_start_id=remote_start,
+        now=now,
+    )
+    if decision is None or decision.cdr_token is None:
+        return None
+    return Presented(decision.cdr_token.uid, "", decision)
 
 
 def _news(station: KnownStation, known: KnownTransaction, event: str) -> tuple[int, ...]:
@@ -100,7 +142,8 @@ def _news(station: KnownStation, known: KnownTransaction, event: str) -> tuple[i
 
 def _may_wait(payload: Payload) -> bool:
     """Tell whether it is a mere reading: what begins, ends or changes who pays is looked at now."""
-    return payload["eventType"] == "Updated" and "idToken" not in payload
+    names_who_pays = "idToken" in payload or "remoteStartId" in payload["transactionInfo"]
+    return payload["eventType"] == "Updated" and not names_who_pays
 
 
 def _charging_state(

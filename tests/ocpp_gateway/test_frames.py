@@ -62,6 +62,24 @@ def test_each_kind_is_read(text: str | bytes, expected: Call | CallResult | Call
     assert parse(text) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[2,"19223201","Heartbeat"]',
+        '[2,"19223201","Heartbeat",null]',
+        '[2,"19223201","Heartbeat",[]]',
+        b'[2,"19223201","Heartbeat",{}]\0\0',
+        '\ufeff[2,"19223201","Heartbeat",{}]\n\0',
+    ],
+)
+def test_what_other_languages_make_of_nothing_is_read(text: str | bytes) -> None:
+    assert parse(text) == Call(ID, "Heartbeat", {})
+
+
+def test_an_answer_may_have_no_payload() -> None:
+    assert parse('[3,"19223201"]') == parse('[3,"19223201",null]') == CallResult(ID, {})
+
+
 def test_numbers_are_what_was_written() -> None:
     """A register of 16 digits would lose its last ones in a float."""
     message = parse('[3,"1",{"a":1234567890123.4567,"b":0.1,"c":5,"d":-2e3}]')
@@ -101,7 +119,6 @@ def test_numbers_are_what_was_written() -> None:
         (b'[2,"1","Heartbeat",{"a":"\xff"}]', ErrorCode.FORMAT_VIOLATION, "UTF-8"),
         ('[2,"1","Heartbeat",{"a":"\ud800"}]', ErrorCode.FORMAT_VIOLATION, "UTF-8"),
         ('[2,"1","Heartbeat",{}]'.encode("utf-16"), ErrorCode.FORMAT_VIOLATION, "UTF-8"),
-        ("\ufeff[]", ErrorCode.FORMAT_VIOLATION, "must be JSON"),
         ("{}", ErrorCode.RPC_FRAMEWORK_ERROR, "array"),
         ("null", ErrorCode.RPC_FRAMEWORK_ERROR, "array"),
         ("[]", ErrorCode.RPC_FRAMEWORK_ERROR, "array"),
@@ -109,9 +126,7 @@ def test_numbers_are_what_was_written() -> None:
         ('["2","1","Heartbeat",{}]', ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, "2, 3 or 4"),
         ('[2.0,"1","Heartbeat",{}]', ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, "2, 3 or 4"),
         ('[[],"1","Heartbeat",{}]', ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, "2, 3 or 4"),
-        ('[2,"1","Heartbeat"]', ErrorCode.RPC_FRAMEWORK_ERROR, "[2, id, action, payload]"),
         ('[2,"1","Heartbeat",{},1]', ErrorCode.RPC_FRAMEWORK_ERROR, "[2, id, action, payload]"),
-        ('[3,"1"]', ErrorCode.RPC_FRAMEWORK_ERROR, "[3, id, payload]"),
         ('[4,"1"]', ErrorCode.RPC_FRAMEWORK_ERROR, "[4, id, code, description, details]"),
         ('[4,"1","a","b",{},1]', ErrorCode.RPC_FRAMEWORK_ERROR, "[4, id, code"),
         ('[4,"1",7,"",{}]', ErrorCode.RPC_FRAMEWORK_ERROR, "an error code must be a string"),
@@ -122,8 +137,11 @@ def test_numbers_are_what_was_written() -> None:
         ('[2,"1",7,{}]', ErrorCode.RPC_FRAMEWORK_ERROR, "an action must be a string"),
         ('[2,"1","",{}]', ErrorCode.RPC_FRAMEWORK_ERROR, "an action must be a string"),
         (f'[2,"1","{"A" * 37}",{{}}]', ErrorCode.RPC_FRAMEWORK_ERROR, "an action must be"),
-        ('[2,"1","Heartbeat",null]', ErrorCode.FORMAT_VIOLATION, "payload must be a JSON object"),
-        ('[3,"1",[]]', ErrorCode.FORMAT_VIOLATION, "payload must be a JSON object"),
+        ('[2,"1"]', ErrorCode.RPC_FRAMEWORK_ERROR, "[2, id, action, payload]"),
+        ("[3]", ErrorCode.RPC_FRAMEWORK_ERROR, "[3, id, payload]"),
+        ('[2,"1","Heartbeat",""]', ErrorCode.FORMAT_VIOLATION, "payload must be a JSON object"),
+        ('[3,"1",[1]]', ErrorCode.FORMAT_VIOLATION, "payload must be a JSON object"),
+        ("\ufeff\ufeff[]", ErrorCode.FORMAT_VIOLATION, "must be JSON"),
     ],
 )
 def test_what_is_wrong_is_refused_with_the_rule(
@@ -139,13 +157,13 @@ def test_what_is_wrong_is_refused_with_the_rule(
     ("text", "message_type", "unique_id"),
     [
         ('[2,"abc","Heartbeat",{', 2, "abc"),
-        (' [ 2 , "abc" , "Heartbeat",null]', 2, "abc"),
+        (' [ 2 , "abc" , "Heartbeat",0]', 2, "abc"),
         ('[2,"abc"]', 2, "abc"),
         ('[3,"abc",{"a":NaN}]', 3, "abc"),
         ('[9,"abc",{}]', 9, "abc"),
-        ('[2,"\\u0061\\"c","A",[]]', 2, 'a"c'),
+        ('[2,"\\u0061\\"c","A",[1]]', 2, 'a"c'),
         (f'[2,"abc","A",{{"a":"{"x" * 4096}"}}]', 2, "abc"),
-        (f'[2,"{"x" * 36}","A",[]]', 2, "x" * 36),
+        (f'[2,"{"x" * 36}","A",[1]]', 2, "x" * 36),
         (f'[2,"{"x" * 37}","A",[]]', 2, None),
         ('[2,"\\ud800","A",{}]', 2, None),
         ('[2,"\\u0000","A",{}]', 2, None),

@@ -94,6 +94,19 @@ def test_secrets_are_masked_and_the_rest_stays(
     assert redact(action, payload) == kept
 
 
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("GetConfiguration", {"configurationKey": ["AuthorizationKey", None, 7]}),
+        ("NotifyReport", {"reportData": [{"variable": None}, {"variable": "p"}, 7, {}]}),
+        ("NotifyReport", {"reportData": [{**PASSWORD, "variableAttribute": [7]}]}),
+        ("NotifyReport", {"reportData": [{**PASSWORD, "variableAttribute": 7}]}),
+    ],
+)
+def test_what_breaks_its_schema_can_be_written_down(action: str, payload: dict[str, Any]) -> None:
+    assert redact(action, payload) == payload
+
+
 @pytest.mark.parametrize("action", ["MeterValues", "Authorize", "ChangeConfiguration", "Nonsense"])
 def test_what_holds_no_secret_is_returned_as_it_is(action: str) -> None:
     payload = {"key": "HeartbeatInterval", "value": "300"}

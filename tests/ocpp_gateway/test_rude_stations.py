@@ -43,22 +43,6 @@ def test_an_address_that_is_none_is_turned_away(path: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_station_that_is_placed_while_connected_has_its_outlets_from_the_next_boot(
-    broker: "redis.Redis", settings: Settings
-) -> None:
-    settings.OCPP_REQUIRE_PASSWORD = False
-    station = stranger()
-    with running_gateway() as running, connected(running.url, "CP-1", password=None) as charger:
-        assert charger.call("BootNotification", BOOT)["status"] == "Pending"
-        outlet = put_in_service(station)
-        assert charger.call("BootNotification", BOOT)["status"] == "Accepted"
-        told = {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}
-        charger.call("StatusNotification", told)
-    outlet.refresh_from_db()
-    assert outlet.reported_status == "Charging"
-
-
-@pytest.mark.django_db(transaction=True)
 def test_a_connection_that_was_overtaken_does_not_take_over(
     broker: "redis.Redis", settings: Settings
 ) -> None:

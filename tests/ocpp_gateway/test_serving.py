@@ -174,7 +174,7 @@ def test_the_next_password_becomes_the_only_one_when_it_is_shown(
     assert turned_away(gateway.url, "CP-1") == 401
 
 
-@pytest.mark.parametrize("identity", ["", "a/b", "with%20space", "%00", "x" * 49])
+@pytest.mark.parametrize("identity", ["", "a/b", "%20CP", "a%20%20b", "%00", "x" * 49])
 def test_an_identity_has_a_form(
     gateway: RunningGateway, transactional_db: None, identity: str
 ) -> None:
@@ -359,7 +359,8 @@ def test_a_message_that_is_none_is_answered_and_the_station_stays(
         charger.send('[2,"m",7,{}]')
         assert charger.receive()[:2] == [4, "m"]
         charger.send('[3,"nobody asked",{}]')
-        assert charger.try_call("Heartbeat", {"more": 1})[2] == "FormationViolation"
+        charger.send('[2,"m",7,{}]'.encode("utf-16"))
+        assert charger.receive()[:3] == [4, "-1", "FormationViolation"]
         assert "currentTime" in charger.call("Heartbeat", {})
     until(StationMessage.objects.exclude(error="").exists)
 

@@ -155,6 +155,15 @@ def planned(start: datetime, duration: int = 900) -> ActiveChargingProfile:
     )
 
 
+def test_a_plan_is_told_for_as_long_as_was_asked() -> None:
+    answer = composite(Version.V1_6)
+    answer["chargingSchedule"]["duration"] = 8_638_204_227_180
+
+    found = charging_profiles.active(Version.V1_6, answer, duration=1800, now=NOW)
+
+    assert found.charging_profile.duration == 1800
+
+
 @pytest.mark.parametrize("version", BOTH)
 def test_what_a_station_plans_is_told_rounded_down(version: Version) -> None:
     found = charging_profiles.active(version, composite(version), duration=1800, now=NOW)

@@ -179,6 +179,17 @@ def test_energy_flows_where_the_register_rises_without_a_word() -> None:
     assert found.active_at == at(5)
 
 
+def test_what_flowed_before_the_word_that_comes_with_it_is_not_lost() -> None:
+    found = meaning(
+        event(0, "Started", 0, 10_000, state="EVConnected"),
+        event(1, "Updated", 5, 10_500, state="Charging"),
+        event(2, "Ended", 9, 11_000),
+    )
+
+    assert found.active_at == at(0)
+    assert found.energy == Decimal(1)
+
+
 # Repetitions, order, gaps
 
 
@@ -439,6 +450,13 @@ def test_a_register_that_falls_once_is_ignored() -> None:
     found = meaning(start(), meter(10, "0"), meter(20, "12000"), stop(30, 13_000))
 
     assert (found.energy, codes(found)) == (Decimal(3), [Code.REGISTER_FELL])
+
+
+def test_parts_of_a_wh_that_the_last_message_leaves_out_are_no_fall() -> None:
+    found = meaning(start(), meter(10, "12000.64"), stop(12, 12_000))
+
+    assert found.energy == Decimal("2.00064")
+    assert codes(found) == []
 
 
 def test_a_stop_below_the_start_takes_no_energy_back() -> None:
