@@ -29,7 +29,7 @@ async def booted(
     ]
     found = await rows(desk.pool, _BOOTED, [*columns, _short(reason, 30), now, station.id])
     is_placed = bool(found) and found[0][0] == StationState.PLACED.value
-    # Placed or refused since it connected: it comes in anew, and shows the password that it has now.
+    # Placed or refused since it connected: it comes in anew, and shows its password of now.
     station.is_to_reconnect = is_placed != station.is_placed
     station.is_placed = station.is_placed and is_placed
     answer = {
