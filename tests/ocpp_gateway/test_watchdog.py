@@ -93,6 +93,7 @@ def test_one_that_never_began_ends_without_a_bill() -> None:
     charge.digest(1)
     assert Session.objects.get().status == SessionStatus.PENDING
     charge.event(1, "Updated", 119, 10_000)
+    charge.digest(119)
 
     watchdog.watch(now=minute(121))
 

@@ -168,14 +168,14 @@ def test_the_steps_say_in_plain_words_what_is_in_the_way(
 def test_a_partners_page_leads_to_its_locations_which_can_be_searched(
     admin_client: Client, partner: Partner, site: Location
 ) -> None:
-    LocationFactory(id="OTHER", name="Station")
+    LocationFactory(id="OTHER", name="Old Mill")
     page = text_of(admin_client.get(f"{PARTNERS}{partner.pk}/change/"))
     assert f"{PARTNERS}{partner.pk}/locations/" in page
 
     found = text_of(admin_client.get(f"{PARTNERS}{partner.pk}/locations/?q=harb"))
 
     assert "Harbour" in found
-    assert "Station" not in found
+    assert "Old Mill" not in found
 
 
 @pytest.mark.parametrize("number", [1, 12])

@@ -126,7 +126,7 @@ def test_the_list_and_the_session_take_the_same_queries_for_any_number(
     with django_assert_num_queries(5):
         text_of(admin_client, REQUESTS)
     text_of(admin_client, page_of(session))
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         text_of(admin_client, page_of(session))
 
 

@@ -51,7 +51,7 @@ def test_run_prints_the_way_in_and_ends_cleanly_on_sigterm(var: Path, start: Sta
     assert (var / "admin-password").read_text().strip() == password[1]
     _assert_green(port)
     children = _sessions(process.pid)
-    assert len(children) == 6  # two keepers, web, worker, push, beat
+    assert len(children) == 7  # two keepers, web, worker, push, beat, ocpp
 
     second = start(*RUN, PORT=str(processes.free_port()), DEMO="0")
     assert second.communicate(timeout=30)[0] == (
