@@ -14,7 +14,6 @@ from cpo_platform.common.locks import advisory_lock
 from locations.models import Status
 from locations.operations import EvseRemoved, set_evse_status
 from ocpp_gateway import statuses
-from ocpp_gateway.facts import ChargingState
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import AlertKind, Outlet, Station, StationState
 from ocpp_gateway.operations.alerts import raise_alert
@@ -23,13 +22,6 @@ from ocpp_gateway.operations.alerts import raise_alert
 PUBLISHING = 731_024_506
 MOST_AT_ONCE = 500
 _NOT_OURS = frozenset({Status.PLANNED.value, Status.REMOVED.value})
-_STATES = {
-    "Charging": ChargingState.CHARGING,
-    "SuspendedEV": ChargingState.SUSPENDED_EV,
-    "SuspendedEVSE": ChargingState.SUSPENDED_EVSE,
-    "EVConnected": ChargingState.EV_CONNECTED,
-    "Idle": ChargingState.IDLE,
-}
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +100,7 @@ def ocpi_status(outlet: Outlet) -> statuses.OcpiStatus:
     """Return what an outlet is by the table, from what its station reported."""
     if outlet.station.ocpp_version == Version.V1_6.value:
         return statuses.of_1_6(outlet.reported_status)
-    state = _STATES.get(outlet.charging_state)
+    state = statuses.state_of_2_0_1(outlet.charging_state)
     return statuses.of_2_0_1(outlet.reported_status, state)
 
 

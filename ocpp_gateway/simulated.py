@@ -35,10 +35,9 @@ def fleet(
     knows the old ones. Versions take turns.
     """
     with transaction.atomic():
-        wanted = len(_simulated()) if count is None else count
-        have = _simulated()
-        if count is None or len(have) < wanted:
-            _place(None if count is None else wanted - len(have), now)
+        missing = None if count is None else count - len(_simulated())
+        if missing is None or missing > 0:
+            _place(missing, now)
         stations = _simulated()[:count]
         told = [
             _told(station, versions[number % len(versions)])

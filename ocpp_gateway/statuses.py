@@ -65,6 +65,13 @@ _STATES_1_6 = {
     "SuspendedEVSE": ChargingState.SUSPENDED_EVSE,
     "Finishing": ChargingState.EV_CONNECTED,
 }
+_STATES_2_0_1 = {
+    "Charging": ChargingState.CHARGING,
+    "SuspendedEV": ChargingState.SUSPENDED_EV,
+    "SuspendedEVSE": ChargingState.SUSPENDED_EVSE,
+    "EVConnected": ChargingState.EV_CONNECTED,
+    "Idle": ChargingState.IDLE,
+}
 _IN_USE = frozenset(
     {ChargingState.CHARGING, ChargingState.SUSPENDED_EV, ChargingState.SUSPENDED_EVSE}
 )
@@ -78,6 +85,11 @@ def of_1_6(status: str) -> OcpiStatus:
 def state_of_1_6(status: str) -> ChargingState | None:
     """Return what a ChargePointStatus says of the transaction at the connector; None: nothing."""
     return _STATES_1_6.get(status)
+
+
+def state_of_2_0_1(charging_state: str) -> ChargingState | None:
+    """Return what a ChargingStateEnumType says of the transaction; None: nothing."""
+    return _STATES_2_0_1.get(charging_state)
 
 
 def of_2_0_1(status: str, state: ChargingState | None = None) -> OcpiStatus:

@@ -21,14 +21,6 @@ from ocpp_gateway.facts import (
 
 Payload = Mapping[str, Any]
 
-_STATES = {
-    "Charging": ChargingState.CHARGING,
-    "SuspendedEV": ChargingState.SUSPENDED_EV,
-    "SuspendedEVSE": ChargingState.SUSPENDED_EVSE,
-    "EVConnected": ChargingState.EV_CONNECTED,
-    "Idle": ChargingState.IDLE,
-}
-
 
 def transaction_event(payload: Payload, *, arrived_at: datetime) -> Fact:
     """Translate TransactionEventRequest (OCPP 2.0.1, E01 to E13)."""
@@ -46,7 +38,7 @@ def transaction_event(payload: Payload, *, arrived_at: datetime) -> Fact:
         seq_no=int(payload["seqNo"]),
         offline=payload.get("offline", False),
         samples=found,
-        state=_STATES.get(info.get("chargingState", "")),
+        state=statuses.state_of_2_0_1(info.get("chargingState", "")),
         token=_token(payload.get("idToken")),
         reason=_reason(payload),
         reservation_id=payload.get("reservationId"),

@@ -1,12 +1,10 @@
 """Chargers as they are in the field: addresses, protocols, frames and ids that are a little off."""
 
 import base64
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
@@ -30,7 +28,6 @@ from tests.ocpp_gateway.serving import (
     RunningGateway,
     ScriptedStation,
     connected,
-    running_gateway,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,12 +36,6 @@ BOOT_1_6 = {"chargePointVendor": "Maker", "chargePointModel": "One"}
 AT = "2026-11-01T10:00:00Z"
 LATER = "2026-11-01T10:20:00Z"
 START = {"connectorId": 1, "idTag": "CARD", "meterStart": 1200, "timestamp": AT}
-
-
-@pytest.fixture
-def gateway(broker: "redis.Redis", transactional_db: None) -> Iterator[RunningGateway]:
-    with running_gateway() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The gateway as a station meets it: who may come in, what is kept, what it is answered."""
 
 import ssl
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from ipaddress import IPv4Address
@@ -53,12 +52,6 @@ BOOT_2_0_1 = {
     "chargingStation": {"vendorName": "Maker", "model": "Two", "serialNumber": "S1"},
 }
 START = {"connectorId": 1, "idTag": "CARD", "meterStart": 1200, "timestamp": "2026-11-01T10:00:00Z"}
-
-
-@pytest.fixture
-def gateway(broker: "redis.Redis", transactional_db: None) -> Iterator[RunningGateway]:
-    with running_gateway() as running:
-        yield running
 
 
 @pytest.fixture
