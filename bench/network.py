@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.db import connection, models
+from django.db import connection
 
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import encrypt, new_token
 from cpo_platform.common.shapes import BusinessDetails, parse
+from cpo_platform.upkeep.copying import insert_copies
 from locations.models import Connector, Evse, Location
 from locations.operations import put_location
 from locations.shapes import LocationShape
@@ -98,7 +99,7 @@ def _copy(locations: int) -> None:
     number = "substr(copy.ocpi_id, 4)"
     with connection.cursor() as cursor:
         cursor.execute(
-            _insert(
+            insert_copies(
                 Location,
                 {
                     "ocpi_id": "'LOC' || lpad(number::text, 6, '0')",
@@ -110,7 +111,7 @@ def _copy(locations: int) -> None:
             [locations - 1],
         )
         cursor.execute(
-            _insert(
+            insert_copies(
                 Evse,
                 {
                     "location_id": "copy.id",
@@ -122,7 +123,7 @@ def _copy(locations: int) -> None:
             )
         )
         cursor.execute(
-            _insert(
+            insert_copies(
                 Connector,
                 {"evse_id": "copy.id"},
                 "locations_connector AS original"
@@ -139,17 +140,6 @@ def _copy(locations: int) -> None:
             " ON CONFLICT DO NOTHING"
         )
         cursor.execute("ANALYZE")
-
-
-def _insert(model: type[models.Model], other: dict[str, str], source: str) -> str:
-    """Return an INSERT of copies of `original`; `other` are the columns that are not the same."""
-    options = model._meta  # noqa: SLF001  public by its documentation
-    columns = [str(one.column) for one in options.local_concrete_fields if not one.primary_key]
-    values = (other.get(column, f"original.{column}") for column in columns)
-    return (
-        f"INSERT INTO {options.db_table} ({', '.join(columns)})"  # noqa: S608  our own names
-        f" SELECT {', '.join(values)} FROM {source}"
-    )
 
 
 def _tariff() -> Json:

@@ -4,13 +4,46 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_postrun, task_prerun
+from celery.signals import (
+    before_task_publish,
+    task_postrun,
+    task_prerun,
+    worker_process_init,
+    worker_ready,
+)
+
+from cpo_platform.common import correlation
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cpo_platform.settings")
+
+# The header of a task that names what it was sent for.
+CAUSE = "cpo_cause"
 
 app = Celery("cpo_platform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+@worker_ready.connect
+def start_tracing(**_kwargs: Any) -> None:
+    """Tell of traces and errors from processes that work: children that were forked, or threads."""
+    from cpo_platform.upkeep import tracing
+
+    tracing.start("worker")
+
+
+@before_task_publish.connect
+def pass_on_the_cause(headers: dict[str, Any] | None = None, **_kwargs: Any) -> None:
+    """Let a task carry the id of what it is sent for."""
+    if headers is not None and (cause := correlation.current()):
+        headers[CAUSE] = cause
+
+
+@task_prerun.connect
+def take_over_the_cause(task: Any = None, task_id: str = "", **_kwargs: Any) -> None:
+    """Let the logs of a task name what it was sent for; the beat's name the run."""
+    correlation.begin(getattr(task.request, CAUSE, None) or f"task-{task_id}")
 
 
 @task_prerun.connect

@@ -63,8 +63,10 @@ INSTALLED_APPS = [
     "sessions_app",
     "roaming",
     "ocpp_gateway",
+    "cpo_platform.upkeep",
 ]
 MIDDLEWARE = [
+    "cpo_platform.upkeep.middleware.Observed",
     "cpo_platform.straight.StraightToOcpi",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -118,7 +120,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "line": {
+            "()": "cpo_platform.logs.LineFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s%(cause)s: %(message)s",
+        },
         "json": {"()": "cpo_platform.logs.JsonFormatter"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
@@ -374,6 +379,8 @@ COMMANDED_TOKENS = "roaming.commanded.CommandLog"
 OWN_TARIFFS = "roaming.own_tariffs.PartnerTariffs"
 # What monitoring shows to read /metrics; unset: it is answered to this machine only.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+# How late changes may be told before /readyz calls the platform degraded, in seconds.
+READY_FEED_LAG_SECONDS = env.integer("READY_FEED_LAG_SECONDS", 300, minimum=1)
 # Whether we call partners at private addresses; on the internet that is an attack on ourselves.
 OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE", default=False)
 # The first encrypts, all decrypt; none: one derived from SECRET_KEY.

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from cpo_platform.common import clock, partitions
+from cpo_platform.common import clock, correlation, partitions
 from cpo_platform.common.text import storable
 from ocpp_gateway import publishing, watchdog
 from ocpp_gateway.operations import digesting
@@ -83,7 +83,9 @@ def _work_through(due: list[Due], now: datetime, end: float) -> bool:
 
 def _digest(transaction_id: int, now: datetime) -> Outcome:
     try:
-        return digesting.digest(transaction_id=transaction_id, now=now)
+        # One id from the station's transaction to what partners are sent of it.
+        with correlation.caused_by(f"tx-{transaction_id}"):
+            return digesting.digest(transaction_id=transaction_id, now=now)
     except Exception as error:  # one that cannot be digested must not keep the others
         logger.exception("transaction %s could not be digested", transaction_id)
         why = f"{type(error).__name__}: {storable(str(error))[:MOST_TOLD]}"

@@ -1,19 +1,12 @@
-"""`/metrics`: how partners are doing, as Prometheus reads it.
+"""How partners are doing, as Prometheus reads it: a part of `/metrics`.
 
 Everything comes from the database, with a constant number of queries, so that it is the same
 whichever process answers.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.crypto import constant_time_compare
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -22,13 +15,11 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from cpo_platform.common import clock
 from roaming.histograms import BOUNDS
 from roaming.models import PartnerStatus, TrafficTotal
 from roaming.operations import health
 from roaming.operations.health import Circuit, LaneHealth
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 CIRCUITS: Mapping[Circuit, int] = {
     Circuit.CLOSED: 0,
     Circuit.HALF_OPEN: 1,
@@ -36,37 +27,6 @@ CIRCUITS: Mapping[Circuit, int] = {
     Circuit.PAUSED: 3,
 }
 OUTCOMES = ("done", "unknown", "refused", "failed")
-# What a proxy says of those it speaks for: then the caller is not who it seems to be.
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP")
-
-
-@require_safe
-@never_cache
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer with all metrics: to who has METRICS_TOKEN, or, where it is unset, to this machine."""
-    if settings.METRICS_TOKEN:
-        given = request.headers.get("Authorization", "")
-        if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
-            return HttpResponse(
-                "METRICS_TOKEN is needed as a bearer token.\n",
-                status=401,
-                content_type="text/plain",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-    elif not _is_of_this_machine(request):
-        raise Http404
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(PartnerCollector(clock.now()))
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE)
-
-
-def _is_of_this_machine(request: HttpRequest) -> bool:
-    if any(name in request.headers for name in _FORWARDED):
-        return False
-    try:
-        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
-    except ValueError:
-        return False
 
 
 class PartnerCollector(Collector):

@@ -81,7 +81,7 @@ def _run(signals: "_Signals") -> None:
                 deadline = time.monotonic() + HEALTHY_SECONDS
                 everything.watch(lambda: _healthy(host, port) or time.monotonic() > deadline)
                 if not _healthy(host, port):
-                    raise RunnerError(f"/healthz is not green after {HEALTHY_SECONDS} s.")
+                    raise RunnerError(f"/readyz is not green after {HEALTHY_SECONDS} s.")
                 _say(_banner(port, var, demo=demo, seconds=time.monotonic() - began))
                 everything.keep_alive(until=lambda: not all(held.alive() for held in leases))
                 raise RunnerError(f"An embedded server has ended: see {var / 'log'}.")
@@ -231,7 +231,7 @@ def _healthy(host: str, port: int) -> bool:
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
     connection = http.client.HTTPConnection(address, port, timeout=2)
     try:
-        connection.request("GET", "/healthz", headers={"Host": f"localhost:{port}"})
+        connection.request("GET", "/readyz", headers={"Host": f"localhost:{port}"})
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

@@ -1,6 +1,7 @@
 """What answering a station's call needs, and what an answer is."""
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -47,7 +48,8 @@ class Desk:
     async def ask(self, what: Callable[..., T], *args: object, **options: object) -> T:
         """Have Django answer, in a thread of its own: the loop goes on meanwhile."""
         work = partial(_with_fresh_connections, partial(what, *args, **options))
-        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+        context = contextvars.copy_context()  # logs there name the message, too
+        return await asyncio.get_running_loop().run_in_executor(self.threads, context.run, work)
 
 
 def _with_fresh_connections(work: Callable[[], T]) -> T:

@@ -19,9 +19,9 @@ from django.db import DatabaseError, InterfaceError
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
-from cpo_platform.common import clock
+from cpo_platform.common import clock, correlation, figures
 from cpo_platform.common.text import storable
-from ocpp_gateway import frames, mending, schemas
+from ocpp_gateway import counting, frames, mending, schemas
 from ocpp_gateway.frames import BadFrame, Call, CallError, CallResult, ErrorCode, Version
 from ocpp_gateway.models import Direction
 from ocpp_gateway.redaction import redact
@@ -51,6 +51,8 @@ FLOOD_SECONDS = 60.0
 
 
 _DIGITS = re.compile(r"\d+")
+# How an error begins (OCPP 1.6J, 4.2.3).
+_ERROR = f"[{frames.CALL_ERROR},"
 
 
 class Refused(Exception):
@@ -186,6 +188,8 @@ class Link:
         began: datetime,
     ) -> None:
         payload, told = said
+        outcome = "done" if told is not None else "refused" if error else "unanswered"
+        figures.count(counting.MESSAGES, "out", action, outcome, flush_soon=False)
         self._store.note(
             Message(
                 station_id=self.station.id,
@@ -234,6 +238,8 @@ class Link:
     async def _answer_calls(self) -> None:
         while True:
             call = await self._calls.get()
+            began = time.monotonic()
+            correlation.begin(f"{self.station.identity}/{call.unique_id}"[: correlation.MAX_LENGTH])
             try:
                 reply = await self._reply(call)
             except (psycopg.Error, DatabaseError, InterfaceError, NotKept) as error:
@@ -243,6 +249,7 @@ class Link:
             except Exception:  # one message must not cost the station its connection
                 logger.exception("%s of %s", call.action, self.station.identity)
                 reply = self._error(call, ErrorCode.INTERNAL_ERROR, "")
+            self._count_answer(call, reply, time.monotonic() - began)
             try:
                 await self._socket.send(reply)
             except ConnectionClosed:
@@ -250,6 +257,13 @@ class Link:
             if self.station.is_to_reconnect:
                 await self.close(1000, "Connect anew.")
                 return
+
+    def _count_answer(self, call: Call, reply: str, seconds: float) -> None:
+        # Names that stations make up are no figures of ours.
+        action = call.action if call.action in HANDLERS[self.station.version] else "other"
+        outcome = "refused" if reply.startswith(_ERROR) else "done"
+        figures.count(counting.MESSAGES, "in", action, outcome, flush_soon=False)
+        figures.observe(counting.MESSAGE_SECONDS, "in", seconds=seconds, flush_soon=False)
 
     async def _reply(self, call: Call) -> str:
         station, now = self.station, clock.now()

@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from cpo_platform.common import clock
-from ocpp_gateway import registry, tasks
+from cpo_platform.common import clock, figures
+from ocpp_gateway import counting, registry, tasks
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import AlertKind, StationState
 from ocpp_gateway.operations import alerts
@@ -129,6 +129,7 @@ class Gateway:
                 yield self.server
         finally:
             await _end(self._tasks)
+            await self._desk.ask(figures.say_gone, counting.KIND, self.id)
             await self._store.stop()
             if self._nudging is not None:
                 await asyncio.wait([self._nudging])
@@ -146,6 +147,7 @@ class Gateway:
             )
         except TurnedAway as error:
             response = connection.respond(error.status, f"{error}\n")
+            figures.count(counting.CONNECTIONS, f"http_{error.status.value}", flush_soon=False)
             if error.status is HTTPStatus.UNAUTHORIZED:
                 response.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
             return response
@@ -186,6 +188,7 @@ class Gateway:
             await link.close(1000, TAKEN_OVER)
             return
         self._links[station.id] = link
+        figures.count(counting.CONNECTIONS, "connected", flush_soon=False)
         try:
             if before is not None:
                 # It may be dead, and take its time: the station is here.
@@ -230,6 +233,7 @@ class Gateway:
             logger.warning("that %s has gone was not kept: %s", station.identity, error)
 
     async def _renew_always(self) -> None:
+        await self._desk.ask(self._tell_monitoring)
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             held = {one: link.station.connection for one, link in self._links.items()}
@@ -240,8 +244,13 @@ class Gateway:
                 lost |= self._moved(dict(renewed))
                 # All at once: each may be dead, and take its time, and the others have a lease.
                 await asyncio.gather(*(self._close(one, held[one]) for one in lost))
+                await self._desk.ask(self._tell_monitoring)
             except Exception:  # it is tried again soon
                 logger.exception("the stations that are online were not renewed")
+
+    def _tell_monitoring(self) -> None:
+        figures.say_alive(counting.KIND, self.id)
+        figures.flush()
 
     def _moved(self, states: Mapping[int, str]) -> set[int]:
         """Return who has been placed or refused since it came in: it is to come in anew."""

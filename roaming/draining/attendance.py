@@ -288,8 +288,10 @@ class Attendance:
             return
         self._keep_lease()
         since = _since(news)
+        causes = {one.object_id: one.cause for one in news if one.cause}
         for job in work:
             job.since = since.get(job.object_id)
+            job.cause = causes.get(job.object_id, "")
         notes.mark_uncertain(work)
         await self._sender.send_all(work)
         again = await self._once_more(work)
@@ -327,6 +329,7 @@ class Attendance:
         anew = list(jobs_for(self._target, work[0].module, sorted(before), whole=True))
         for job in anew:
             job.since = before[job.object_id].since
+            job.cause = before[job.object_id].cause
         return anew
 
     async def _endpoints_have_moved(self) -> bool:

@@ -80,6 +80,8 @@ class Job:
     made_at: datetime = field(default_factory=lambda: clock.now())  # noqa: PLW0108  tests move it
     since: float | None = None
     done_at: float | None = None
+    # What one of its changes came of: the correlation id of its requests.
+    cause: str = ""
     is_replaced: bool = False
 
     @property

@@ -268,4 +268,5 @@ def _request(job: Job, push: Push) -> Request:
         body=None if push.body is None else json.dumps(push.body),
         sender=job.sender,
         receiver=job.receiver,
+        **({"correlation_id": job.cause} if job.cause else {}),
     )

@@ -96,6 +96,12 @@ class Change(models.Model):
     )
     walk = models.ForeignKey(Walk, on_delete=models.CASCADE, null=True, blank=True)
     created_at = models.DateTimeField(db_default=ClockTime())
+    cause = models.CharField(
+        max_length=64,
+        default="",
+        db_default="",
+        help_text="What it came of (`common.correlation`): the id that its pushes carry.",
+    )
 
     class Meta:
         verbose_name = _("change")

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import F, Max, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Concat
 
+from cpo_platform.common import correlation
 from roaming import wake
 from roaming.models import LANES, Change, Feed, Lane, Pace, Partner, PartnerStatus
 
@@ -59,7 +60,7 @@ class News:
     """An object that changed, or the status of one EVSE of a location (`evse_id`, otherwise 0).
 
     `sequence` is the newest change's. `since` is when the first of them happened; None when a walk
-    is all that names it.
+    is all that names it. `cause` is what one of them came of, where that is known.
     """
 
     module: str
@@ -67,6 +68,7 @@ class News:
     evse_id: int
     sequence: int
     since: datetime | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def announce(
         object_id=object_id,
         evse_id=evse_id,
         partner_id=partner_id,
+        cause=correlation.current(),
     )
     wake.feeds()
 
@@ -110,7 +113,11 @@ def announce_many(*, module: str, object_ids: Iterable[int], partner_id: int | N
         for some in _slices(iter(object_ids)):
             Change.objects.bulk_create(
                 Change(
-                    lane=LANES[module], module=module, object_id=object_id, partner_id=partner_id
+                    lane=LANES[module],
+                    module=module,
+                    object_id=object_id,
+                    partner_id=partner_id,
+                    cause=correlation.current(),
                 )
                 for object_id in some
             )
@@ -312,10 +319,10 @@ def may_read_endpoints(*, lease: Lease, now: datetime) -> bool:
 
 _WINDOW = """
 SELECT module, object_id, evse_id, max(sequence) AS newest,
-    min(created_at) FILTER (WHERE walk_id IS NULL), max(max(sequence)) OVER (),
+    min(created_at) FILTER (WHERE walk_id IS NULL), max(cause), max(max(sequence)) OVER (),
     bool_or(bool_or(partner_id IS NOT NULL)) OVER ()
 FROM (
-    SELECT module, object_id, evse_id, sequence, created_at, walk_id, partner_id
+    SELECT module, object_id, evse_id, sequence, created_at, walk_id, partner_id, cause
     FROM roaming_change
     WHERE lane = %s AND sequence > %s AND (partner_id IS NULL OR partner_id = %s)
     ORDER BY sequence LIMIT %s
@@ -339,7 +346,7 @@ def window_of(rows: Sequence[tuple[Any, ...]]) -> Window | None:
     """
     if not rows:
         return None
-    return Window([News(*row[:5]) for row in rows], rows[0][5], rows[0][6])
+    return Window([News(*row[:6]) for row in rows], rows[0][6], rows[0][7])
 
 
 def changed_behind(*, lease: Lease, module: str, position: int) -> list[int]:

@@ -11,7 +11,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from django.test import Client
 
 from cpo_platform.runner import processes, servers
 from tests.runner.conftest import Start
@@ -36,8 +35,9 @@ def _sessions(parent: int) -> list[int]:
 
 
 def _assert_green(port: int) -> None:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
-        assert json.load(answer) == {"status": "ok", "database": "ok", "broker": "ok"}
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+        checks = json.load(answer)["checks"]
+    assert {checks[name]["status"] for name in ("database", "broker", "migrations")} == {"ok"}
 
 
 def test_run_prints_the_way_in_and_ends_cleanly_on_sigterm(var: Path, start: Start) -> None:
@@ -125,23 +125,6 @@ def test_reset_refuses_while_servers_run_and_wipes_afterwards(var: Path, start: 
     wiped.communicate(timeout=30)
     assert wiped.returncode == 0
     assert not var.exists()
-
-
-@pytest.mark.django_db
-def test_healthz_is_green_here(client: Client) -> None:
-    answer = client.get("/healthz")
-    assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "database": "ok", "broker": "ok"}
-
-
-@pytest.mark.django_db
-def test_healthz_says_which_server_is_missing_and_nothing_more(
-    client: Client, settings: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cpo_platform.health.settings.REDIS_URL", "redis://:hidden@127.0.0.1:1/0")
-    answer = client.get("/healthz")
-    assert answer.status_code == 503
-    assert answer.json() == {"status": "unavailable", "database": "ok", "broker": "unreachable"}
 
 
 def test_python_that_is_too_old_is_one_sentence(tmp_path: Path) -> None:

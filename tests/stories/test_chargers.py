@@ -9,10 +9,20 @@ import pytest
 from pytest_django import Settings
 
 from cpo_platform.common import clock
+from cpo_platform.runner import processes
 from locations.models import Capability, Location, Status
 from ocpp_gateway import passwords
-from ocpp_gateway.models import AlertKind, Outlet, Station, StationAlert, StationCall, StationState
+from ocpp_gateway.models import (
+    AlertKind,
+    Outlet,
+    Station,
+    StationAlert,
+    StationCall,
+    StationState,
+    Transaction,
+)
 from ocpp_gateway.tasks import digest_news
+from roaming.models import Message
 from roaming.tasks import wake_feeds
 from sandbox.charger import running
 from sandbox.charger.handle import Handle
@@ -139,6 +149,14 @@ def test_a_card_at_the_reader_charges_and_is_billed(charger: Charger, ocpp: str)
         assert Decimal(str(cdr["total_energy"])) * 1000 == station.register_wh(1) - before
         assert (cdr["auth_method"], cdr["cdr_token"]["uid"]) == ("WHITELIST", CARD)
         assert emsp.violations() == []
+    # One id leads from what the station said to everything that the partner was sent of it.
+    cause = f"tx-{Transaction.objects.get().pk}"
+    emsp_messages = Message.objects.filter(correlation_id=cause)
+    assert processes.wait_for(lambda: emsp_messages.filter(module="cdrs").exists(), seconds=10)
+    assert set(emsp_messages.values_list("method", "module")) >= {
+        ("PUT", "sessions"),
+        ("POST", "cdrs"),
+    }
 
 
 @BOTH

@@ -1,0 +1,1 @@
+"""What keeps the platform going: scale, readiness, metrics, tasks, backup."""
