@@ -10,7 +10,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.fields import CiStringField, ShapeField, StringField
-from cpo_platform.common.models import OcpiObject, Updated, identity_constraint
+from cpo_platform.common.models import OcpiObject, Updated, fragments_index, identity_constraint
 from cpo_platform.common.shapes import (
     AdditionalGeoLocation,
     BusinessDetails,
@@ -301,6 +301,12 @@ class Location(OcpiObject):
             ),
         ]
         indexes = [
+            # Staff: search by fragments.
+            fragments_index(
+                "location_fragments", "name", "address", "city", "postal_code", "ocpi_id"
+            ),
+            # Admin: by city and name.
+            models.Index(fields=["city", "name", "id"], name="location_by_place"),
             # OCPI pull: GET locations?date_from=...
             models.Index(fields=["last_updated"], name="location_last_updated"),
             # OCPI pull: GET locations/{location_id} names no party.
@@ -452,6 +458,8 @@ class Evse(Updated):
             models.CheckConstraint(name="evse_status_known", condition=Q(status__in=Status.values)),
         ]
         indexes = [
+            # Staff: search by fragments.
+            fragments_index("evse_fragments", "uid", "evse_id", "physical_reference"),
             # Admin: search by the id that is printed on the station.
             models.Index(Lower("evse_id"), name="evse_evse_id_lower"),
             # Admin: list filtered by status.

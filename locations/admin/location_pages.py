@@ -5,7 +5,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path, reverse
 from django.utils.module_loading import import_string
@@ -16,7 +17,7 @@ from locations import operations
 from locations.admin.filters import PublishedFilter
 from locations.admin.location_forms import BUSINESSES, LocationForm
 from locations.admin.panels import evses_panel, parking_panel
-from locations.models import Location, Status
+from locations.models import Evse, Location, Status
 from tariffs.admin import PartyFilter, needs_party, party_choices
 
 
@@ -102,15 +103,13 @@ class LocationAdmin(OperationAdmin):
         return [path("import/", include(import_urls(self.admin_site))), *urls]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        installed = ~Q(evses__status=Status.REMOVED)
+        # Counted for the rows that are shown only, not for all that are sorted before that.
         return (
             super()
             .get_queryset(request)
             .annotate(
-                evse_total=Count("evses", filter=installed, distinct=True),
-                evse_available=Count(
-                    "evses", filter=Q(evses__status=Status.AVAILABLE), distinct=True
-                ),
+                evse_total=_number_of(~Q(status=Status.REMOVED)),
+                evse_available=_number_of(Q(status=Status.AVAILABLE)),
             )
         )
 
@@ -165,12 +164,12 @@ class LocationAdmin(OperationAdmin):
     def party(self, row: Location) -> str:
         return row.party
 
-    @admin.display(description=_("EVSEs"), ordering="evse_total")
+    @admin.display(description=_("EVSEs"))
     def evses(self, row: Any) -> str:
         url = reverse("admin:locations_evse_changelist") + f"?location={row.pk}"
         return link_to(url, row.evse_total) if row.evse_total else "0"
 
-    @admin.display(description=_("available"), ordering="evse_available")
+    @admin.display(description=_("available"))
     def available(self, row: Any) -> str:
         if not row.evse_total:
             return NONE
@@ -183,3 +182,9 @@ class LocationAdmin(OperationAdmin):
     @admin.display(description=_("updated (UTC)"), ordering="last_updated")
     def updated(self, row: Location) -> object:
         return minute(row.last_updated)
+
+
+def _number_of(which: Q) -> Coalesce:
+    """Return how many EVSEs of a location are of this kind."""
+    evses = Evse.objects.filter(which, location=OuterRef("pk")).order_by().values("location")
+    return Coalesce(Subquery(evses.annotate(number=Count("pk")).values("number")), 0)

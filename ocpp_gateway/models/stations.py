@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.fields import CiStringField, StringField
+from cpo_platform.common.models import fragments_index
 from locations.models import Connector, Location
 from ocpp_gateway.frames import Version
 
@@ -102,6 +103,8 @@ class Station(models.Model):
             ),
         ]
         indexes = [
+            # Staff: search by fragments.
+            fragments_index("station_fragments", "identity", "serial_number"),
             # The beat: who has been silent for too long and is not shown so yet.
             models.Index(
                 fields=["online_until"],

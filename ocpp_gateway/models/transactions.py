@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.fields import CiStringField, StringField
+from cpo_platform.common.models import fragments_index
 from ocpp_gateway.models.calls import RemoteStart
 from ocpp_gateway.models.stations import Outlet, Station
 from ocpp_gateway.signatures import Verdict
@@ -82,6 +83,8 @@ class Transaction(models.Model):
             models.UniqueConstraint(fields=["station", "ref"], name="transaction_once"),
         ]
         indexes = [
+            # Staff: search by fragments.
+            fragments_index("transaction_fragments", "token_uid", "ref"),
             # The gateway: which transactions a station that connects has under way.
             models.Index(
                 fields=["station"], name="transaction_open", condition=Q(ended_at__isnull=True)

@@ -6,7 +6,12 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.fields import CiStringField, StringField
-from cpo_platform.common.models import OcpiObject, currency_rule, identity_constraint
+from cpo_platform.common.models import (
+    OcpiObject,
+    currency_rule,
+    fragments_index,
+    identity_constraint,
+)
 from sessions_app.models.sessions import AuthMethod, Session
 from sessions_app.models.tokens import CdrTokenColumns
 
@@ -115,6 +120,12 @@ class Cdr(OcpiObject, CdrTokenColumns):
             ),
         ]
         indexes = [
+            # Staff: search by fragments.
+            fragments_index(
+                "cdr_fragments",
+                *("ocpi_id", "session_ocpi_id", "token_uid", "token_contract_id"),
+                *("authorization_reference", "invoice_reference_id"),
+            ),
             # OCPI pull: one eMSP's CDRs, GET cdrs?date_from=...
             models.Index(
                 Lower("token_country_code"),

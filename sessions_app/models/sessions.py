@@ -8,7 +8,12 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.fields import CiStringField, ShapeField, StringField
-from cpo_platform.common.models import OcpiObject, currency_rule, identity_constraint
+from cpo_platform.common.models import (
+    OcpiObject,
+    currency_rule,
+    fragments_index,
+    identity_constraint,
+)
 from cpo_platform.common.shapes import CdrDimension, ChargingPreferences, listed
 from locations.models import Connector, Evse, Location
 from sessions_app.models.tokens import CdrTokenColumns
@@ -167,6 +172,11 @@ class Session(OcpiObject, CdrTokenColumns):
             ),
         ]
         indexes = [
+            # Staff: search by fragments.
+            fragments_index(
+                "session_fragments",
+                *("ocpi_id", "token_uid", "token_contract_id", "authorization_reference"),
+            ),
             # OCPI pull: one eMSP's sessions, GET sessions?date_from=...
             models.Index(
                 Lower("token_country_code"),

@@ -5,7 +5,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.fields import CiStringField, ShapeField, StringField
-from cpo_platform.common.models import Updated, country_code_rule, party_id_rule
+from cpo_platform.common.models import Updated, country_code_rule, fragments_index, party_id_rule
 from cpo_platform.common.shapes import CdrToken, EnergyContract
 
 
@@ -90,6 +90,11 @@ class Token(Updated):
             ),
         ]
         indexes = [
+            # Staff: search by fragments.
+            fragments_index(
+                "token_fragments",
+                *("uid", "contract_id", "visual_number", "issuer", "group_id"),
+            ),
             # Authorisation: a charger knows the uid only.
             models.Index(Lower("uid"), name="token_uid_lower"),
         ]

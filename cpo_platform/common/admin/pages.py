@@ -1,17 +1,19 @@
 """The base of every admin page, and of pages that only show."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
+from cpo_platform.common.admin.lists import MOST_FOUND, CappedPaginator, found_by
 from cpo_platform.common.admin.panels import Button, Panel, panels_of
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Admin(_Base):
     list_per_page = 50
     list_max_show_all = 200
     show_full_result_count = False
+    paginator: ClassVar[type[Paginator[Any]]] = CappedPaginator
     # Facets count the table once per filter value.
     show_facets = ShowFacets.NEVER
     empty_text: Any = ""
@@ -50,6 +53,19 @@ class Admin(_Base):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _ChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Find rows that hold every word somewhere in `search_fields`."""
+        rows, is_more = found_by(queryset, self.get_search_fields(request), search_term)
+        if is_more and "autocomplete" not in request.path:
+            messages.info(
+                request,
+                gettext("Only %(number)s of what was found is shown: search for more of it.")
+                % {"number": f"{MOST_FOUND:,}"},
+            )
+        return rows, False
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)
