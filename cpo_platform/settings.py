@@ -67,6 +67,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "cpo_platform.upkeep.middleware.Observed",
+    "cpo_platform.upkeep.middleware.Probes",
     "cpo_platform.straight.StraightToOcpi",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
