@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "sessions_app",
     "roaming",
     "ocpp_gateway",
+    "cpo_platform.staff",
 ]
 MIDDLEWARE = [
     "cpo_platform.straight.StraightToOcpi",
@@ -77,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "cpo_platform.urls"
+AUTHENTICATION_BACKENDS = ["cpo_platform.staff.backends.StaffBackend"]
 WSGI_APPLICATION = "cpo_platform.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -372,6 +374,8 @@ REALTIME_AUTHORIZER = env.text("REALTIME_AUTHORIZER", "roaming.authorizing.OcpiA
 COMMANDED_TOKENS = "roaming.commanded.CommandLog"
 # Who knows which tariffs are for one eMSP only.
 OWN_TARIFFS = "roaming.own_tariffs.PartnerTariffs"
+# Who knows which rows a person of staff may see.
+STAFF_SCOPE = "cpo_platform.staff.scopes.scope_of"
 # What monitoring shows to read /metrics; unset: it is answered to this machine only.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 # Whether we call partners at private addresses; on the internet that is an attack on ourselves.
