@@ -221,7 +221,9 @@ def _party(request: HttpRequest) -> PartyKey | None:
     key = PartyKey.parse(text) if text else None
     if key is None or str(key) not in own:
         names = ", ".join(sorted(own))
-        raise ValueError(gettext("Say which of your parties this file is for: %s.") % names)
+        raise ValueError(
+            gettext("Say which of your parties this file is for: %(parties)s.") % {"parties": names}
+        )
     return key
 
 

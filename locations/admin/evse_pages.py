@@ -127,6 +127,8 @@ class EvseAdmin(OperationAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         location = self._location(request, None)
         if location is None:
             messages.info(

@@ -79,7 +79,7 @@ class AccessForm(forms.ModelForm[User]):
             field.queryset = rows
 
     def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean()
+        data: dict[str, Any] = super().clean() or {}
         if "groups" in self.fields:
             self._check_roles(data.get("groups") or ())
         self._check_scope(data)
@@ -121,7 +121,8 @@ class AccessForm(forms.ModelForm[User]):
         if not admins.filter(pk=self.instance.pk).exists():
             return False
         keys = {getattr(getattr(group, "role", None), "key", "") for group in data["groups"]}
-        is_admin = data.get("is_superuser", self.instance.is_superuser) or OPERATOR_ADMIN in keys
+        stays = bool(data.get("is_superuser", self.instance.is_superuser))
+        is_admin = stays or OPERATOR_ADMIN in keys
         is_there = data.get("is_active", True) and data.get("is_staff", True)
         if is_admin and is_there and data.get("everything"):
             return False

@@ -5,18 +5,19 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Admin, Panel, Way, pill
+from cpo_platform.common.admin import NONE, Admin, Panel, Way, pill, register_scope
 from cpo_platform.staff.admin import limits
 from cpo_platform.staff.admin.display import group_name, role_of
 from cpo_platform.staff.roles import AREA_NAMES, Level, Role
 
 admin.site.unregister(Group)
+register_scope(Permission, unscoped="what may be done is the same for all rows")
 
 LEVELS = {
     Level.NONE: (_("nothing"), "grey"),

@@ -1,6 +1,6 @@
 """The pages of people who may sign in."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -42,7 +42,7 @@ class StaffAdmin(UserAdmin, Admin):  # type: ignore[type-arg]
     search_help_text = _("Search by user name, name or email")
     ordering = ("username",)
     filter_horizontal = ()
-    fieldsets: Any = (
+    fieldsets: ClassVar[Any] = (
         (
             None,
             {
@@ -57,7 +57,7 @@ class StaffAdmin(UserAdmin, Admin):  # type: ignore[type-arg]
         ),
         *_ACCESS,
     )
-    add_fieldsets: Any = (
+    add_fieldsets: ClassVar[Any] = (
         (
             None,
             {
