@@ -144,6 +144,28 @@ def test_a_scoped_person_imports_for_a_party_of_his_only() -> None:
     assert Location.objects.count() == 0
 
 
+def test_choices_that_are_typed_offer_own_locations_only() -> None:
+    own = LocationFactory(name="Harbour north")
+    LocationFactory(party_id="OTH", name="Harbour south")
+    party = Party.objects.get(party_id="TST")
+    client = client_of(person("net", "operations", party_ids=[party.pk]))
+    query = "app_label=locations&model_name=locationgroup&field_name=locations&term=Harbour"
+    found = client.get(f"/admin/autocomplete/?{query}").json()["results"]
+    assert [row["id"] for row in found] == [str(own.pk)]
+
+
+def test_sums_are_of_own_rows_only() -> None:
+    LocationFactory()
+    LocationFactory(party_id="OTH")
+    party = Party.objects.get(party_id="TST")
+    client = client_of(person("reader", "read_only", party_ids=[party.pk]))
+    home = client.get("/admin/").context
+    assert [card["value"] for card in home["cards"] if card["title"] == "Locations"] == [1]
+    assert home["evses"]["total"] == 1
+    chips = client.get("/admin/locations/evse/").context["chips"]
+    assert [chip["count"] for chip in chips] == [1]
+
+
 # People
 
 

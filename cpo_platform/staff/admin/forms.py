@@ -115,7 +115,7 @@ class AccessForm(forms.ModelForm[User]):
 
     def _locks_out(self, data: dict[str, Any]) -> bool:
         """Tell whether the last person who manages staff would not any more."""
-        if self.instance.pk is None or "groups" not in self.fields:
+        if not self.instance.pk or "groups" not in self.fields:
             return False
         admins = operations.operator_admins()
         if not admins.filter(pk=self.instance.pk).exists():

@@ -57,7 +57,7 @@ class StaffAdmin(UserAdmin, Admin):  # type: ignore[type-arg]
         ),
         *_ACCESS,
     )
-    add_fieldsets: ClassVar[Any] = (
+    add_fieldsets: Any = (
         (
             None,
             {
