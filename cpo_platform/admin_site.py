@@ -12,7 +12,18 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Button, Panel, link, link_to, minute, moment, number
+from cpo_platform.common.admin import (
+    NONE,
+    Button,
+    Panel,
+    link,
+    link_to,
+    may,
+    minute,
+    moment,
+    number,
+    visible,
+)
 from locations.admin import STATUS_TONES
 from locations.models import Evse, Location, Status
 from ocpp_gateway.admin.home import charger_cards, charger_panels
@@ -120,9 +131,7 @@ def _list_url(model: str) -> str:
 
 def _may_see(request: HttpRequest, model: str) -> bool:
     app, _dot, name = model.partition("/")[0].partition(".")
-    return request.user.has_perm(f"{app}.view_{name}") or request.user.has_perm(
-        f"{app}.change_{name}"
-    )
+    return may(request, f"{app}.view_{name}")
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +145,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         + _charging_cards(request, now)
     )
     if _may_see(request, "locations.evse"):
-        context["evses"] = _evses_by_status()
+        context["evses"] = _evses_by_status(request)
     context["panels"] = _attention(request)
     return context
 
@@ -150,7 +159,7 @@ def _next_steps(request: HttpRequest) -> list[dict[str, Any]]:
     steps = (
         (
             "tariffs.add_party",
-            Party.objects.exists(),
+            visible(request, Party.objects.all()).exists(),
             _("Create your party"),
             _("Who you are to other platforms: country code and party id, such as DE*ABC."),
             reverse("admin:tariffs_party_add"),
@@ -158,7 +167,7 @@ def _next_steps(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         (
             "locations.add_location",
-            Location.objects.exists(),
+            visible(request, Location.objects.all()).exists(),
             _("Bring in your network"),
             _("Import locations from a file, or write down the first one."),
             _list_url("locations.location"),
@@ -166,7 +175,7 @@ def _next_steps(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         (
             "tariffs.add_tariff",
-            Tariff.objects.in_use().exists(),
+            visible(request, Tariff.objects.in_use()).exists(),
             _("Set your prices"),
             _("A connector without a tariff costs nothing."),
             reverse("admin:tariffs_tariff_add"),
@@ -184,14 +193,15 @@ def _next_steps(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {"title": title, "text": text, "url": url, "button": button}
         for permission, done, title, text, url, button in steps
-        if not done and request.user.has_perm(permission)
+        if not done and may(request, permission)
     ]
 
 
 def _network_cards(request: HttpRequest) -> list[dict[str, Any]]:
     if not _may_see(request, "locations.location"):
         return []
-    return [_card(_("Locations"), Location.objects.count(), _list_url("locations.location"))]
+    count = visible(request, Location.objects.all()).count()
+    return [_card(_("Locations"), count, _list_url("locations.location"))]
 
 
 def _charging_cards(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
@@ -199,19 +209,24 @@ def _charging_cards(request: HttpRequest, now: datetime) -> list[dict[str, Any]]
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if _may_see(request, "sessions_app.session"):
         url = _list_url("sessions_app.session")
-        ongoing = Session.objects.ongoing().count()
+        ongoing = visible(request, Session.objects.ongoing()).count()
         cards.append(_card(_("Ongoing sessions"), ongoing, f"{url}?state=ongoing"))
-    if _may_see(request, "sessions_app.cdrhold") and (held := CdrHold.objects.waiting().count()):
+    if _may_see(request, "sessions_app.cdrhold"):
         url = f"{_list_url('sessions_app.cdrhold')}?state__exact=HELD"
-        cards.append(_card(_("CDRs held for staff"), held, url, tone="red"))
+        held = visible(request, CdrHold.objects.waiting()).count()
+        cards += [_card(_("CDRs held for staff"), held, url, tone="red")] if held else []
     if _may_see(request, "sessions_app.cdr"):
-        today = Cdr.objects.filter(
-            end_date_time__gte=day,
-            end_date_time__lt=day + timedelta(days=1),
-            credit=False,
-            # What was replaced is counted by what replaces it.
-            replacements__isnull=True,
-        ).aggregate(count=Count("pk"), kwh=Sum("total_energy"))
+        today = (
+            visible(request, Cdr.objects.all())
+            .filter(
+                end_date_time__gte=day,
+                end_date_time__lt=day + timedelta(days=1),
+                credit=False,
+                # What was replaced is counted by what replaces it.
+                replacements__isnull=True,
+            )
+            .aggregate(count=Count("pk"), kwh=Sum("total_energy"))
+        )
         url = f"{_list_url('sessions_app.cdr')}?ended=today"
         cards += [
             _card(_("CDRs today (UTC)"), today["count"], url),
@@ -220,11 +235,10 @@ def _charging_cards(request: HttpRequest, now: datetime) -> list[dict[str, Any]]
     return cards
 
 
-def _evses_by_status() -> dict[str, Any]:
+def _evses_by_status(request: HttpRequest) -> dict[str, Any]:
     url = _list_url("locations.evse")
-    counts = dict(
-        Evse.objects.exclude(status=Status.REMOVED).values_list("status").annotate(Count("pk"))
-    )
+    installed = visible(request, Evse.objects.exclude(status=Status.REMOVED))
+    counts = dict(installed.values_list("status").annotate(Count("pk")))
     parts = [
         {
             "label": status.label,
@@ -246,7 +260,7 @@ def _attention(request: HttpRequest) -> list[Panel]:
     if _may_see(request, "roaming.quarantined"):
         panels += _held_back()
     if _may_see(request, "sessions_app.session"):
-        panels.append(_newest_sessions())
+        panels.append(_newest_sessions(request))
     return panels
 
 
@@ -326,9 +340,9 @@ def _held_back() -> list[Panel]:
     ]
 
 
-def _newest_sessions() -> Panel:
+def _newest_sessions(request: HttpRequest) -> Panel:
     sessions = (
-        Session.objects.filter(status__in=ONGOING)
+        visible(request, Session.objects.filter(status__in=ONGOING))
         .select_related("location", "evse")
         .order_by("-start_date_time")[:10]
     )

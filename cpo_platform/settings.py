@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "roaming",
     "ocpp_gateway",
     "cpo_platform.upkeep",
+    "cpo_platform.staff",
 ]
 MIDDLEWARE = [
     "cpo_platform.upkeep.middleware.Observed",
@@ -80,6 +81,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "cpo_platform.urls"
+AUTHENTICATION_BACKENDS = ["cpo_platform.staff.backends.StaffBackend"]
 WSGI_APPLICATION = "cpo_platform.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -378,6 +380,8 @@ REALTIME_AUTHORIZER = env.text("REALTIME_AUTHORIZER", "roaming.authorizing.OcpiA
 COMMANDED_TOKENS = "roaming.commanded.CommandLog"
 # Who knows which tariffs are for one eMSP only.
 OWN_TARIFFS = "roaming.own_tariffs.PartnerTariffs"
+# Who knows which rows a person of staff may see.
+STAFF_SCOPE = "cpo_platform.staff.scopes.scope_of"
 # What monitoring shows to read /metrics; unset: it is answered to this machine only.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 # How late changes may be told before /readyz calls the platform degraded, in seconds.

@@ -151,13 +151,18 @@ class Unpriced:
     first: Sequence[Connector]
 
 
-def unpriced_connectors(now: datetime, *, shown: int) -> Unpriced:
+def unpriced_connectors(
+    now: datetime, *, shown: int, among: QuerySet[Connector] | None = None
+) -> Unpriced:
     """Return the installed connectors that have no tariff for an ordinary session now.
+
+    `among` are those that are looked at; None: all.
 
     One that only certain partners have is none: everybody else's drivers charge for nothing.
     """
     valid = Tariff.objects.in_use().filter(valid_at(now), type__in=ORDINARY_TYPES, public=True)
-    rows = Connector.objects.exclude(evse__status=Status.REMOVED).filter(
+    every = Connector.objects.all() if among is None else among
+    rows = every.exclude(evse__status=Status.REMOVED).filter(
         ~Exists(valid.filter(connectors=OuterRef("pk")))
     )
     first = rows.select_related("evse__location").order_by("pk")[:shown]
@@ -173,8 +178,11 @@ class Mixed:
     first: Sequence[tuple[Location, Sequence[str]]]
 
 
-def mixed_currencies(*, shown: int) -> Mixed:
-    """Return the locations at which drivers are charged in more than one currency."""
+def mixed_currencies(*, shown: int, among: QuerySet[Location] | None = None) -> Mixed:
+    """Return the locations at which drivers are charged in more than one currency.
+
+    `among` are those that are looked at; None: all.
+    """
     uses: QuerySet[Any] = Connector.tariffs.through.objects.all()
     several = (
         uses.filter(tariff__deleted_at__isnull=True)
@@ -184,7 +192,8 @@ def mixed_currencies(*, shown: int) -> Mixed:
         .filter(currencies__gt=1)
         .values("connector__evse__location")
     )
-    rows = Location.objects.filter(pk__in=several).order_by("pk")
+    every = Location.objects.all() if among is None else among
+    rows = every.filter(pk__in=several).order_by("pk")
     total = rows.count()
     first = list(rows[:shown]) if total else []
     names = _currencies(first) if first else {}

@@ -21,7 +21,7 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 )
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Panel
+from cpo_platform.common.admin import Panel, scope_of
 from locations.importing import (
     Action,
     ImportReport,
@@ -198,12 +198,33 @@ def _permitted(request: HttpRequest) -> int:
     """Return the user's id; an import writes parties and tariffs, too, on the same permission."""
     if request.user.pk is None or not request.user.has_perms(PERMISSIONS):
         raise PermissionDenied
+    if scope_of(request).locations is not None:
+        # What is new would be in none of this person's groups.
+        raise PermissionDenied
     return int(request.user.pk)
 
 
 def _party(request: HttpRequest) -> PartyKey | None:
+    """Return the party that a file is for; whoever sees some parties imports for one of them.
+
+    Raises:
+        ValueError: it is no party, or none of this person's.
+
+    """
     text = request.POST.get("party") or request.GET.get("party")
-    return PartyKey.parse(text) if text else None
+    parties = scope_of(request).parties
+    if parties is None:
+        return PartyKey.parse(text) if text else None
+    own = {str(PartyKey.parse(f"{code}*{party}")) for code, party in parties}
+    if not text and len(own) == 1:
+        (text,) = own
+    key = PartyKey.parse(text) if text else None
+    if key is None or str(key) not in own:
+        names = ", ".join(sorted(own))
+        raise ValueError(
+            gettext("Say which of your parties this file is for: %(parties)s.") % {"parties": names}
+        )
+    return key
 
 
 def report_panels(report: ImportReport) -> list[Panel]:

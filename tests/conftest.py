@@ -107,7 +107,12 @@ def worker(
     attending.come_back()
 
 
-MADE_BY_MIGRATIONS = frozenset(["django_content_type", "auth_permission"])
+MADE_BY_MIGRATIONS = frozenset(
+    [
+        *("django_content_type", "auth_permission", "auth_group", "auth_group_permissions"),
+        "staff_rolegroup",
+    ]
+)
 
 
 class Clock:

@@ -20,11 +20,13 @@ from cpo_platform.common.admin import (
     Button,
     OperationAdmin,
     Panel,
+    Way,
     change_url,
     link,
     minute,
     moment,
     status_chips,
+    visible,
 )
 from locations import operations
 from locations.admin.display import STATUS_TONES, connector_text, lines, status_pill
@@ -38,6 +40,7 @@ class EvseAdmin(OperationAdmin):
     """EVSEs: their status at a glance, and the page of each with its connectors."""
 
     form = EvseForm
+    scope = Way(party="location", location="location")
     change_form_template = "admin/locations/evse/change_form.html"
     change_list_template = "admin/locations/evse/change_list.html"
     list_display = ("title", "state", "place", "connectors", "physical_reference", "updated")
@@ -111,7 +114,8 @@ class EvseAdmin(OperationAdmin):
         if obj is not None:
             return obj.location
         value = request.GET.get("location", "")
-        return Location.objects.filter(pk=value).first() if value.isdecimal() else None
+        rows = visible(request, Location.objects.all())
+        return rows.filter(pk=value).first() if value.isdecimal() else None
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         removed = obj is not None and obj.status == Status.REMOVED
@@ -123,6 +127,8 @@ class EvseAdmin(OperationAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         location = self._location(request, None)
         if location is None:
             messages.info(
@@ -173,7 +179,8 @@ class EvseAdmin(OperationAdmin):
         context = super().form_context(request, object_id)
         row = None
         if object_id and str(object_id).isdigit():
-            row = Evse.objects.select_related("location").filter(pk=int(object_id)).first()
+            rows = visible(request, Evse.objects.select_related("location"))
+            row = rows.filter(pk=int(object_id)).first()
         if row is not None:
             context |= {
                 "location": row.location,
@@ -309,7 +316,8 @@ class EvseAdmin(OperationAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        counts = dict(Evse.objects.values_list("status").annotate(Count("pk")))
+        evses = visible(request, Evse.objects.all())
+        counts = dict(evses.values_list("status").annotate(Count("pk")))
         chips = status_chips(counts, STATUS_TONES, request.GET.get("status__exact"))
         return super().changelist_view(request, {"chips": chips, **(extra_context or {})})
 

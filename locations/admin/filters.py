@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from cpo_platform.common.admin import visible
 from locations.models import Connector, Location
 from tariffs.admin import PartyFilter
 from tariffs.models import Tariff
@@ -37,9 +38,9 @@ class _IdFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         value = request.GET.get(str(self.parameter_name), "")
-        return [(value, self.name_of(value))] if value.isdecimal() else []
+        return [(value, self.name_of(request, value))] if value.isdecimal() else []
 
-    def name_of(self, value: str) -> str:
+    def name_of(self, request: HttpRequest, value: str) -> str:
         raise NotImplementedError
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -54,8 +55,8 @@ class AtLocationFilter(_IdFilter):
     parameter_name = "location"
     lookup = "location_id"
 
-    def name_of(self, value: str) -> str:
-        row = Location.objects.filter(pk=value).first()
+    def name_of(self, request: HttpRequest, value: str) -> str:
+        row = visible(request, Location.objects.filter(pk=value)).first()
         return (row.name or row.address) if row else value
 
 
@@ -65,8 +66,8 @@ class TariffFilter(_IdFilter):
     title = _("tariff")
     parameter_name = "tariff"
 
-    def name_of(self, value: str) -> str:
-        return str(Tariff.objects.filter(pk=value).first() or value)
+    def name_of(self, request: HttpRequest, value: str) -> str:
+        return str(visible(request, Tariff.objects.filter(pk=value)).first() or value)
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if not self.value():

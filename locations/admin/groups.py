@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import OperationAdmin, OperationForm
+from cpo_platform.common.admin import OperationAdmin, OperationForm, Scope, Way
 from locations import operations
-from locations.models import LocationGroup
+from locations.admin.location_pages import LOCATIONS
+from locations.models import Location, LocationGroup
 
 
 class GroupForm(OperationForm):
@@ -33,11 +34,20 @@ class GroupForm(OperationForm):
         return group
 
 
+def of_visible_locations(scope: Scope) -> Q:
+    """Return the groups that hold locations of a scope, and none besides: to edit one is to list
+    all of it."""
+    rows = LocationGroup.locations.through.objects.filter(locationgroup_id=OuterRef("pk"))
+    inside = Q(location__in=Location.objects.filter(LOCATIONS.condition(scope)))
+    return Q(Exists(rows.filter(inside))) & ~Q(Exists(rows.exclude(inside)))
+
+
 @admin.register(LocationGroup)
 class LocationGroupAdmin(OperationAdmin):
     """Groups of locations; which partner sees which group is set at the partner."""
 
     form = GroupForm
+    scope = Way(where=of_visible_locations)
     list_display = ("name", "size")
     search_fields = ("name",)
     search_help_text = _("Search by name")

@@ -12,13 +12,24 @@ from django.urls import include, path, reverse
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, OperationAdmin, change_url, link_to, minute, pill
+from cpo_platform.common.admin import (
+    NONE,
+    OperationAdmin,
+    Way,
+    change_url,
+    link_to,
+    minute,
+    pill,
+    visible,
+)
 from locations import operations
 from locations.admin.filters import PublishedFilter
 from locations.admin.location_forms import BUSINESSES, LocationForm
 from locations.admin.panels import evses_panel, parking_panel
 from locations.models import Evse, Location, Status
 from tariffs.admin import PartyFilter, needs_party, party_choices
+
+LOCATIONS = Way(party="", location="pk")
 
 
 @admin.register(Location)
@@ -27,6 +38,7 @@ class LocationAdmin(OperationAdmin):
 
     form = LocationForm
     module = "locations"
+    scope = LOCATIONS
     change_list_template = "admin/locations/location/change_list.html"
     list_display = ("title", "city", "party", "evses", "available", "published", "updated")
     list_display_links = ("title",)
@@ -125,8 +137,9 @@ class LocationAdmin(OperationAdmin):
         return needs_party(request) or super().add_view(request, form_url, extra_context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        newest = Location.objects.order_by("-pk").values("country", "time_zone").first()
-        parties = party_choices()
+        rows = visible(request, Location.objects.order_by("-pk"))
+        newest = rows.values("country", "time_zone").first()
+        parties = party_choices(request)
         party = {"party": parties[0][0]} if len(parties) == 1 else {}
         given = super().get_changeform_initial_data(request)
         return {"publish": True, "charging_when_closed": True, **(newest or {}), **party, **given}

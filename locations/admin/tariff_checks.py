@@ -6,8 +6,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import Panel, link
+from cpo_platform.common.admin import Panel, link, register_scope, visible
 from locations.checking import mixed_currencies, unpriced_connectors, use_remarks, zones_of
+from locations.models import Connector, Location
 from tariffs.admin import register_network_check
 from tariffs.checking import register_check, register_zones
 
@@ -18,11 +19,12 @@ def network_panels(request: HttpRequest, now: datetime) -> list[Panel]:
     """Return what is wrong at the moment, whoever's tariff it is; nothing if all is well."""
     if not request.user.has_perm("locations.view_location"):
         return []
-    return [*_unpriced(now), *_mixed()]
+    return [*_unpriced(request, now), *_mixed(request)]
 
 
-def _unpriced(now: datetime) -> list[Panel]:
-    found = unpriced_connectors(now, shown=SHOWN)
+def _unpriced(request: HttpRequest, now: datetime) -> list[Panel]:
+    connectors = visible(request, Connector.objects.all())
+    found = unpriced_connectors(now, shown=SHOWN, among=connectors)
     if not found.total:
         return []
     return [
@@ -42,8 +44,9 @@ def _unpriced(now: datetime) -> list[Panel]:
     ]
 
 
-def _mixed() -> list[Panel]:
-    found = mixed_currencies(shown=SHOWN)
+def _mixed(request: HttpRequest) -> list[Panel]:
+    locations = visible(request, Location.objects.all())
+    found = mixed_currencies(shown=SHOWN, among=locations)
     if not found.total:
         return []
     return [
@@ -65,3 +68,6 @@ def register() -> None:
     register_zones(zones_of)
     register_check(use_remarks)
     register_network_check(network_panels)
+
+
+register_scope(Connector, party="evse__location", location="evse__location")

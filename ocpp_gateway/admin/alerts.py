@@ -15,6 +15,7 @@ from cpo_platform.common.admin import (
     Button,
     Panel,
     RecordAdmin,
+    Way,
     change_url,
     link,
     minute,
@@ -76,6 +77,7 @@ class _OpenFilter(admin.SimpleListFilter):
 class StationAlertAdmin(RecordAdmin):
     """What the gateway and its watchdog have seen that needs a look."""
 
+    scope = Way(party="station__location", location="station__location")
     list_display = ("what", "station_link", "charge", "text", "since", "state")
     list_display_links = ("what",)
     list_filter = (_OpenFilter, "kind")

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Button, Panel, link, moment
+from cpo_platform.common.admin import NONE, Button, Panel, link, moment, visible
 from ocpp_gateway.admin.display import alert_pill
 from ocpp_gateway.models import Station, StationAlert, StationState
 
@@ -26,7 +26,7 @@ def charger_cards(request: HttpRequest, *, now: datetime) -> list[dict[str, Any]
     if not _may_see(request, "station"):
         return []
     placed = Q(state=StationState.PLACED)
-    counts = Station.objects.aggregate(
+    counts = visible(request, Station.objects.all()).aggregate(
         knocked=Count("pk", filter=Q(state=StationState.HELD)),
         offline=Count("pk", filter=placed & (Q(online_until=None) | Q(online_until__lte=now))),
     )
@@ -51,7 +51,7 @@ def charger_panels(request: HttpRequest) -> list[Panel]:
     """Return the newest open alerts, where there are any: two queries at most."""
     if not _may_see(request, "stationalert"):
         return []
-    still = StationAlert.objects.filter(resolved_at__isnull=True)
+    still = visible(request, StationAlert.objects.filter(resolved_at__isnull=True))
     rows = list(
         still.select_related("station", "transaction").order_by("-raised_at")[: ALERTS_SHOWN + 1]
     )

@@ -17,6 +17,7 @@ from cpo_platform.common.admin import (
     Panel,
     SearchedAdmin,
     SpanSearch,
+    Way,
     change_url,
     link,
     link_to,
@@ -106,6 +107,7 @@ def _stations(text: str) -> list[int]:
 class StationMessageAdmin(SearchedAdmin):
     """What went over the chargers' connections: a call and its answer, without secrets."""
 
+    scope = Way(party="station__location", location="station__location")
     search_form = StationMessageSearch
     change_list_template = "admin/ocpp_gateway/stationmessage/change_list.html"
     list_display = (*("when", "station_link", "way", "what", "says", "outcome", "charge", "ms"),)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget  # type: ignore[import-untyped]
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Admin, Button, change_url
+from cpo_platform.common.admin import Admin, Button, change_url, visible
 from locations.models import Location, Status
 from ocpp_gateway.admin.display import connect_address
 from ocpp_gateway.admin.outlet_forms import PasswordForm, outlet_table
@@ -62,7 +62,7 @@ def _chosen(request: HttpRequest) -> Location | None:
     value = request.GET.get("location", "")
     if not (value.isascii() and value.isdecimal() and len(value) < 19):
         return None
-    return Location.objects.filter(pk=int(value)).first()
+    return visible(request, Location.objects.filter(pk=int(value))).first()
 
 
 def _choose_location(
@@ -70,7 +70,7 @@ def _choose_location(
 ) -> HttpResponse:
     """Show where it may stand: locations that match, with what is free there."""
     text = request.GET.get("q", "").strip()[:100]
-    rows = Location.objects.all()
+    rows = visible(request, Location.objects.all())
     if text:
         alike = Q(name__icontains=text) | Q(city__icontains=text) | Q(address__icontains=text)
         by_evse = Q(evses__uid=text) | Q(evses__evse_id=text)

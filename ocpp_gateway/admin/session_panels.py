@@ -76,5 +76,5 @@ def signed_pills(values: list[SignedMeterValue]) -> str:
 
 def register() -> None:
     """Have sessions' pages show what the gateway knows."""
-    register_panel("sessions", at_the_station)
+    register_panel("sessions", at_the_station, needs="ocpp_gateway.view_transaction")
     register_story("sessions", stories.tell)

@@ -19,6 +19,7 @@ from ocpp_gateway.admin.station_panels import (
     configuration_panel,
     device_panel,
     files_panel,
+    may_ask,
     may_change,
     messages_panel,
     newest_messages,
@@ -58,26 +59,31 @@ def _live(station: Station, request: HttpRequest, now: datetime, *, can_act: boo
             device_panel(station, []),
             messages_panel(station, messages),
         ]
+    is_placed = station.state == StationState.PLACED
     outlets = list(station.outlets.select_related("connector__evse", "station").order_by("ordinal"))
-    connection = [button_of(name, station) for name in ("restart", "trigger")]
-    sockets = [
-        button_of("availability", station),
-        button_of("unlock", station),
-        Button(_("Change the connectors"), page_url(station, "outlets")),
-    ]
+    connection = _asks(request, station, "restart", "trigger")
+    sockets = _asks(request, station, "availability", "unlock")
+    if can_act:
+        sockets.append(Button(_("Change the connectors"), page_url(station, "outlets")))
     password = [
         button_of("rotate", station),
         Button(_("Make a new password"), page_url(station, "password")),
     ]
     return [
         *alerts_panel(station, request),
-        status_panel(station, messages, connection if can_act else [], now),
+        status_panel(station, messages, connection if is_placed else [], now),
         device_panel(station, password if can_act else []),
-        outlets_panel(station, outlets, sockets if can_act else []),
+        outlets_panel(station, outlets, sockets if is_placed else []),
         charging_panel(station),
         calls_panel(station),
         messages_panel(station, messages),
     ]
+
+
+def _asks(request: HttpRequest, station: Station, *names: str) -> list[Button]:
+    """Return the buttons to what this person may ask of a station."""
+    every = may_change(request)
+    return [button_of(name, station) for name in names if every or may_ask(request, name)]
 
 
 def _still(station: Station, *, can_act: bool) -> list[Panel]:

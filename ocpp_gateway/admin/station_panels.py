@@ -41,6 +41,8 @@ from ocpp_gateway.redaction import MASK, is_secret
 from sessions_app.models import MeterReading
 
 MESSAGES_SHOWN = 10
+# What may be asked of a station for a driver who stands there.
+HELPS_DRIVERS = ("unlock", "trigger")
 CALLS_SHOWN = 10
 TRANSACTIONS_SHOWN = 5
 CHARGING_SHOWN = 6
@@ -56,6 +58,11 @@ def page_url(station: Station, name: str) -> str:
 def may_change(request: HttpRequest) -> bool:
     """Tell whether this person may do anything to stations."""
     return request.user.has_perm("ocpp_gateway.change_station")
+
+
+def may_ask(request: HttpRequest, name: str) -> bool:
+    """Tell whether this person may ask something of stations that helps a driver, by its name."""
+    return name in HELPS_DRIVERS and request.user.has_perm("ocpp_gateway.add_stationcall")
 
 
 def status_panel(

@@ -13,7 +13,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Button, RecordAdmin, link_to, pill, register_panel
+from cpo_platform.common.admin import (
+    NONE,
+    Button,
+    RecordAdmin,
+    Way,
+    link_to,
+    pill,
+    register_panel,
+    visible,
+)
 from ocpp_gateway.admin import placing, station_actions, station_decisions, station_page
 from ocpp_gateway.admin.display import (
     how_to_connect,
@@ -25,7 +34,7 @@ from ocpp_gateway.admin.display import (
     version_text,
 )
 from ocpp_gateway.admin.station_filters import AlertFilter, ConnectionFilter, PlaceFilter
-from ocpp_gateway.admin.station_panels import may_change, page_url, stations_of_location
+from ocpp_gateway.admin.station_panels import may_ask, may_change, page_url, stations_of_location
 from ocpp_gateway.models import Outlet, Station, StationAlert, StationState
 
 _Page = Callable[[RecordAdmin, HttpRequest, Station], HttpResponse]
@@ -43,6 +52,8 @@ _PAGES: tuple[tuple[str, _Page], ...] = (
 class StationAdmin(RecordAdmin):
     """Stations: those in service, and those that have knocked."""
 
+    # Those that stand nowhere yet belong to no party: whoever has a scope does not see them.
+    scope = Way(party="location", location="location")
     change_list_template = "admin/cpo/chips_list.html"
     list_display = (
         *("name", "state_shown", "place", "connected", "sockets", "speaks", "kind"),
@@ -82,7 +93,7 @@ class StationAdmin(RecordAdmin):
             *(
                 path(
                     f"<int:object_id>/{name}/",
-                    view(partial(self._changing, page)),
+                    view(partial(self._changing, name, page)),
                     name=f"ocpp_gateway_station_{name}",
                 )
                 for name, page in self._pages()
@@ -94,11 +105,14 @@ class StationAdmin(RecordAdmin):
         asked = [(action.name, partial(_asked, action)) for action in station_actions.ACTIONS]
         return [*_PAGES, *asked]
 
-    def _changing(self, page: _Page, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Show a page of a station to whoever may change stations."""
-        if not may_change(request):
+    def _changing(
+        self, name: str, page: _Page, request: HttpRequest, object_id: int
+    ) -> HttpResponse:
+        """Show a page of a station to whoever may change stations, or ask this of them."""
+        if not (may_change(request) or may_ask(request, name)):
             raise PermissionDenied
-        station = Station.objects.select_related("location").filter(pk=object_id).first()
+        rows = visible(request, Station.objects.select_related("location"))
+        station = rows.filter(pk=object_id).first()
         if station is None:
             return self.missing(request, object_id)
         return page(self, request, station)
@@ -128,7 +142,7 @@ class StationAdmin(RecordAdmin):
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         known = str(object_id).isdecimal() and len(str(object_id)) < 19
-        rows = Station.objects.select_related("location")
+        rows = visible(request, Station.objects.select_related("location"))
         station = rows.filter(pk=int(object_id)).first() if known else None
         if station is None:
             return self.missing(request, object_id)
@@ -191,7 +205,7 @@ def _chips(request: HttpRequest) -> list[dict[str, object]]:
     now = clock.now()
     placed = Q(state=StationState.PLACED)
     online = Q(online_until__gt=now)
-    counts = Station.objects.aggregate(
+    counts = visible(request, Station.objects.all()).aggregate(
         knocked=Count("pk", filter=Q(state=StationState.HELD)),
         online=Count("pk", filter=placed & online),
         offline=Count("pk", filter=placed & ~online | placed & Q(online_until=None)),
@@ -216,4 +230,4 @@ def _chips(request: HttpRequest) -> list[dict[str, object]]:
     ]
 
 
-register_panel("locations", stations_of_location)
+register_panel("locations", stations_of_location, needs="ocpp_gateway.view_station")

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,6 +14,7 @@ from cpo_platform.common.admin import (
     Button,
     Panel,
     RecordAdmin,
+    Way,
     change_url,
     link,
     minute,
@@ -71,6 +71,7 @@ class _BillFilter(admin.SimpleListFilter):
 class TransactionAdmin(RecordAdmin):
     """Transactions of stations, and the sessions that they became."""
 
+    scope = Way(party="station__location", location="station__location")
     list_display = (
         *("opened", "station_link", "token_uid", "verdict_shown", "energy_shown", "ended"),
         *("odd", "outcome"),
@@ -83,7 +84,7 @@ class TransactionAdmin(RecordAdmin):
     ordering = ("-opened_at",)
     empty_text = _("Transactions appear here as soon as somebody charges at a station in service.")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("station", "outlet", "session")
 
     def panels(self, request: HttpRequest, obj: Transaction) -> list[Panel]:

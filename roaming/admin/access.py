@@ -23,6 +23,7 @@ from cpo_platform.common.admin import (
     link_to,
     pill,
     register_panel,
+    visible,
 )
 from locations.models import Location
 from roaming import explaining, visibility
@@ -38,8 +39,8 @@ PAGE = 50
 def who_sees(page_of: Admin, request: HttpRequest, location_id: int) -> HttpResponse:
     """Show every partner with a yes or a no for one location."""
     _check(request)
-    location = get_object_or_404(Location, pk=location_id)
-    rows = Partner.objects.order_by("name").prefetch_related("tariffs")
+    location = get_object_or_404(visible(request, Location.objects.all()), pk=location_id)
+    rows = visible(request, Partner.objects.order_by("name")).prefetch_related("tariffs")
     shown = Paginator(rows, PAGE).get_page(request.GET.get("p"))
     partners = list(shown.object_list)
     seeing = explaining.who_sees(partners, location, now=clock.now())
@@ -71,10 +72,9 @@ def who_sees(page_of: Admin, request: HttpRequest, location_id: int) -> HttpResp
 def why(page_of: Admin, request: HttpRequest, object_id: int, location_id: int) -> HttpResponse:
     """Explain step by step why a partner sees a location, or why not."""
     _check(request)
-    partner = get_object_or_404(
-        Partner.objects.prefetch_related("roles", "endpoints"), pk=object_id
-    )
-    location = get_object_or_404(Location, pk=location_id)
+    partners = visible(request, Partner.objects.prefetch_related("roles", "endpoints"))
+    partner = get_object_or_404(partners, pk=object_id)
+    location = get_object_or_404(visible(request, Location.objects.all()), pk=location_id)
     reasons = explaining.explain_location(partner, location, now=clock.now())
     yes = explaining.sees(reasons)
     names = {"partner": partner.name, "location": name_of(location)}
@@ -105,9 +105,9 @@ def why(page_of: Admin, request: HttpRequest, object_id: int, location_id: int) 
 def seen_by(page_of: Admin, request: HttpRequest, object_id: int) -> HttpResponse:
     """List our locations with a yes or a no for one partner, and the way to the reasons."""
     _check(request)
-    partner = get_object_or_404(Partner, pk=object_id)
+    partner = get_object_or_404(visible(request, Partner.objects.all()), pk=object_id)
     wanted = request.GET.get("q", "").strip()
-    rows = Location.objects.order_by("city", "name", "pk")
+    rows = visible(request, Location.objects.order_by("city", "name", "pk"))
     if wanted:
         rows = rows.filter(
             Q(name__icontains=wanted)
@@ -155,7 +155,7 @@ def edit(page_of: Admin, request: HttpRequest, object_id: int) -> HttpResponse:
     """Change what a partner may see and how it is spoken to."""
     if not request.user.has_perm("roaming.change_partner"):
         raise PermissionDenied
-    partner = get_object_or_404(Partner, pk=object_id)
+    partner = get_object_or_404(visible(request, Partner.objects.all()), pk=object_id)
     form = AccessForm(request.POST or None, partner=partner)
     if request.method == "POST" and form.is_valid():
         if access.set_access(partner_id=partner.pk, access=form.access, now=clock.now()):
@@ -305,5 +305,5 @@ def _own_tariff_panel(_request: HttpRequest, object_id: int) -> Panel:
     )
 
 
-register_panel("locations", _who_sees_panel)
-register_panel("tariffs", _own_tariff_panel)
+register_panel("locations", _who_sees_panel, needs="roaming.view_partner")
+register_panel("tariffs", _own_tariff_panel, needs="roaming.view_partner")

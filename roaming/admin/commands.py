@@ -8,7 +8,17 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Panel, RecordAdmin, link, moment, register_panel
+from cpo_platform.common.admin import (
+    NONE,
+    Panel,
+    RecordAdmin,
+    VisibleFilter,
+    Way,
+    link,
+    may,
+    moment,
+    register_panel,
+)
 from cpo_platform.common.shapes import parse_datetime
 from roaming.admin.display import command_pill
 from roaming.admin.panels import object_messages_panel
@@ -27,9 +37,10 @@ COMMAND_LABELS = {
 class CommandAdmin(RecordAdmin):
     """Commands that partners sent, from the request to the result."""
 
+    scope = Way(party="location", location="location")
     list_display = ("received", "what", "partner_link", "state_pill", "result", "where", "took")
     list_display_links = ("received",)
-    list_filter = ("state", "command", "result", "partner")
+    list_filter = ("state", "command", "result", ("partner", VisibleFilter))
     list_select_related = ("partner", "location", "evse")
     search_fields = ("partner__name", "authorization_reference", "evse__evse_id", "evse__uid")
     search_help_text = _("Search by partner, reference or EVSE")
@@ -70,7 +81,11 @@ class CommandAdmin(RecordAdmin):
                     (_("answered to"), obj.response_url),
                 ],
             ),
-            object_messages_panel("commands", obj.pk),
+            *(
+                [object_messages_panel("commands", obj.pk)]
+                if may(request, "roaming.view_message")
+                else []
+            ),
         ]
 
     def _parameters(self, obj: Command) -> list[tuple[Any, object]]:
@@ -144,4 +159,4 @@ def reservation_commands_panel(_request: HttpRequest, reservation_id: int) -> Pa
     )
 
 
-register_panel("reservations", reservation_commands_panel)
+register_panel("reservations", reservation_commands_panel, needs="roaming.view_command")

@@ -13,7 +13,16 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Button, Panel, RecordAdmin, change_url, link_to, minute
+from cpo_platform.common.admin import (
+    Button,
+    Panel,
+    RecordAdmin,
+    Way,
+    change_url,
+    link_to,
+    minute,
+    visible,
+)
 from roaming.admin import drift_heal, drift_panels
 from roaming.admin.access import turn_pages
 from roaming.admin.drift_panels import PLURALS, Findings, state_pill
@@ -32,6 +41,7 @@ USUAL_SAMPLE = 100
 class DriftCheckAdmin(RecordAdmin):
     """Drift checks: what partners hold, compared with what they should."""
 
+    scope = Way(hidden="a partner's copies are of objects of every party")
     change_list_template = "admin/cpo/change_list.html"
     list_display = (
         *("started", "partner_name", "by", "state_now", "compared", "equal"),
@@ -75,7 +85,8 @@ class DriftCheckAdmin(RecordAdmin):
     def start_view(self, request: HttpRequest) -> HttpResponse:
         """Have a partner chosen."""
         _need_to_check(request)
-        rows = Partner.objects.filter(status=PartnerStatus.REGISTERED).order_by("name")
+        registered = Partner.objects.filter(status=PartnerStatus.REGISTERED)
+        rows = visible(request, registered).order_by("name")
         shown = Paginator(rows, PARTNERS_SHOWN).get_page(request.GET.get("p"))
         panel = Panel(
             title=_("Which partner?"),
@@ -99,7 +110,7 @@ class DriftCheckAdmin(RecordAdmin):
         """Show how many objects there are to ask for, and start."""
         _need_to_check(request)
         partner = (
-            Partner.objects.prefetch_related("roles", "endpoints")
+            visible(request, Partner.objects.prefetch_related("roles", "endpoints"))
             .filter(pk=partner_id, status=PartnerStatus.REGISTERED)
             .first()
         )

@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Admin, Button, change_url
+from cpo_platform.common.admin import Admin, Button, change_url, visible
 from roaming.admin.access import turn_pages
 from roaming.admin.display import lane_pill
 from roaming.admin.health_actions import buttons_for
@@ -87,7 +87,7 @@ def _partner(request: HttpRequest, object_id: int) -> Partner:
     permissions = ("roaming.view_partner", "roaming.change_partner")
     if not any(request.user.has_perm(permission) for permission in permissions):
         raise PermissionDenied
-    return get_object_or_404(Partner, pk=object_id)
+    return get_object_or_404(visible(request, Partner.objects.all()), pk=object_id)
 
 
 def _alert(partner: Partner, worst: LaneHealth | None) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Panel, SearchedAdmin, link, moment, pretty_body
+from cpo_platform.common.admin import NONE, Panel, SearchedAdmin, Way, link, moment, pretty_body
 from roaming.admin.display import object_link
 from roaming.admin.message_search import MessageSearch
 from roaming.admin.panels import http_text, messages_panel
@@ -26,6 +26,7 @@ SAME_CAUSE_SHOWN = 50
 class MessageAdmin(SearchedAdmin):
     """The message log: what went over the wire, without secrets."""
 
+    scope = Way(hidden="what is said with partners names objects of every party")
     list_display = ("when", "partner_link", "way", "address", "about", "http", "ocpi", "ms")
     list_display_links = ("when",)
     list_select_related = ("partner",)

@@ -100,8 +100,10 @@ def _is_fine(message: Message) -> bool:
 
 def _register_panels() -> None:
     for module in OBJECT_PAGES:
-        register_panel(module, partial(_panel_of, _deliveries_panel, module))
-        register_panel(module, partial(_panel_of, object_messages_panel, module))
+        deliveries = partial(_panel_of, _deliveries_panel, module)
+        register_panel(module, deliveries, needs="roaming.view_partner")
+        said = partial(_panel_of, object_messages_panel, module)
+        register_panel(module, said, needs="roaming.view_message")
 
 
 def _panel_of(

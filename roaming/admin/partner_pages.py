@@ -20,10 +20,12 @@ from cpo_platform.common.admin import (
     Button,
     Panel,
     RecordAdmin,
+    Way,
     change_url,
     duration,
     link_to,
     moment,
+    visible,
 )
 from roaming import wake
 from roaming.admin import access, health_actions, partner_parties
@@ -85,6 +87,9 @@ class TroubleFilter(admin.SimpleListFilter):
 class PartnerAdmin(RecordAdmin):
     """Partners: connecting them, and whether everything reaches them."""
 
+    scope = Way(
+        hidden="a partner is of the whole platform, and its pages name every party's objects"
+    )
     change_list_template = "admin/cpo/change_list.html"
     list_display = (
         "name",
@@ -249,7 +254,8 @@ class PartnerAdmin(RecordAdmin):
     def _known(self, request: HttpRequest) -> dict[str, Any]:
         """Return what is known of the partner that is invited again."""
         value = request.GET.get("partner", "")
-        partner = Partner.objects.filter(pk=value).first() if value.isdecimal() else None
+        rows = visible(request, Partner.objects.all())
+        partner = rows.filter(pk=value).first() if value.isdecimal() else None
         if partner is None:
             return {}
         role = partner.roles.first()

@@ -13,7 +13,17 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Admin, Button, Panel, change_url, link, moment, pill
+from cpo_platform.common.admin import (
+    NONE,
+    Admin,
+    Button,
+    Panel,
+    change_url,
+    link,
+    moment,
+    pill,
+    visible,
+)
 from roaming.admin.access import turn_pages
 from roaming.models import ClientInfo, ConnectionStatus, Partner, PartnerRole
 
@@ -63,7 +73,7 @@ def _partner(request: HttpRequest, object_id: int) -> Partner:
     permissions = ("roaming.view_partner", "roaming.change_partner")
     if not any(request.user.has_perm(permission) for permission in permissions):
         raise PermissionDenied
-    return get_object_or_404(Partner, pk=object_id)
+    return get_object_or_404(visible(request, Partner.objects.all()), pk=object_id)
 
 
 def _first(panel: Any, rows: Any, partner: Partner, page: str) -> Panel:

@@ -12,6 +12,8 @@ from cpo_platform.common.admin import (
     NONE,
     Panel,
     RecordAdmin,
+    VisibleFilter,
+    Way,
     link,
     moment,
     number,
@@ -37,9 +39,10 @@ Json = dict[str, Any]
 class ProfileRequestAdmin(RecordAdmin):
     """Requests on charging profiles, from the request to the result."""
 
+    scope = Way(party="session", location="session__location")
     list_display = ("received", "what", "partner_link", "session_link", "state_pill", "took")
     list_display_links = ("received",)
-    list_filter = ("action", "state", "result", "partner")
+    list_filter = ("action", "state", "result", ("partner", VisibleFilter))
     list_select_related = ("partner", "session")
     search_fields = ("partner__name", "session__ocpi_id")
     search_help_text = _("Search by partner or session")
@@ -216,4 +219,4 @@ def preferences_text(preferences: Json | None) -> str:
     return "; ".join(parts)
 
 
-register_panel("sessions", session_profiles_panel)
+register_panel("sessions", session_profiles_panel, needs="roaming.view_profilerequest")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Panel, RecordAdmin, link, moment, register_panel
+from cpo_platform.common.admin import Panel, RecordAdmin, Way, link, moment, register_panel
 from roaming.admin.display import MODULE_LABELS, OBJECT_PAGES, object_link
 from roaming.models import Quarantined
 from roaming.ocpi import documents
@@ -21,6 +21,7 @@ PROBLEMS_SHOWN = 100
 class QuarantinedAdmin(RecordAdmin):
     """What is held back from partners of a version, and why."""
 
+    scope = Way(hidden="it is of objects of every party, by their number only")
     list_display = ("since", "kind", "object_page", "version_number", "first_problem")
     list_display_links = ("since",)
     list_filter = ("module", "version")
@@ -106,4 +107,4 @@ def quarantine_panel(module: str, _request: HttpRequest, object_id: int) -> Pane
 
 
 for _module in OBJECT_PAGES:
-    register_panel(_module, partial(quarantine_panel, _module))
+    register_panel(_module, partial(quarantine_panel, _module), needs="roaming.view_quarantined")

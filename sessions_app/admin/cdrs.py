@@ -14,6 +14,7 @@ from cpo_platform.common.admin import (
     NONE,
     Button,
     Panel,
+    Way,
     change_url,
     link,
     minute,
@@ -39,6 +40,7 @@ class CdrAdmin(RebillingAdmin):
     """CDRs: what is billed. Nobody can change or delete one."""
 
     module = "cdrs"
+    scope = Way(party="", location="session__location")
     list_display = ("ended", "place", "contract", "energy", "cost", "cost_after", "kind")
     list_display_links = ("ended",)
     list_filter = (EndedFilter, "credit", "auth_method", "currency", PartyFilter)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.translation import gettext
@@ -17,6 +17,7 @@ from cpo_platform.common.admin import (
     Button,
     Panel,
     RecordAdmin,
+    Way,
     change_url,
     link,
     minute,
@@ -27,6 +28,7 @@ from cpo_platform.common.admin import (
     pill,
     status_chips,
     unbroken,
+    visible,
 )
 from sessions_app.admin.comparing import comparison_panel
 from sessions_app.admin.correcting import CorrectionForm, ReleaseForm, changes_facts
@@ -61,6 +63,7 @@ class CdrHoldAdmin(RecordAdmin):
     """Held CDRs: staff releases or corrects them; until then no partner hears of them."""
 
     module = "held cdrs"
+    scope = Way(party="session", location="session__location")
     change_list_template = "admin/cpo/chips_list.html"
     list_display = ("since", "status", "place", "contract", "energy", "cost", "why")
     list_display_links = ("since",)
@@ -80,7 +83,7 @@ class CdrHoldAdmin(RecordAdmin):
         # What waits comes first, longest before newest; then what was decided last.
         return (F("decided_at").desc(nulls_first=True), "held_at")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[CdrHold]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related(*self.list_select_related)
 
     def get_urls(self) -> list[Any]:
@@ -304,7 +307,8 @@ class CdrHoldAdmin(RecordAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        waiting = dict(CdrHold.objects.waiting().values_list("state").annotate(Count("pk")))
+        holds_seen = visible(request, CdrHold.objects.waiting())
+        waiting = dict(holds_seen.values_list("state").annotate(Count("pk")))
         chips = status_chips(waiting, STATE_TONES, request.GET.get("state__exact"), field="state")
         return super().changelist_view(request, {"chips": chips, **(extra_context or {})})
 

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (  # type: ignore[import-untyped]
@@ -15,6 +16,7 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 )
 
 from cpo_platform.common import clock
+from cpo_platform.common.admin import scope_of, visible
 from locations.models import Location, LocationGroup
 from tariffs.admin import YEARS, party_choices
 from tariffs.models import Tariff
@@ -67,18 +69,25 @@ class ReplayForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        rows = Tariff.objects.in_use().order_by("country_code", "party_id", "ocpi_id")
+        self.request = request
+        rows = visible(request, Tariff.objects.in_use()).order_by(
+            "country_code", "party_id", "ocpi_id"
+        )
         self._choices("tariff", [(str(row.pk), str(row)) for row in rows[:TARIFFS_OFFERED]])
-        parties = [("*".join(key.split("*")[:2]), name) for key, name in party_choices()]
-        self._choices("party", [("", gettext("all parties")), *parties])
+        parties = [("*".join(key.split("*")[:2]), name) for key, name in party_choices(request)]
+        is_whole = scope_of(request).is_whole
+        every = [("", gettext("all parties"))] if is_whole else []
+        self._choices("party", [*every, *parties])
+        # Whoever sees some parties only replays one of them: the sums are of what he sees.
+        self.fields["party"].required = not is_whole
         groups = self.fields["groups"]
         assert isinstance(groups, forms.ModelMultipleChoiceField)  # noqa: S101  it is declared so
-        groups.queryset = LocationGroup.objects.order_by("name")
+        groups.queryset = visible(request, LocationGroup.objects.order_by("name"))
         if not groups.queryset.exists():
             del self.fields["groups"]
-        if len(parties) < 2:
+        if len(parties) < 2 and is_whole:
             del self.fields["party"]
         this_month = clock.now().date().replace(day=1)
         last_month = this_month - timedelta(days=1)
@@ -94,7 +103,8 @@ class ReplayForm(forms.Form):
         """Find the locations; refuse an id that nobody has."""
         names = [line.strip() for line in self.cleaned_data["locations"].splitlines()]
         wanted = {name.lower() for name in names if name}
-        rows = list(Location.objects.filter(ocpi_id__in=wanted)) if wanted else []
+        found = visible(self.request, Location.objects.filter(ocpi_id__in=wanted))
+        rows = list(found) if wanted else []
         missing = wanted - {row.ocpi_id.lower() for row in rows}
         if missing:
             raise forms.ValidationError(
@@ -125,7 +135,8 @@ class ReplayForm(forms.Form):
         if not groups and not rows:
             return None, ""
         keys = {row.pk for row in rows}
-        keys.update(Location.objects.filter(groups__in=groups).values_list("pk", flat=True))
+        in_groups = visible(self.request, Location.objects.filter(groups__in=groups))
+        keys.update(in_groups.values_list("pk", flat=True))
         names = [*(str(group) for group in groups), *(row.name or row.ocpi_id for row in rows)]
         more = "" if len(names) <= SHOWN_NAMES else f" +{len(names) - SHOWN_NAMES}"
         return sorted(keys), ", ".join(names[:SHOWN_NAMES]) + more

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.db.models.functions import Abs
 from django.http import (
     FileResponse,
@@ -25,6 +26,8 @@ from cpo_platform.common.admin import (
     Button,
     Panel,
     RecordAdmin,
+    Scope,
+    Way,
     change_url,
     link,
     minute,
@@ -32,7 +35,9 @@ from cpo_platform.common.admin import (
     money,
     number,
     pill,
+    scope_of,
     unbroken,
+    visible,
 )
 from cpo_platform.common.money import currency_places, round_money
 from sessions_app import replay_exports
@@ -54,10 +59,18 @@ STATUS_TONES = {
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
+def _of_one_party(scope: Scope) -> Q:
+    """Return the replays over one party of a scope: their sums are over all its locations."""
+    if scope.locations is not None:
+        return Q(pk__in=[])
+    return Way(party="").condition(scope)
+
+
 @admin.register(Replay)
 class ReplayAdmin(RecordAdmin):
     """Replays: a tariff tried on the CDRs of the past."""
 
+    scope = Way(where=_of_one_party)
     list_display = ("started", "tried", "period", "where", "state", "before", "after", "change")
     list_display_links = ("started",)
     list_filter = ("status",)
@@ -84,7 +97,9 @@ class ReplayAdmin(RecordAdmin):
         return [*own, *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("sessions_app.add_replay")
+        # Whoever sees some locations only would not see the replay that he starts.
+        sees_parties = scope_of(request).locations is None
+        return sees_parties and request.user.has_perm("sessions_app.add_replay")
 
     def add_view(
         self,
@@ -94,12 +109,12 @@ class ReplayAdmin(RecordAdmin):
     ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = ReplayForm(request.POST or None, initial=request.GET.dict())
+        form = ReplayForm(request.POST or None, initial=request.GET.dict(), request=request)
         if request.method == "POST" and form.is_valid():
             replay = self._start(request, form)
             if replay is not None:
                 return HttpResponseRedirect(change_url(replay))
-        missing = not Tariff.objects.in_use().exists()
+        missing = not visible(request, Tariff.objects.in_use()).exists()
         return self.page(
             request,
             "admin/cpo/form.html",

@@ -16,6 +16,7 @@ from cpo_platform.common.admin import (
     Button,
     Panel,
     RecordAdmin,
+    Way,
     change_url,
     link,
     minute,
@@ -49,6 +50,7 @@ class ReservationAdmin(RecordAdmin):
     """Reservations: partners make them, and staff can take one back."""
 
     module = "reservations"
+    scope = Way(party="location", location="location")
     list_display = ("reserved", "state", "place", "contract", "expires", "cost")
     list_display_links = ("reserved",)
     list_filter = ("status",)

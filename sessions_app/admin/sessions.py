@@ -17,6 +17,7 @@ from cpo_platform.common.admin import (
     Button,
     Panel,
     RecordAdmin,
+    Way,
     link,
     minute,
     moment,
@@ -25,6 +26,7 @@ from cpo_platform.common.admin import (
     register_panel,
     status_chips,
     unbroken,
+    visible,
 )
 from locations.models import PowerType
 from sessions_app.admin import story
@@ -51,6 +53,7 @@ class SessionAdmin(RecordAdmin):
     """Sessions: what was used, what it costs and why, and who was told."""
 
     module = "sessions"
+    scope = Way(party="", location="location")
     change_list_template = "admin/cpo/chips_list.html"
     list_display = (*("started", "state", "place", "contract", "duration", "energy", "cost"),)
     list_display_links = ("started",)
@@ -175,7 +178,8 @@ class SessionAdmin(RecordAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        counts = dict(Session.objects.unfinished().values_list("status").annotate(Count("pk")))
+        sessions = visible(request, Session.objects.unfinished())
+        counts = dict(sessions.values_list("status").annotate(Count("pk")))
         tones = {status: STATUS_TONES[status] for status in (*ONGOING, SessionStatus.RESERVATION)}
         chips = status_chips(counts, tones, request.GET.get("status__exact"))
         return super().changelist_view(request, {"chips": chips, **(extra_context or {})})
@@ -234,12 +238,12 @@ def _readings_panel(obj: Session, zone: str) -> Panel:
     )
 
 
-def running_by(_request: HttpRequest, tariff_id: int) -> Panel:
+def running_by(request: HttpRequest, tariff_id: int) -> Panel:
     """Return, on a tariff's page, the sessions that keep it as it was when they started."""
     # A preference may have brought it to a session that began with another.
     switched = Q(tariff_switches__contains=[{"row": tariff_id}])
     rows = list(
-        Session.objects.unfinished()
+        visible(request, Session.objects.unfinished())
         .filter(Q(tariff=tariff_id) | switched)
         .select_related("location", "evse")
         .order_by("-start_date_time")[: RUNNING_SHOWN + 1]
@@ -263,4 +267,4 @@ def running_by(_request: HttpRequest, tariff_id: int) -> Panel:
     )
 
 
-register_panel("tariffs", running_by)
+register_panel("tariffs", running_by, needs="sessions_app.view_session")

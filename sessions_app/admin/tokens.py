@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Panel, RecordAdmin, link_to, minute, moment, pill
+from cpo_platform.common.admin import NONE, Panel, RecordAdmin, Way, link_to, minute, moment, pill
 from sessions_app.models import Token, TokenType
 
 
@@ -14,6 +14,7 @@ from sessions_app.models import Token, TokenType
 class TokenAdmin(RecordAdmin):
     """Tokens of e-mobility providers: they own them, we keep what they say."""
 
+    scope = Way(unscoped="they are the eMSPs', and good at the chargers of every party")
     list_display = (
         "uid",
         "type_text",

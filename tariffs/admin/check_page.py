@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Admin, Panel, change_url, pill
+from cpo_platform.common.admin import Admin, Panel, change_url, pill, visible
 from tariffs.admin.findings import TONES
 from tariffs.admin.sentences import element_sentence
 from tariffs.checking import Remark, check_tariffs, checked_tariffs
@@ -54,7 +54,9 @@ def check_view(admin: Admin, request: HttpRequest) -> HttpResponse:
     if not admin.has_view_or_change_permission(request):
         raise PermissionDenied
     now = clock.now()
-    page = Paginator(checked_tariffs(now), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(visible(request, checked_tariffs(now)), PER_PAGE).get_page(
+        request.GET.get("page")
+    )
     tariffs = list(page.object_list)
     remarks = check_tariffs(tariffs, now=now)
     checked = [_checked(row, remarks.get(row.pk, [])) for row in tariffs]

@@ -18,11 +18,13 @@ from cpo_platform.common.admin import (
     Button,
     OperationAdmin,
     Panel,
+    Way,
     change_url,
     link,
     link_to,
     minute,
     pill,
+    visible,
 )
 from tariffs import operations
 from tariffs.admin import preview
@@ -58,6 +60,7 @@ class TariffAdmin(OperationAdmin):
 
     form = TariffForm
     module = "tariffs"
+    scope = Way(party="")
     change_form_template = "admin/tariffs/tariff/change_form.html"
     change_list_template = "admin/cpo/change_list.html"
     list_display = ("ocpi_id", "party", "prices", "kind", "validity", "use", "updated")
@@ -170,9 +173,10 @@ class TariffAdmin(OperationAdmin):
         return needs_party(request) or super().add_view(request, form_url, extra_context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        parties = party_choices()
+        parties = party_choices(request)
         party = {"party": parties[0][0]} if len(parties) == 1 else {}
-        newest = Tariff.objects.order_by("-pk").values("currency", "tax_included").first()
+        tariffs = visible(request, Tariff.objects.order_by("-pk"))
+        newest = tariffs.values("currency", "tax_included").first()
         given = super().get_changeform_initial_data(request)
         return {"tax_included": "NO", "public": True, **party, **(newest or {}), **given}
 
@@ -348,7 +352,7 @@ class TariffAdmin(OperationAdmin):
         context["zones"] = zones()
         context["preview_url"] = url
         if object_id and str(object_id).isdigit():
-            total = Tariff.connectors.through.objects.filter(tariff_id=int(object_id)).count()
+            total = visible(request, Tariff(pk=int(object_id)).connectors.all()).count()
             url_of_users = reverse("admin:locations_evse_changelist") + f"?tariff={object_id}"
             context["used_by"] = {"total": total, "url": url_of_users}
             context["preview_url"] = f"{url}?tariff={object_id}"

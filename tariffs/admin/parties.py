@@ -1,6 +1,7 @@
 """The pages of parties, and the choice of a party wherever something belongs to one."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -11,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget  # type: ignore[import-untyped]
 
-from cpo_platform.common.admin import OperationAdmin, OperationForm, link_to
+from cpo_platform.common.admin import OperationAdmin, OperationForm, Way, link_to, visible
 from cpo_platform.common.formfields import images_field
 from cpo_platform.common.shapes import BusinessDetails, Problem, ShapeError, parse
 from tariffs import operations
@@ -70,6 +71,7 @@ class PartyAdmin(OperationAdmin):
     """Our CPO parties: every location, tariff, session and CDR belongs to one."""
 
     form = PartyForm
+    scope = Way(party="")
     list_display = ("party", "name", "website", "tariff_count")
     list_display_links = ("party", "name")
     search_fields = ("country_code", "party_id", "name")
@@ -119,7 +121,7 @@ class PartyFilter(admin.SimpleListFilter):
     path = ""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return party_choices()
+        return party_choices(request)
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         country_code, _star, party_id = (self.value() or "").partition("*")
@@ -130,11 +132,18 @@ class PartyFilter(admin.SimpleListFilter):
         )
 
 
-def party_choices() -> list[tuple[str, str]]:
-    """Return our parties as choices: `DE*ABC` and the name."""
-    rows = Party.objects.order_by("country_code", "party_id").values_list(
-        "country_code", "party_id", "name"
-    )[:200]
+def party_choices(request: HttpRequest | None) -> list[tuple[str, str]]:
+    """Return our parties that a person may see as choices: `DE*ABC` and the name.
+
+    Without a request nobody chooses, and there are none.
+    """
+    if request is None:
+        return []
+    rows = (
+        visible(request, Party.objects.all())
+        .order_by("country_code", "party_id")
+        .values_list("country_code", "party_id", "name")[:200]
+    )
     return [(f"{code}*{party}", f"{code}*{party} {name}") for code, party, name in rows]
 
 
@@ -143,17 +152,20 @@ class PartyField(forms.ChoiceField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            choices=party_choices,
             label=_("party"),
             widget=UnfoldAdminSelectWidget,
             help_text=_("Who owns it. This cannot be changed later."),
             **kwargs,
         )
 
+    def narrow(self, request: HttpRequest) -> None:
+        """Offer the parties that this person may see."""
+        self.choices = partial(party_choices, request)
+
 
 def needs_party(request: HttpRequest) -> HttpResponse | None:
     """Return the way to the page that adds a party, if there is none yet."""
-    if Party.objects.exists():
+    if visible(request, Party.objects.all()).exists():
         return None
     messages.info(request, gettext("Create a party first: everything belongs to one."))
     return HttpResponseRedirect(reverse("admin:tariffs_party_add"))

@@ -21,6 +21,7 @@ from cpo_platform.common.admin.display import (
     unbroken,
 )
 from cpo_platform.common.admin.energy import green_field, mix_document, mix_values, sources_field
+from cpo_platform.common.admin.filters import VisibleFilter
 from cpo_platform.common.admin.forms import (
     FormSet,
     OperationForm,
@@ -41,6 +42,15 @@ from cpo_platform.common.admin.panels import (
     status_chips,
 )
 from cpo_platform.common.admin.saving import OperationAdmin
+from cpo_platform.common.admin.scopes import (
+    Scope,
+    Way,
+    is_visible,
+    may,
+    register_scope,
+    scope_of,
+    visible,
+)
 from cpo_platform.common.admin.searching import SearchedAdmin, SpanSearch
 from cpo_platform.common.admin.stories import Event, register_story, story_of, story_panel
 
@@ -59,14 +69,19 @@ __all__ = [
     "RecordAdmin",
     "Refusals",
     "Refused",
+    "Scope",
     "SearchedAdmin",
     "SpanSearch",
+    "VisibleFilter",
+    "Way",
     "address",
     "change_url",
     "duration",
     "green_field",
+    "is_visible",
     "link",
     "link_to",
+    "may",
     "minute",
     "mix_document",
     "mix_values",
@@ -79,10 +94,13 @@ __all__ = [
     "pretty_body",
     "register_note",
     "register_panel",
+    "register_scope",
     "register_story",
+    "scope_of",
     "sources_field",
     "status_chips",
     "story_of",
     "story_panel",
     "unbroken",
+    "visible",
 ]

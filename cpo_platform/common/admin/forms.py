@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
@@ -47,6 +48,8 @@ class OperationForm(_Form):
     fixed: tuple[str, ...] = ()
     volatile: frozenset[str] = frozenset({"last_updated", "status"})
     shape: Any = None
+    # Who fills it in: choices are narrowed to what that person may see (`narrow` of a field).
+    request: HttpRequest | None = None
 
     class Meta:
         model: Any = None
@@ -63,10 +66,17 @@ class OperationForm(_Form):
                 if name in self.fields:
                     self.fields[name].disabled = True
         for name, form_field in self.fields.items():
-            form_field.label = capfirst(form_field.label)
-            keep = getattr(form_field, "keep", None)
-            if keep is not None:
-                keep(self.initial.get(name))
+            self._prepare(form_field, self.initial.get(name))
+
+    def _prepare(self, form_field: forms.Field, value: Any) -> None:
+        """Have a field offer what this person may choose, and keep what it is now."""
+        form_field.label = capfirst(form_field.label)
+        narrow = getattr(form_field, "narrow", None)
+        if narrow is not None and self.request is not None:
+            narrow(self.request)
+        keep = getattr(form_field, "keep", None)
+        if keep is not None:
+            keep(value)
 
     def values_of(self, row: Any) -> dict[str, Any]:
         """Return the values of the declared fields for a row that exists."""

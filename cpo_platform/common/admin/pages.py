@@ -1,6 +1,7 @@
 """The base of every admin page, and of pages that only show."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
@@ -9,12 +10,13 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from cpo_platform.common.admin.lists import MOST_FOUND, CappedPaginator, found_by
 from cpo_platform.common.admin.panels import Button, Panel, panels_of
+from cpo_platform.common.admin.scopes import Way, is_hidden, register_way, visible
 
 if TYPE_CHECKING:
     # django-unfold has no types; its classes are Django's with another look.
@@ -47,6 +49,49 @@ class Admin(_Base):
     # Facets count the table once per filter value.
     show_facets = ShowFacets.NEVER
     empty_text: Any = ""
+    # How its rows belong to a party and to a location: each model has to say it.
+    scope: Way = Way()
+
+    def __init__(self, model: type[Any], admin_site: Any) -> None:
+        register_way(model, self.scope)
+        super().__init__(model, admin_site)
+
+    @property
+    def urls(self) -> list[Any]:
+        """Return the addresses; none of them is for people from whom the model is hidden."""
+        patterns: list[Any] = self.get_urls()
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern):
+                pattern.callback = self._gated(pattern.callback)
+        return patterns
+
+    def _gated(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.user.is_authenticated and is_hidden(request, self.model):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return gated
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return visible(request, super().get_queryset(request))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return not is_hidden(request, self.model) and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not is_hidden(request, self.model) and super().has_view_permission(request, obj)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return super().formfield_for_foreignkey(
+            db_field, request, **_offered(db_field, request, kwargs)
+        )
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(
+            db_field, request, **_offered(db_field, request, kwargs)
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -167,6 +212,12 @@ class Admin(_Base):
         return super().changelist_view(
             request, {"empty_text": self.empty_text, **(extra_context or {})}
         )
+
+
+def _offered(db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a choice of related rows: of those that this person may see."""
+    model = db_field.remote_field.model
+    return {"queryset": visible(request, model._default_manager.all()), **kwargs}  # noqa: SLF001  Django's own public name
 
 
 class RecordAdmin(Admin):

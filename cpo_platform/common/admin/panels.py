@@ -10,6 +10,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from cpo_platform.common.admin.scopes import may
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -56,17 +58,24 @@ class Button:
 
 
 PanelProvider = Callable[[HttpRequest, int], Panel]
-_PANELS: dict[str, list[PanelProvider]] = defaultdict(list)
+_PANELS: dict[str, list[tuple[PanelProvider, str]]] = defaultdict(list)
 
 
-def register_panel(module: str, provider: PanelProvider) -> None:
-    """Add a panel to the page of every object of an OCPI module, from an app above."""
-    _PANELS[module].append(provider)
+def register_panel(module: str, provider: PanelProvider, *, needs: str = "") -> None:
+    """Add a panel to the page of every object of an OCPI module, from an app above.
+
+    `needs` is the permission to see what it shows, such as `roaming.view_message`.
+    """
+    _PANELS[module].append((provider, needs))
 
 
 def panels_of(module: str, request: HttpRequest, object_id: int) -> list[Panel]:
     """Return the panels that other apps add to the page of an object."""
-    return [provider(request, object_id) for provider in _PANELS[module]]
+    return [
+        provider(request, object_id)
+        for provider, needs in _PANELS[module]
+        if not needs or may(request, needs)
+    ]
 
 
 NoteProvider = Callable[[int], str]

@@ -15,6 +15,7 @@ from cpo_platform.common.admin.display import NONE, moment
 from cpo_platform.common.admin.forms import Refused
 from cpo_platform.common.admin.pages import Admin
 from cpo_platform.common.admin.panels import Panel, panels_of
+from cpo_platform.common.admin.scopes import OutOfScope, is_visible
 
 
 class _Request(HttpRequest):
@@ -42,6 +43,9 @@ class OperationAdmin(Admin):
             row = self.put(form, clock.now())
         except self.caught as error:
             raise Refused(error) from error
+        if not is_visible(request, row):
+            # Made for, or moved to, what this person may not see: it is undone.
+            raise Refused(OutOfScope())
         for column in self.opts.concrete_fields:
             setattr(obj, column.attname, getattr(row, column.attname))
 
@@ -56,7 +60,11 @@ class OperationAdmin(Admin):
         **kwargs: Any,
     ) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"refusal": getattr(request, "refusal", None)})
+        return type(
+            form.__name__,
+            (form,),
+            {"refusal": getattr(request, "refusal", None), "request": request},
+        )
 
     def changeform_view(
         self,
