@@ -19,13 +19,15 @@ from unfold.forms import (  # type: ignore[import-untyped]
     UserCreationForm,
 )
 
+from cpo_platform.common.admin.histories import WithHistory
+
 admin.site.index_title = _("Overview")
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class StaffAdmin(UserAdmin, _Look):  # type: ignore[type-arg]
+class StaffAdmin(WithHistory, UserAdmin, _Look):  # type: ignore[type-arg]
     """People who may sign in."""
 
     form = UserChangeForm
@@ -34,5 +36,5 @@ class StaffAdmin(UserAdmin, _Look):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class StaffGroupAdmin(GroupAdmin, _Look):
+class StaffGroupAdmin(WithHistory, GroupAdmin, _Look):
     """What groups of people may do."""

@@ -29,6 +29,7 @@ from cpo_platform.common.admin.forms import (
     Refusals,
     Refused,
 )
+from cpo_platform.common.admin.histories import register_history
 from cpo_platform.common.admin.pages import Admin, RecordAdmin
 from cpo_platform.common.admin.panels import (
     Button,
@@ -77,6 +78,7 @@ __all__ = [
     "panels_of",
     "pill",
     "pretty_body",
+    "register_history",
     "register_note",
     "register_panel",
     "register_story",
