@@ -16,12 +16,12 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         # Late: the models of all apps are named here.
-        from cpo_platform.audit import checks
+        from cpo_platform.audit import checks, noting
         from cpo_platform.audit.admin import history
         from cpo_platform.common.admin import register_history
 
         register(Tags.database)(checks.check_triggers)
-        register_history(history.page, history.url)
+        register_history(history.page, history.url, noting.note)
         pre_migrate.connect(_before, sender=self)
         post_migrate.connect(_after, sender=self)
 

@@ -12,6 +12,8 @@ class Action(models.TextChoices):
     INSERT = "insert", pgettext_lazy("audit", "created")
     UPDATE = "update", pgettext_lazy("audit", "changed")
     DELETE = "delete", pgettext_lazy("audit", "deleted")
+    # What staff did with an object that may have changed no row of it: `note` in `after` says what.
+    ACT = "act", pgettext_lazy("audit", "acted")
 
 
 class Way(models.TextChoices):

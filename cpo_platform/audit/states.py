@@ -41,7 +41,7 @@ class State:
 
 def state_of(one: Audited, key: str, at: datetime) -> State:
     """Return a row as it was at a moment, and as it is. Three queries."""
-    of_row = Entry.objects.filter(table=one.table, key=key)
+    of_row = Entry.objects.filter(table=one.table, key=key).exclude(action=Action.ACT)
     last = of_row.filter(at__lte=at).order_by("-at", "-id").first()
     first = None if last else of_row.filter(at__gt=at).order_by("at", "id").first()
     now = next(iter(_present(one, [((one.key, one.table),)], key)), None)
@@ -53,6 +53,7 @@ def parts_of(one: Audited, key: str, at: datetime) -> list[State]:
     """Return the parts that an object had at a moment, or has. A query for each kind of part."""
     entries: dict[tuple[str, str], list[Entry]] = {}
     found = Entry.objects.filter(objects_changed__contains=[f"{one.table}:{key}"])
+    found = found.exclude(action=Action.ACT)
     for entry in reversed(list(found.order_by("-at", "-id")[:MOST_ENTRIES])):
         entries.setdefault((entry.table, entry.key), []).append(entry)
     present = {

@@ -14,7 +14,6 @@ from cpo_platform.audit import retention, states
 from cpo_platform.audit.audited import by_table
 from cpo_platform.audit.models import Entry
 from cpo_platform.common import acting, clock
-from locations.models import Location
 from tariffs.models import PriceComponent, Tariff
 from tests.factories import EvseFactory, LocationFactory, PartyFactory, TariffFactory, evse
 
@@ -69,18 +68,14 @@ def test_the_list_takes_the_same_queries_whatever_it_shows(
 
 
 def test_an_entry_shows_before_and_after_in_words(admin_client: Client) -> None:
-    location = LocationFactory(parking_type="ON_STREET")
-    later = location.last_updated + timedelta(minutes=1)
-    Location.objects.update(parking_type="PARKING_LOT", last_updated=later)
+    tariff = TariffFactory(tax_included="NO")
+    later = tariff.last_updated + timedelta(minutes=1)
+    Tariff.objects.update(tax_included="YES", last_updated=later)
     entry = Entry.objects.latest("id")
     page = text(admin_client, f"{LIST}{entry.pk}/change/")
-    assert "Parking type" in page
-    before, after = (
-        str(dict(Location._meta.get_field("parking_type").flatchoices)[name])
-        for name in ("ON_STREET", "PARKING_LOT")
-    )
-    assert before in page
-    assert after in page
+    for words in ("Tax is added to the prices", "Prices include tax"):
+        assert words in page
+    location = LocationFactory()
     created = Entry.objects.get(table="locations_evse")
     assert f"/admin/locations/location/{location.pk}/change/" in text(
         admin_client, f"{LIST}{created.pk}/change/"

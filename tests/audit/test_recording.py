@@ -231,7 +231,10 @@ def test_what_staff_does_by_hand_is_an_entry_where_machines_do_the_same(
         "/admin/locations/evse/",
         {"action": "set_inoperative", "_selected_action": [str(evse.pk)]},
     )
-    entry = newest("locations_evse")
+    noted = newest("locations_evse")
+    assert (noted.action, noted.after) == ("act", {"note": "status: INOPERATIVE"})
+    assert (noted.actor_name, noted.objects_changed) == ("admin", [f"locations_evse:{evse.pk}"])
+    entry = Entry.objects.filter(table="locations_evse", action="update").latest("id")
     assert (entry.before, entry.after) == ({"status": "AVAILABLE"}, {"status": "INOPERATIVE"})
     assert "status" not in entry.row
     assert entry.actor_name == "admin"

@@ -11,7 +11,7 @@ from cpo_platform.audit.models import Action, Entry, Way
 from cpo_platform.audit.naming import labels_of, name_of, page_of
 from cpo_platform.common.admin import NONE, link_to, moment, pill
 
-TONES = {Action.INSERT: "green", Action.UPDATE: "blue", Action.DELETE: "red"}
+TONES = {Action.INSERT: "green", Action.UPDATE: "blue", Action.DELETE: "red", Action.ACT: "grey"}
 # Names of fields in a line.
 FIELDS_SHOWN = 6
 
@@ -50,7 +50,9 @@ def about(entry: Entry) -> object:
 
 
 def fields(entry: Entry) -> str:
-    """Return which fields changed."""
+    """Return which fields changed, or what was noted."""
+    if entry.action == Action.ACT:
+        return str((entry.after or {}).get("note", ""))
     return labels_of(entry, most=FIELDS_SHOWN) or NONE
 
 

@@ -98,6 +98,8 @@ def _person(obj: Entry) -> object:
 
 def _values(request: HttpRequest, obj: Entry) -> Panel:
     """Return what changed; of a row that came or went, all of it."""
+    if obj.action == Action.ACT:
+        return Panel(title=_("What was done"), note=display.fields(obj))
     before = obj.before if obj.action == Action.UPDATE else obj.row
     after = obj.after if obj.action == Action.UPDATE else None
     objects = naming.known(request, obj.table, [before, after])

@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                         ('table', models.CharField(db_column='table_name', max_length=63, verbose_name='table')),
                         ('key', models.TextField(verbose_name='key')),
                         ('objects_changed', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_column='objects', size=None)),
-                        ('action', models.CharField(choices=[('insert', 'created'), ('update', 'changed'), ('delete', 'deleted')], max_length=6, verbose_name='action')),
+                        ('action', models.CharField(choices=[('insert', 'created'), ('update', 'changed'), ('delete', 'deleted'), ('act', 'acted')], max_length=6, verbose_name='action')),
                         ('before', models.JSONField(null=True, verbose_name='before')),
                         ('after', models.JSONField(null=True, verbose_name='after')),
                         ('row', models.JSONField(verbose_name='row')),

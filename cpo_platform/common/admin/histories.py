@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 
 HistoryPage = Callable[[ModelAdmin[Any], HttpRequest, str], HttpResponse]
 HistoryUrl = Callable[[ModelAdmin[Any], HttpRequest, Any], str]
-_PAGES: list[tuple[HistoryPage, HistoryUrl]] = []
+Note = Callable[[ModelAdmin[Any], HttpRequest, Any, str], None]
+_PAGES: list[tuple[HistoryPage, HistoryUrl, Note]] = []
 
 if TYPE_CHECKING:
 
@@ -18,12 +19,13 @@ else:
     _Base = object
 
 
-def register_history(page: HistoryPage, url: HistoryUrl) -> None:
+def register_history(page: HistoryPage, url: HistoryUrl, note: Note) -> None:
     """Have the history of every object shown by `page(admin, request, key)`.
 
-    `url(admin, request, row)` is where, or "" where the person is not to be led there.
+    `url(admin, request, row)` is where, or "" where the person is not to be led there;
+    `note(admin, request, row, sentence)` writes down what was done with an object.
     """
-    _PAGES[:] = [(page, url)]
+    _PAGES[:] = [(page, url, note)]
 
 
 class WithHistory(_Base):
@@ -49,7 +51,9 @@ class WithHistory(_Base):
         """Write nothing."""
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Write nothing."""
+        """Note what was done, where it is a sentence; Django's list of fields is known already."""
+        if _PAGES and isinstance(message, str):
+            _PAGES[0][2](self, request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Write nothing."""
