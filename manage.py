@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Django's command line. It finds the embedded servers, or starts them while a command runs."""
 
+import getpass
 import os
 import sys
 from pathlib import Path
@@ -32,9 +33,27 @@ def main() -> None:
             execute_from_command_line(sys.argv)
             return
         with servers.attached(os.environ, environment.var_dir()):
-            execute_from_command_line(sys.argv)
+            run(sys.argv)
     except (ImproperlyConfigured, RunnerError) as error:
         sys.exit(str(error))
+
+
+def run(argv: list[str]) -> None:
+    """Run a command; what it writes is recorded as done by it. Its options may hold secrets."""
+    from django.core.management import execute_from_command_line
+
+    from cpo_platform.common import acting
+
+    with acting.by("command", what=argv[1], name=_user()):
+        execute_from_command_line(argv)
+
+
+def _user() -> str:
+    """Return the name of who runs this; a container may have no names."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _use_virtual_environment() -> None:

@@ -91,6 +91,7 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
         (
             (_("Users"), "person", "auth.user"),
             (_("Groups"), "group", "auth.group"),
+            (_("Audit"), "manage_search", "audit.entry"),
         ),
     ),
 )

@@ -1,6 +1,7 @@
 """The Celery application: `celery -A cpo_platform worker`, `celery -A cpo_platform beat`."""
 
 import os
+from contextlib import ExitStack
 from typing import Any
 
 from celery import Celery
@@ -18,6 +19,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cpo_platform.settings")
 
 # The header of a task that names what it was sent for.
 CAUSE = "cpo_cause"
+
+# What is written in a task is recorded as done by it: a scope for each that runs.
+_scopes: dict[str, ExitStack] = {}
 
 app = Celery("cpo_platform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -47,8 +51,25 @@ def take_over_the_cause(task: Any = None, task_id: str = "", **_kwargs: Any) -> 
 
 
 @task_prerun.connect
+def begin(*, task_id: str, task: Any, **_kwargs: Any) -> None:
+    """Begin a task with a connection that is good, and say to the audit what will act."""
+    from cpo_platform.common import acting
+
+    _look_at_connections()
+    scope = _scopes[task_id] = ExitStack()
+    scope.enter_context(acting.by("task", what=task.name, request_id=task_id))
+
+
 @task_postrun.connect
-def look_at_connections(**_kwargs: Any) -> None:
+def end(*, task_id: str, **_kwargs: Any) -> None:
+    """End what `begin` began. Both run in the thread of the task."""
+    scope = _scopes.pop(task_id, None)
+    if scope is not None:
+        scope.close()
+    _look_at_connections()
+
+
+def _look_at_connections() -> None:
     """Keep a thread's connection to the database for the next task, unless it is old or broken.
 
     Celery itself would close it after every task (see CELERY_DB_REUSE_MAX in the settings).

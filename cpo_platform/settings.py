@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "ocpp_gateway",
     "cpo_platform.upkeep",
     "cpo_platform.staff",
+    "cpo_platform.audit",
 ]
 MIDDLEWARE = [
     "cpo_platform.upkeep.middleware.Observed",
@@ -79,6 +80,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "cpo_platform.audit.middleware.ActingPerson",
 ]
 ROOT_URLCONF = "cpo_platform.urls"
 AUTHENTICATION_BACKENDS = ["cpo_platform.staff.backends.StaffBackend"]
@@ -291,6 +293,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "options": {"expires": 30},
     },
     "tidy": {"task": "roaming.tidy", "schedule": 3600.0},
+    "tidy-audit": {"task": "audit.tidy", "schedule": 3600.0},
     # At one in the morning, UTC; the partners follow at random moments of the next hours.
     "check-drift": {
         "task": "roaming.check_drift_nightly",
@@ -452,5 +455,7 @@ OCPP_MESSAGES_PER_MINUTE = env.integer("OCPP_MESSAGES_PER_MINUTE", 600, minimum=
 OCPP_OFFLINE_GRACE_SECONDS = env.integer("OCPP_OFFLINE_GRACE_SECONDS", 300, maximum=86_400)
 # How long what stations said is kept; sessions are made of it, so longer than any of them lasts.
 OCPP_MESSAGE_DAYS = env.integer("OCPP_MESSAGE_DAYS", 90, minimum=14, maximum=3650)
+# How many months the audit is kept beside the present one; 0: for ever.
+AUDIT_RETENTION_MONTHS = env.integer("AUDIT_RETENTION_MONTHS", 0, maximum=1200)
 # Requests of partners are written down by a thread; tests write them when they look.
 MESSAGE_LOG_THREAD = not TESTING

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from cpo_platform.common import clock, correlation, partitions
+from cpo_platform.common import acting, clock, correlation, partitions
+from cpo_platform.common.partitions import Kept
 from cpo_platform.common.text import storable
 from ocpp_gateway import publishing, watchdog
 from ocpp_gateway.operations import digesting
@@ -59,7 +60,8 @@ def tend_stations(**_kwargs: Any) -> None:
 @shared_task(name="ocpp_gateway.tidy")
 def tidy(**_kwargs: Any) -> None:
     """Make the days of the stations' messages that come, and drop those that are old."""
-    tended = partitions.tend({MESSAGES: settings.OCPP_MESSAGE_DAYS}, now=clock.now())
+    kept = {MESSAGES: Kept(settings.OCPP_MESSAGE_DAYS)}
+    tended = partitions.tend(kept, now=clock.now())
     for name in tended.dropped:
         logger.info("dropped %s", name)
 
@@ -84,7 +86,7 @@ def _work_through(due: list[Due], now: datetime, end: float) -> bool:
 def _digest(transaction_id: int, now: datetime) -> Outcome:
     try:
         # One id from the station's transaction to what partners are sent of it.
-        with correlation.caused_by(f"tx-{transaction_id}"):
+        with acting.also("ocpp"), correlation.caused_by(f"tx-{transaction_id}"):
             return digesting.digest(transaction_id=transaction_id, now=now)
     except Exception as error:  # one that cannot be digested must not keep the others
         logger.exception("transaction %s could not be digested", transaction_id)

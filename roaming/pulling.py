@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urljoin
 
-from cpo_platform.common import clock
+from cpo_platform.common import acting, clock
 from cpo_platform.common.json import format_datetime
 from cpo_platform.common.shapes import ShapeError
 from cpo_platform.common.text import storable, unstorable_reason
@@ -65,13 +65,18 @@ def pull_partner(partner_id: int, *, full: bool | None = None) -> Pulled | None:
         if not taken or partner is None:
             return None
         try:
-            if token_pull.clients_are_due(partner):
-                pull_client_infos(partner)
-                partner = Partner.objects.prefetch_related("roles", "endpoints").get(pk=partner_id)
-            return _pull_tokens(partner, full=full)
+            with acting.by("ocpi", name=str(partner), what="pull"):
+                return _pull_all(partner, full=full)
         except PullFailed as error:
             token_pull.fail(partner_id=partner_id, error=str(error), now=clock.now())
             raise
+
+
+def _pull_all(partner: Partner, *, full: bool | None) -> Pulled | None:
+    if token_pull.clients_are_due(partner):
+        pull_client_infos(partner)
+        partner = Partner.objects.prefetch_related("roles", "endpoints").get(pk=partner.pk)
+    return _pull_tokens(partner, full=full)
 
 
 def pull_client_infos(partner: Partner) -> int:

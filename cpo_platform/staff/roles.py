@@ -90,6 +90,8 @@ AREA_NAMES: Mapping[str, Any] = {
 
 # Permissions that are of no model: who has them.
 VIEW_OPERATIONS = "staff.view_operations"
+# Nobody may do more than look: the audit is the database's.
+VIEW_AUDIT = "audit.view_entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ ROLES: tuple[Role, ...] = (
         _("Operator admin"),
         _("Everything, and who else may do what."),
         _levels(Level.ALL),
-        frozenset({VIEW_OPERATIONS}),
+        frozenset({VIEW_OPERATIONS, VIEW_AUDIT}),
     ),
     Role(
         "operations",
@@ -148,6 +150,7 @@ ROLES: tuple[Role, ...] = (
             partner_secrets=Level.NONE,
             staff=Level.NONE,
         ),
+        frozenset({VIEW_AUDIT}),
     ),
     Role(
         "support",
@@ -183,6 +186,7 @@ ROLES: tuple[Role, ...] = (
             chargers=Level.SEE,
             partners=Level.SEE,
         ),
+        frozenset({VIEW_AUDIT}),
     ),
     Role(
         "partner_manager",
@@ -197,6 +201,7 @@ ROLES: tuple[Role, ...] = (
             charger_messages=Level.NONE,
             staff=Level.NONE,
         ),
+        frozenset({VIEW_AUDIT}),
     ),
     Role(
         "read_only",
@@ -228,4 +233,4 @@ BY_KEY: Mapping[str, Role] = {role.key: role for role in ROLES}
 def known_permissions() -> frozenset[str]:
     """Return every permission that the table decides."""
     every = _levels(Level.ALL)
-    return Role("", "", "", every, frozenset({VIEW_OPERATIONS})).permissions
+    return Role("", "", "", every, frozenset({VIEW_OPERATIONS, VIEW_AUDIT})).permissions

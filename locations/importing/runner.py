@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from django.db import transaction
 
+from cpo_platform.common import acting
 from cpo_platform.common.operations import Outcome
 from cpo_platform.common.shapes import ShapeError
 from locations import operations
@@ -48,7 +49,7 @@ def import_locations(
     stream.seek(0)
     report = ImportReport(dry_run=dry_run, keep=keep, on_entry=on_entry)
     run = _Run(report, party, now)
-    with _undone() if dry_run else nullcontext():
+    with acting.also("import"), _undone() if dry_run else nullcontext():
         for count, item in enumerate(read_items(stream), start=1):
             run.take(item)
             if on_progress is not None:

@@ -7,6 +7,9 @@ import psycopg
 from django.db import connection
 from psycopg_pool import AsyncConnectionPool
 
+from cpo_platform.common import acting
+from cpo_platform.common.acting import Actor
+
 Row = tuple[Any, ...]
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
 
@@ -19,7 +22,8 @@ def pool() -> Pool:
     """Return connections that are not open yet; each statement on one is a transaction."""
     settings = connection.get_connection_params()
     del settings["cursor_factory"]
-    options = f"{settings.pop('options', '')} -c TimeZone=UTC"
+    acts = f"-c {acting.SETTING}={Actor('ocpp').told()}"
+    options = f"{settings.pop('options', '')} -c TimeZone=UTC {acts}"
     # Poolers in front of PostgreSQL know no prepared statements.
     settings |= {"options": options, "autocommit": True, "prepare_threshold": None}
     return AsyncConnectionPool(

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from django.db import close_old_connections
 
+from cpo_platform.common import acting
 from ocpp_gateway.server.database import Pool
 from ocpp_gateway.server.known import KnownStation
 from ocpp_gateway.server.store import OutletReport
@@ -55,7 +56,8 @@ class Desk:
 def _with_fresh_connections(work: Callable[[], T]) -> T:
     close_old_connections()
     try:
-        return work()
+        with acting.by("ocpp"):
+            return work()
     finally:
         close_old_connections()
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from django.conf import settings
 
 from cpo_platform.common import partitions
-from cpo_platform.common.partitions import Tended
+from cpo_platform.common.partitions import Kept, Tended
 
 MESSAGES = "roaming_message"
 BODIES = "roaming_messagebody"
@@ -15,7 +15,7 @@ BODIES = "roaming_messagebody"
 def tend(*, now: datetime) -> Tended:
     """Make the days that come, and drop those that are old; bodies never after the messages."""
     days = settings.MESSAGE_LOG_DAYS
-    kept = {MESSAGES: days, BODIES: min(days, settings.MESSAGE_BODY_DAYS)}
+    kept = {MESSAGES: Kept(days), BODIES: Kept(min(days, settings.MESSAGE_BODY_DAYS))}
     return partitions.tend(kept, now=now)
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import redis
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from cpo_platform.audit.models import Entry
 from cpo_platform.common import clock
 from ocpp_gateway import passwords
 from ocpp_gateway.frames import Version
@@ -374,7 +374,7 @@ def test_each_button_asks_first_and_says_what_came_of_it(
         name, (asked.action, dict(asked.payload))
     )
     assert StationCall.objects.latest("pk").asked_by == "admin"
-    assert LogEntry.objects.filter(object_id=str(station.pk)).exists()
+    assert Entry.objects.filter(action="act", key=str(station.pk)).exists()
     for secret in ("s3cret", "token=abc", "user:pass"):
         assert secret not in text
 

@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from cpo_platform.audit.models import Entry
 from cpo_platform.common import clock
 from cpo_platform.common.admin import duration
 from roaming import message_log, traffic
@@ -302,7 +302,7 @@ def test_nothing_is_done_to_a_partner_that_is_not_registered(
         response = admin_client.post(url(first.partner, action))
         assert response.headers["Location"] == url(first.partner, "change")
     assert not Feed.objects.filter(paused_at__isnull=False).exists()
-    assert not LogEntry.objects.exists()
+    assert not Entry.objects.filter(action="act").exists()
 
 
 # What the buttons do
@@ -312,7 +312,8 @@ def press(client: Client, partner: Partner, action: str, **values: Any) -> str:
     """Post a confirmation; return the line in the history, having come back to the health page."""
     response = client.post(url(partner, action), values)
     assert response.headers.get("Location") == url(partner), response.content
-    return str(LogEntry.objects.latest("pk").get_change_message())
+    notes = Entry.objects.filter(action="act").order_by("pk")
+    return str(notes.values_list("after__note", flat=True).last())
 
 
 def test_pausing_asks_first_and_going_on_undoes_it(admin_client: Client, first: Registered) -> None:

@@ -34,7 +34,7 @@ ALL_OF_TIME = "?date_from=2000-01-01T00:00:00Z&response_url=https://foe.example/
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 # What a call may leave behind: the log of messages, texts that were rendered, and nothing else.
-LEFT_BEHIND = frozenset({"roaming.Message", "roaming.Document", "admin.LogEntry"})
+LEFT_BEHIND = frozenset({"roaming.Message", "roaming.Document", "audit.Entry"})
 
 
 class World:

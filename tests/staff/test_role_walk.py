@@ -21,7 +21,7 @@ from tests.staff.world import MARK, Address, World, addresses, checksums, make_w
 
 pytestmark = pytest.mark.django_db
 
-APPS = ("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "auth", "staff")
+APPS = ("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "auth", "staff", "audit")
 # For everybody who may sign in, or for nobody in particular.
 OPEN = {
     # It answers to POST only; `test_preview` has who may.
@@ -67,8 +67,9 @@ MADE_BY_NOBODY = {
         *(("roaming", name) for name in ("profilerequest", "quarantined")),
         *(("ocpp_gateway", name) for name in ("station", "stationalert", "stationmessage")),
         ("ocpp_gateway", "transaction"),
+        ("audit", "entry"),
     )
-}
+} | {"audit_entry_history"}
 DELETABLE = {"tariffs_tariff_delete", "locations_locationgroup_delete", "auth_group_delete"}
 REFUSED = {403, 404}
 

@@ -21,7 +21,7 @@ from tests.factories import LocationFactory, PartyFactory, TariffFactory
 
 pytestmark = pytest.mark.django_db
 
-OURS = ("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "staff")
+OURS = ("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "staff", "audit")
 
 
 def person(name: str, *roles: str, **scope: Any) -> User:

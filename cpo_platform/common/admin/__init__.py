@@ -30,6 +30,7 @@ from cpo_platform.common.admin.forms import (
     Refusals,
     Refused,
 )
+from cpo_platform.common.admin.histories import register_history
 from cpo_platform.common.admin.pages import Admin, RecordAdmin
 from cpo_platform.common.admin.panels import (
     Button,
@@ -92,6 +93,7 @@ __all__ = [
     "panels_of",
     "pill",
     "pretty_body",
+    "register_history",
     "register_note",
     "register_panel",
     "register_scope",

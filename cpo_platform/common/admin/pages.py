@@ -14,6 +14,7 @@ from django.urls import URLPattern, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
+from cpo_platform.common.admin.histories import WithHistory
 from cpo_platform.common.admin.lists import MOST_FOUND, CappedPaginator, found_by
 from cpo_platform.common.admin.panels import Button, Panel, panels_of
 from cpo_platform.common.admin.scopes import Way, is_hidden, register_way, visible
@@ -39,7 +40,7 @@ class _ChangeList(ChangeList):
             self.full_result_count = self.result_count
 
 
-class Admin(_Base):
+class Admin(WithHistory, _Base):
     """The base of every admin page: no action of Django's that writes rows by itself."""
 
     list_per_page = 50
@@ -139,6 +140,7 @@ class Admin(_Base):
                 "title": title,
                 "media": self.media,
                 "list_url": self.list_url(),
+                "history_url": self.history_url(request, obj),
                 **context,
             },
             status=status,
@@ -256,11 +258,15 @@ class RecordAdmin(Admin):
         return self.page(
             request,
             "admin/cpo/record.html",
-            title=str(obj),
+            title=self.title_of(obj),
             obj=obj,
             panels=panels,
             **(context | (extra_context or {})),
         )
+
+    def title_of(self, obj: Any) -> str:
+        """Return what the page of a row is called."""
+        return str(obj)
 
     def heading(self, obj: Any) -> object:
         """Return what stands beside the title, such as a status."""

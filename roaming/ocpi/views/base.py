@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, RawPostDataException
 from django.http.request import UnreadablePostError
 from django.views import View
 
-from cpo_platform.common import clock, json
+from cpo_platform.common import acting, clock, json
 from cpo_platform.common.shapes import ShapeError
 from roaming import message_log, visibility
 from roaming.message_log import Direction, Entry
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 # Without OPTIONS: OCPI has none, and what a framework would answer is no envelope.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+READING = frozenset({"GET", "HEAD"})
 
 # From this OCPI status code on a request was not done (OCPI 2.2.1, status_codes).
 REFUSED = 2000
@@ -71,7 +72,7 @@ class OcpiView(View):
             self.route = read_route(request.headers)
         try:
             self.initial(asked)
-            response = self._handle(asked, kwargs)
+            response = self._handled(asked, kwargs)
         except Exception as error:  # noqa: BLE001  every one of them is answered in an envelope
             response = error_answer(self._as_ocpi(error), now=self.now)
         return self._finish(asked, response)
@@ -156,6 +157,18 @@ class OcpiView(View):
                 raise
             connection.close()
             return authenticate(header, now=self.now)
+
+    def _handled(self, request: Request, names: dict[str, Any]) -> Response:
+        """Handle it; what it writes is recorded as done by the partner."""
+        if request.method in READING or not hasattr(self, "caller"):
+            return self._handle(request, names)
+        with acting.by(
+            "ocpi",
+            name=str(self.caller.partner),
+            what=f"{request.method} {request.path}",
+            request_id=self.ids["X-Request-ID"],
+        ):
+            return self._handle(request, names)
 
     def _handle(self, request: Request, names: dict[str, Any]) -> Response:
         handler = getattr(self, request.method.lower(), None) if request.method in METHODS else None

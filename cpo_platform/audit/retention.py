@@ -1,0 +1,16 @@
+"""The months of the audit: made ahead, and dropped when they are older than is wanted."""
+
+from datetime import datetime
+
+from django.conf import settings
+
+from cpo_platform.common import partitions
+from cpo_platform.common.partitions import MONTH, Kept, Tended
+
+ENTRIES = "audit_entry"
+
+
+def tend(*, now: datetime) -> Tended:
+    """Make the months that come; drop those that `AUDIT_RETENTION_MONTHS` says, if it says any."""
+    months = settings.AUDIT_RETENTION_MONTHS or None
+    return partitions.tend({ENTRIES: Kept(months, MONTH)}, now=now)

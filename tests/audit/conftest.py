@@ -1,0 +1,3 @@
+from tests.roaming.conftest import first
+
+__all__ = ["first"]
