@@ -19,13 +19,15 @@ from unfold.forms import (  # type: ignore[import-untyped]
     UserCreationForm,
 )
 
+from cpo_platform.signing_in.admin import Signing
+
 admin.site.index_title = _("Overview")
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class StaffAdmin(UserAdmin, _Look):  # type: ignore[type-arg]
+class StaffAdmin(Signing, UserAdmin, _Look):  # type: ignore[type-arg]
     """People who may sign in."""
 
     form = UserChangeForm

@@ -4,11 +4,16 @@ from django.contrib import admin
 from django.urls import include, path
 
 from cpo_platform import health
+from cpo_platform.signing_in import views as signing_in
 from roaming import metrics
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("metrics", metrics.metrics, name="metrics"),
+    # Before the admin's own: it asks for a password only, as often as anybody likes.
+    path("admin/login/", signing_in.admin_login),
+    path("admin/password_change/", signing_in.admin_password_change),
+    path("accounts/", include("cpo_platform.signing_in.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch of the admin
     path("", include("roaming.urls")),
