@@ -5,7 +5,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import messages
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
+from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -24,6 +28,11 @@ if TYPE_CHECKING:
 
 else:
     _Base = object
+
+
+# Their pages show keys of sessions and secrets, and change them past every rule here.
+for _model in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession):
+    admin.site.unregister(_model)
 
 
 class Signing(_Base):

@@ -165,5 +165,13 @@ class SearchedAdmin(RecordAdmin):
     list_max_show_all = 0
     change_list_template = "admin/cpo/searched_list.html"
 
+    def get_paginator(
+        self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any
+    ) -> Paginator[Any]:
+        # The page of a row's history has rows of another table, which knows no `at`.
+        if queryset.model is not self.model:
+            return Paginator(queryset, *args, **kwargs)
+        return super().get_paginator(request, queryset, *args, **kwargs)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _SearchedList
