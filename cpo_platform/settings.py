@@ -174,7 +174,12 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 1 if _HTTPS else 0, maximum=10)
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SILENCED_SYSTEM_CHECKS = ["security.W008"]  # that redirect is the proxy's
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # that redirect is the proxy's
+    # Other hosts of the domain are not ours to decide on.
+    "security.W005",
+    "security.W021",
+]
 PASSWORD_HASHERS = (
     ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one is slow on purpose
     if TESTING

@@ -151,12 +151,13 @@ def check_stranger(network: str) -> None:
 
 def refused() -> dict[str, int]:
     """Return how many were refused, by kind; empty where Redis is away."""
+    kinds = (PARTNERS, STRANGERS)
     try:
-        found = _client().hgetall(REFUSED)
+        found = _client().hmget(REFUSED, kinds)
     except (redis.RedisError, OSError) as error:
         logger.warning("refused requests are not known: %s", error)
         return {}
-    return {kind.decode(): int(count) for kind, count in found.items()}
+    return {kind: int(count or 0) for kind, count in zip(kinds, found, strict=True)}
 
 
 def _bucket(network: str) -> str:
