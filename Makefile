@@ -5,7 +5,7 @@ BIN = .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev reset test bench chaos check lint format types layers migrations conformance openapi lock
+.PHONY: help run setup setup-dev reset test bench chaos check lint format types layers audit migrations conformance openapi lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -34,7 +34,7 @@ bench: setup ## Measure prices, pages, chargers and push, beside simpler ways: A
 chaos: setup ## Kill, wipe and break everything at random, and compare: ARGS="--minutes 20 --seed 7"
 	@$(BIN)/python -m bench.chaos $(ARGS)
 
-check: lint types layers migrations test ## Run everything that CI runs
+check: lint types layers migrations audit test ## Run everything that CI runs
 
 lint: setup-dev ## Check style and format
 	$(BIN)/ruff check .
@@ -52,6 +52,9 @@ layers: setup-dev ## Check who imports whom
 
 migrations: setup-dev ## Check that the migrations say what the models say
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+audit: setup-dev ## Look for known faults of what we depend on: passes, and says so, without a service that knows
+	@$(BIN)/python -m cpo_platform.runner.audit
 
 conformance: setup-dev ## Write docs/conformance.md: which test shows which rule of OCPI
 	$(BIN)/python -m tests.conformance

@@ -90,6 +90,8 @@ def _environ(var: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "cpo_platform.settings",
         "PYTHONPATH": str(ROOT),
         "LOG_LEVEL": "WARNING",
+        # What is measured is how many there can be.
+        "OCPI_REQUESTS_PER_MINUTE": "0",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
     }
 

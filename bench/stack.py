@@ -34,6 +34,8 @@ def environment(var: Path, more: Mapping[str, str]) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "LOG_LEVEL": "WARNING",
+        # What is measured is how many there can be.
+        "OCPI_REQUESTS_PER_MINUTE": "0",
         "OUTBOUND_ALLOW_PRIVATE": "true",
         # As the supervisor of `make run` has it: Celery ends its tasks in good order on SIGTERM.
         "REMAP_SIGTERM": "SIGQUIT",

@@ -11,8 +11,10 @@ class CpoPlatformConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and the Celery app that shared tasks belong to."""
-        # Late: both read the settings.
+        # Late: they read the settings.
         from cpo_platform import celery, checks
+        from cpo_platform.signing_in import receivers
 
         celery.app.set_default()
         checks.register_all()
+        receivers.connect()

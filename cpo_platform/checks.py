@@ -15,6 +15,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 def register_all() -> None:
     """Register the checks with Django."""
     register(check_servers)
+    register(check_openid_connect)
     register(Tags.security, deploy=True)(check_deployment)
 
 
@@ -34,6 +35,34 @@ def check_servers(**_: Any) -> Sequence[CheckMessage]:
                 )
             )
     return messages
+
+
+def check_openid_connect(**_: Any) -> Sequence[CheckMessage]:
+    """Find a provider that is set up by half, or asked for over a line that others can read."""
+    given = {
+        "OIDC_ISSUER": settings.OIDC_ISSUER,
+        "OIDC_CLIENT_ID": settings.OIDC_CLIENT_ID,
+        "OIDC_CLIENT_SECRET": settings.OIDC_CLIENT_SECRET,
+    }
+    missing = [name for name, value in given.items() if not value]
+    if 0 < len(missing) < len(given):
+        return [
+            Error(
+                f"OpenID Connect is set up by half: {', '.join(missing)} is unset.",
+                hint="Set OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, or none of them.",
+                id="cpo_platform.E003",
+            )
+        ]
+    issuer = urlsplit(settings.OIDC_ISSUER)
+    if not missing and issuer.scheme != "https" and issuer.hostname not in _LOCAL:
+        return [
+            Error(
+                "OIDC_ISSUER is not https: anybody on the way could say who signs in.",
+                hint="Set it to the provider's https address.",
+                id="cpo_platform.E004",
+            )
+        ]
+    return []
 
 
 def check_deployment(**_: Any) -> Sequence[CheckMessage]:
@@ -69,6 +98,33 @@ def check_deployment(**_: Any) -> Sequence[CheckMessage]:
             not settings.METRICS_TOKEN,
             "METRICS_TOKEN is unset: /metrics is answered to this machine only.",
             "Set it to a long random value, and let Prometheus send it as a bearer token.",
+        ),
+        (
+            not settings.FIELD_ENCRYPTION_KEYS,
+            "FIELD_ENCRYPTION_KEYS is unset: secrets are encrypted under SECRET_KEY.",
+            "Set it to a long random value; change it later by `manage.py rotate_secrets`.",
+        ),
+        (
+            settings.REQUIRE_2FA == "never",
+            "REQUIRE_2FA is never: a password alone opens everything.",
+            "Leave it unset, or set it to all or admins.",
+        ),
+        (
+            public.scheme == "https" and not settings.TRUSTED_PROXIES,
+            "TRUSTED_PROXIES is 0: tries to sign in are counted as if all came from the proxy.",
+            "Set it to the number of your proxies, which write X-Forwarded-For.",
+        ),
+        (
+            not settings.EMAIL_IS_ON,
+            "EMAIL_URL is unset: a forgotten password is set anew by an administrator only.",
+            "Set it to your mail server, such as smtp+tls://user:password@mail.example.com:587.",
+        ),
+        (
+            settings.EMAIL_IS_ON
+            and settings.EMAIL_HOST not in _LOCAL
+            and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL),
+            "EMAIL_URL is not encrypted: links that set a password travel in the clear.",
+            "Begin it with smtp+tls:// or smtp+ssl://.",
         ),
     )
     return [

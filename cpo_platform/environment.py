@@ -138,6 +138,26 @@ def redis_url(name: str, default: str = "") -> str:
     return value
 
 
+def email(name: str) -> dict[str, Any]:
+    """Return Django's settings of the mail server behind a URL; none where it is unset.
+
+    Raises:
+        ImproperlyConfigured: it is not such a URL. The value is not repeated: it may hold a
+            password.
+    """
+    value = text(name)
+    if not value:
+        return {}
+    if urlsplit(value).scheme not in {"smtp", "smtp+tls", "smtp+ssl", "consolemail"}:
+        raise ImproperlyConfigured(
+            f"{name} must be a URL such as smtp+tls://user:password@mail.example.com:587."
+        )
+    try:
+        return dict(environ.Env.email_url_config(value))
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is not a well-formed URL.") from None
+
+
 def var_dir() -> Path:
     """Return the directory of everything that is written at run time."""
     return Path(text("VAR_DIR", str(BASE_DIR / "var"))).absolute()

@@ -11,9 +11,11 @@ import django_stubs_ext
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform import environment as env
+from cpo_platform import headers
 from cpo_platform.runner import processes, servers
 
 # Admin and form classes name their model: `ModelAdmin[Tariff]`.
@@ -57,6 +59,13 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.humanize",
     "rest_framework",
+    "csp",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "cpo_platform",
     "tariffs",
     "locations",
@@ -72,6 +81,8 @@ MIDDLEWARE = [
     "cpo_platform.upkeep.middleware.Probes",
     "cpo_platform.straight.StraightToOcpi",
     "django.middleware.security.SecurityMiddleware",
+    "cpo_platform.headers.PermissionsPolicy",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -79,11 +90,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "cpo_platform.signing_in.middleware.SecondFactorRequired",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "cpo_platform.audit.middleware.ActingPerson",
 ]
 ROOT_URLCONF = "cpo_platform.urls"
-AUTHENTICATION_BACKENDS = ["cpo_platform.staff.backends.StaffBackend"]
 WSGI_APPLICATION = "cpo_platform.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -160,7 +172,23 @@ SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 3600 if _HTTPS else 0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
 SECURE_SSL_REDIRECT = False
 X_FRAME_OPTIONS = "DENY"
-SILENCED_SYSTEM_CHECKS = ["security.W008"]  # that redirect is the proxy's
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# Where the tiles of the map come from; unset: from nowhere.
+MAP_TILE_URL = env.text("MAP_TILE_URL")
+CONTENT_SECURITY_POLICY = headers.for_staff(MAP_TILE_URL)
+# How many proxies of ours a request has passed: the client's address is what the outermost of them
+# wrote into X-Forwarded-For. What stands before that, the client may have written itself.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 1 if _HTTPS else 0, maximum=10)
+SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # that redirect is the proxy's
+    # Other hosts of the domain are not ours to decide on.
+    "security.W005",
+    "security.W021",
+]
 PASSWORD_HASHERS = (
     ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one is slow on purpose
     if TESTING
@@ -179,6 +207,91 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Signing in: `cpo_platform/signing_in`
+
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+LOGOUT_REDIRECT_URL = "account_login"
+AUTHENTICATION_BACKENDS = ["cpo_platform.staff.backends.StaffBackend"]
+# Who has to have a second factor: nobody, who may change users, or everybody.
+REQUIRE_2FA = env.choice("REQUIRE_2FA", ("never", "admins", "all"), "all" if _HTTPS else "never")
+ACCOUNT_ADAPTER = "cpo_platform.signing_in.adapters.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "cpo_platform.signing_in.forms.LoginForm",
+    "reauthenticate": "cpo_platform.signing_in.forms.ReauthenticateForm",
+    "change_password": "cpo_platform.signing_in.forms.ChangePasswordForm",
+    "reset_password": "cpo_platform.signing_in.forms.ResetPasswordForm",
+    "reset_password_from_key": "cpo_platform.signing_in.forms.ResetPasswordKeyForm",
+}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = _PUBLIC.scheme
+# Sessions end by SESSION_HOURS, whether the browser is closed or not.
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+MFA_ADAPTER = "cpo_platform.signing_in.adapters.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "cpo_platform.signing_in.forms.AuthenticateForm",
+    "reauthenticate": "cpo_platform.signing_in.forms.ReauthenticateByCodeForm",
+    "activate_totp": "cpo_platform.signing_in.forms.ActivateTotpForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "CPO platform"
+# The clock of a telephone may be half a minute off.
+MFA_TOTP_TOLERANCE = 1
+# E-mail addresses are written by who makes users; nobody signs up.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+
+# Signing in at another place, by OpenID Connect; the address of the provider's issuer
+OIDC_ISSUER = env.text("OIDC_ISSUER")
+OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET")
+OIDC_NAME = env.text("OIDC_NAME", "OpenID Connect")
+# The claim that names a person's groups; unset: groups are given here.
+OIDC_ROLE_CLAIM = env.text("OIDC_ROLE_CLAIM")
+OIDC_IS_ON = bool(OIDC_ISSUER and OIDC_CLIENT_ID and OIDC_CLIENT_SECRET)
+SOCIALACCOUNT_ADAPTER = "cpo_platform.signing_in.adapters.ProviderAdapter"
+# Nothing is changed by a link to the provider but who is asked to sign in there.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, object]] = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_IS_ON
+        else [],
+    }
+}
+
+# E-mail: unset, none is sent, and forgotten passwords are set anew by an administrator
+
+_EMAIL = env.email("EMAIL_URL")
+EMAIL_IS_ON = bool(_EMAIL)
+EMAIL_BACKEND = _EMAIL.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
+EMAIL_HOST = _EMAIL.get("EMAIL_HOST", "localhost")
+EMAIL_PORT = _EMAIL.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _EMAIL.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _EMAIL.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = _EMAIL.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _EMAIL.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"cpo-platform@{_PUBLIC.hostname}")
+
 # Templates and static files
 
 TEMPLATES = [
@@ -191,6 +304,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "cpo_platform.signing_in.context.frame",
             ],
         },
     }
@@ -213,6 +327,15 @@ WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = _UNHASHED
 # Celery
 
 REDIS_URL = env.redis_url("REDIS_URL", _EMBEDDED.get("REDIS_URL", ""))
+# What signing in counts, so that no process lets in what another one has refused.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL or "redis://localhost",
+        "KEY_PREFIX": "cpo:cache",
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
@@ -351,6 +474,9 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("cpo/admin.css")],  # noqa: ARG005
+    "ACCOUNT": {
+        "navigation": [{"title": _("My account"), "link": reverse_lazy("account_overview")}]
+    },
     "SIDEBAR": {"show_search": False, "navigation": "cpo_platform.admin_site.navigation"},
     "COLORS": {
         "primary": {
@@ -393,6 +519,10 @@ READY_FEED_LAG_SECONDS = env.integer("READY_FEED_LAG_SECONDS", 300, minimum=1)
 OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE", default=False)
 # The first encrypts, all decrypt; none: one derived from SECRET_KEY.
 FIELD_ENCRYPTION_KEYS = env.words("FIELD_ENCRYPTION_KEYS")
+# Requests a minute that a partner may send, and that an address may send with no token that we
+# know; 0: any number.
+OCPI_REQUESTS_PER_MINUTE = env.integer("OCPI_REQUESTS_PER_MINUTE", 0 if TESTING else 6000)
+OCPI_UNKNOWN_PER_MINUTE = env.integer("OCPI_UNKNOWN_PER_MINUTE", 0 if TESTING else 60)
 # The currency of a session at a connector that has no tariff (ISO 4217).
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")
 # How long a worker that died keeps a partner's feed; longer than the slowest answer we wait for.

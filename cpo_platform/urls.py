@@ -3,12 +3,17 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from cpo_platform.signing_in import views as signing_in
 from cpo_platform.upkeep import metrics, readiness
 
 urlpatterns = [
     path("healthz", readiness.healthz, name="healthz"),
     path("readyz", readiness.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
+    # Before the admin's own: it asks for a password only, as often as anybody likes.
+    path("admin/login/", signing_in.admin_login),
+    path("admin/password_change/", signing_in.admin_password_change),
+    path("accounts/", include("cpo_platform.signing_in.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch of the admin
     path("", include("roaming.urls")),

@@ -1,7 +1,7 @@
 """How partners are doing, as Prometheus reads it: a part of `/metrics`.
 
-Everything comes from the database, with a constant number of queries, so that it is the same
-whichever process answers.
+Everything comes from the database, with a constant number of queries, or from Redis, so that it is
+the same whichever process answers.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from roaming.histograms import BOUNDS
 from roaming.models import PartnerStatus, TrafficTotal
+from roaming.ocpi.common import limits
 from roaming.operations import health
 from roaming.operations.health import Circuit, LaneHealth
 
@@ -40,6 +41,7 @@ class PartnerCollector(Collector):
         yield from _lane_gauges(lanes)
         yield _tokens(lanes)
         yield _refused()
+        yield _limited()
         totals = TrafficTotal.objects.exclude(partner__status=PartnerStatus.INVITED)
         yield from _traffic(
             list(totals.select_related("partner").order_by("partner__name", "module"))
@@ -102,6 +104,18 @@ def _refused() -> Metric:
     )
     for labels, count in sorted(health.refused_counts().items()):
         family.add_metric(labels, count)
+    return family
+
+
+def _limited() -> Metric:
+    family = CounterMetricFamily(
+        "cpo_ocpi_limited_requests",
+        "OCPI requests that were answered with HTTP 429: of partners, or with no token we know.",
+        labels=("caller",),
+    )
+    counts = limits.refused()
+    for kind in (limits.PARTNERS, limits.STRANGERS):
+        family.add_metric((kind,), counts.get(kind, 0))
     return family
 
 

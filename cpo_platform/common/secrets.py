@@ -49,8 +49,31 @@ def decrypt(text: str) -> str:
         ) from error
 
 
+def renew(text: str) -> str:
+    """Return the same secret, encrypted under the first key; as it is where it is that already.
+
+    Raises:
+        Undecipherable: the key is gone.
+
+    """
+    return text if is_current(text) else encrypt(decrypt(text))
+
+
+def is_current(text: str) -> bool:
+    """Tell whether a secret was encrypted under the first key."""
+    try:
+        _cipher_for(_keys()[:1]).decrypt(text.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def _cipher() -> MultiFernet:
-    return _cipher_for(tuple(settings.FIELD_ENCRYPTION_KEYS) or (settings.SECRET_KEY,))
+    return _cipher_for(_keys())
+
+
+def _keys() -> tuple[str, ...]:
+    return tuple(settings.FIELD_ENCRYPTION_KEYS) or (settings.SECRET_KEY,)
 
 
 @cache

@@ -1,11 +1,11 @@
 """Who is signed in, with the scope: one query for both."""
 
-from django.contrib.auth.backends import ModelBackend
+from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth.models import User
 
 
-class StaffBackend(ModelBackend):
-    """Django's own, which reads a person's scope with the person."""
+class StaffBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth has no types
+    """allauth's, which reads a person's scope with the person."""
 
     def get_user(self, user_id: int) -> User | None:
         """Return the person of a session, if the account may still be used."""

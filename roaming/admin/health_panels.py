@@ -38,6 +38,7 @@ from roaming.models.messages import Direction
 from roaming.operations import health, traffic, walks
 from roaming.operations.health import LaneHealth, LaneState
 from roaming.operations.traffic import Figures
+from roaming.redaction import redact_url
 
 SLOT = timedelta(minutes=30)
 SLOTS = 48
@@ -343,7 +344,7 @@ def _shown(row: Message, bodies: MessageBody | None) -> ShownError:
             "{} {} {} {}: {}",
             link(row, moment(row.at)),
             row.method,
-            row.url[:200],
+            redact_url(row.url)[:200],
             http_text(row),
             row.error[:200] or NONE,
         ),

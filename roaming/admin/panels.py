@@ -13,6 +13,7 @@ from roaming.admin.display import OBJECT_PAGES
 from roaming.admin.losses import register_losses
 from roaming.checking import loss_remarks
 from roaming.models import Delivery, Message
+from roaming.redaction import redact_url
 from tariffs.checking import register_check
 
 OBJECT_MESSAGES_SHOWN = 20
@@ -32,7 +33,7 @@ def _deliveries_panel(module: str, object_id: int) -> Panel:
                 link(delivery.partner),
                 _delivery_pill(delivery),
                 moment(delivery.delivered_at),
-                delivery.url or NONE,
+                redact_url(delivery.url) or NONE,
                 delivery.error or NONE,
             )
             for delivery in deliveries

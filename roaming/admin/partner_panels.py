@@ -16,6 +16,7 @@ from roaming.admin.panels import messages_panel
 from roaming.admin.partner_parties import parties_panels
 from roaming.models import Partner, PartnerStatus, TokenPurpose
 from roaming.ocpi.versions import versions_url
+from roaming.redaction import redact_url
 
 MESSAGES_SHOWN = 50
 
@@ -43,7 +44,7 @@ def _facts(obj: Partner) -> Panel:
         facts=[
             (_("status"), partner_pill(obj.status)),
             (_("OCPI version"), obj.version or NONE),
-            (_("its versions URL"), obj.versions_url or NONE),
+            (_("its versions URL"), redact_url(obj.versions_url) or NONE),
             (_("our versions URL"), versions_url()),
             (
                 _("token in the header"),
@@ -148,7 +149,7 @@ def _endpoints_panel(obj: Partner) -> Panel:
         title=_("Its endpoints"),
         columns=(_("module"), _("interface"), _("URL")),
         rows=[
-            (endpoint.identifier, endpoint.role, endpoint.url)
+            (endpoint.identifier, endpoint.role, redact_url(endpoint.url))
             for endpoint in obj.endpoints.order_by("identifier", "role")
         ],
         empty=_("Not known yet: they are read when the partner registers."),

@@ -21,6 +21,7 @@ from roaming.client import (
 )
 from roaming.ocpi.versions import Version
 from roaming.operations.partners import Step
+from roaming.redaction import redact_url
 from roaming.visibility import ONE_PARTY
 
 UNUSABLE_API = 3001
@@ -63,11 +64,13 @@ class Talk:
     ends_at: float = field(default_factory=lambda: time.monotonic() + DEADLINE_SECONDS)
 
     def get(self, what: str, url: str) -> Reply:
-        return self._note(f"GET {what} ({url})", self._send_either_way(self._request("GET", url)))
+        return self._note(
+            f"GET {what} ({redact_url(url)})", self._send_either_way(self._request("GET", url))
+        )
 
     def send(self, what: str, method: str, url: str, body: object = None) -> Reply:
         request = self._request(method, url, None if body is None else json.dumps(body))
-        return self._note(f"{method} {what} ({url})", self._send_either_way(request))
+        return self._note(f"{method} {what} ({redact_url(url)})", self._send_either_way(request))
 
     def _request(self, method: str, url: str, body: bytes | None = None) -> Request:
         # One conversation, one correlation id: so it is found as a whole in both logs.
@@ -97,7 +100,7 @@ class Talk:
         left = self.ends_at - time.monotonic()
         if left <= 0:
             raise self.fail(
-                f"{request.method} {request.url}",
+                f"{request.method} {redact_url(request.url)}",
                 f"not sent: the handshake took longer than {DEADLINE_SECONDS:g} s",
                 UNUSABLE_API,
             )

@@ -12,7 +12,17 @@ from cpo_platform.runner import postgres, servers, valkey
 from tests.runner.conftest import Start
 
 ROOT = servers.ROOT
-READERS = {"text", "integer", "flag", "words", "choice", "base_url", "database", "redis_url"}
+READERS = {
+    "text",
+    "integer",
+    "flag",
+    "words",
+    "choice",
+    "base_url",
+    "database",
+    "redis_url",
+    "email",
+}
 
 
 def test_example_lists_exactly_the_variables_that_are_read() -> None:
@@ -34,7 +44,7 @@ def test_example_lists_exactly_the_variables_that_are_read() -> None:
     )
     for procfile in ("Procfile", "Procfile.demo"):
         read |= set(re.findall(r"\$\{([A-Z_]+)", (ROOT / procfile).read_text()))
-    listed = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    listed = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert listed == read
 
 

@@ -62,8 +62,8 @@ def page(model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str) -> 
     return TemplateResponse(request, "admin/audit/history.html", context)
 
 
-def url(model_admin: ModelAdmin[Any], request: HttpRequest, obj: Any) -> str:
-    """Return the address of an object's history; "" where there is none for this person."""
+def url(model_admin: ModelAdmin[Any], _request: HttpRequest, obj: Any) -> str:
+    """Return the address of an object's history; "" where there is none."""
     meta = model_admin.opts
     if meta.db_table not in audited.by_table():
         return ""
@@ -78,14 +78,14 @@ def _panels(
         sentence = _("Changes of these are not recorded: they are records themselves.")
         return [Panel(title=_("Changes"), note=sentence)]
     if at is None:
-        return [_changes(request, one, key)]
+        return [_changes(one, key)]
     state = states.state_of(one, key, at)
     if state.then is None:
         return [Panel(title=_as_it_was(at), note=_("It did not exist then."))]
     return [_as_of(request, one, state, at), *_parts(request, one, key, at)]
 
 
-def _changes(request: HttpRequest, one: Audited, key: str) -> Panel:
+def _changes(one: Audited, key: str) -> Panel:
     name = f"{one.table}:{key}"
     found = choosing.entries_of(name)
     entries = list(found.order_by("-at", "-id")[: SHOWN + 1])

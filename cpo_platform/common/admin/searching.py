@@ -167,11 +167,3 @@ class SearchedAdmin(RecordAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _SearchedList
-
-    def get_paginator(
-        self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any
-    ) -> Paginator[Any]:
-        # The history of a row is paged as well, and is no log of ours.
-        if queryset.model is not self.model:
-            return Paginator(queryset, per_page, *args, **kwargs)
-        return super().get_paginator(request, queryset, per_page, *args, **kwargs)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm  # type: ignore[import-untyped]
 
 from cpo_platform.common.admin import NONE, Admin, Way, minute, pill
+from cpo_platform.signing_in.admin import Signing
 from cpo_platform.staff.admin import limits
 from cpo_platform.staff.admin.display import group_name, scope_text
 from cpo_platform.staff.admin.forms import NewPersonForm, PersonForm
@@ -28,7 +29,7 @@ _ACCESS: Any = (
 
 
 @admin.register(User)
-class StaffAdmin(UserAdmin, Admin):  # type: ignore[type-arg]
+class StaffAdmin(Signing, UserAdmin, Admin):  # type: ignore[type-arg]
     """People who may sign in: their roles, and which rows they see."""
 
     scope = Way(where=limits.people_of)

@@ -131,6 +131,7 @@ def error_answer(error: OcpiError, *, now: datetime) -> Response:
         # It may repeat what the caller sent.
         message=printable(error.message),
         http_status=error.http_status,
+        headers=error.headers,
     )
 
 

@@ -5,12 +5,15 @@ is wrong with it; the trouble is told in `status_code` (OCPI, transport_and_form
 the codes are those of all versions).
 """
 
+from collections.abc import Mapping
+
 
 class OcpiError(Exception):
     """A request that cannot be done; rendered as an envelope."""
 
     http_status = 200
     status_code = 2000
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str, *, data: object = None) -> None:
         self.message = message
@@ -62,3 +65,13 @@ class MethodNotAllowed(OcpiError):
     """HTTP 405: not in this interface, or not in this state of the registration."""
 
     http_status = 405
+
+
+class TooManyRequests(OcpiError):
+    """HTTP 429: asked too often; `seconds` until it is worth asking again."""
+
+    http_status = 429
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(seconds)}

@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from csp.constants import SELF
+from csp.decorators import csp_replace
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
@@ -12,10 +14,13 @@ from roaming.ocpi.description.pages import Page, lay_out
 from roaming.ocpi.versions import VERSIONS, versions_url
 
 ONE_HOUR = 3600
+# Staff's pages may do more: their library evaluates attributes, and writes styles.
+POLICY = {"script-src": [SELF], "style-src": [SELF]}
 
 
 @require_safe
 @cache_control(public=True, max_age=ONE_HOUR)
+@csp_replace(POLICY)
 def page(request: HttpRequest, number: str | None = None) -> HttpResponse:
     """Show a version's description; the newest one's when none is named."""
     version = number or list(VERSIONS)[-1]

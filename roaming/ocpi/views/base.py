@@ -13,12 +13,13 @@ from django.http.request import UnreadablePostError
 from django.views import View
 
 from cpo_platform.common import acting, clock, json
+from cpo_platform.common.client_address import client_address, network_of
 from cpo_platform.common.shapes import ShapeError
 from roaming import message_log, visibility
 from roaming.message_log import Direction, Entry
 from roaming.models import PartnerStatus
 from roaming.models.messages import MAX_LOGGED_BODY
-from roaming.ocpi.common import callers, errors
+from roaming.ocpi.common import callers, errors, limits
 from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.common.authentication import Caller, authenticate
 from roaming.ocpi.common.envelope import (
@@ -81,10 +82,17 @@ class OcpiView(View):
         """Find out who calls, and refuse whom this endpoint is not for.
 
         Raises:
-            OcpiError: 401 or 404.
+            OcpiError: 401, 404 or 429.
 
         """
-        self.caller = self._authenticate(request)
+        try:
+            caller = self._authenticate(request)
+        except errors.Unauthorized:
+            limits.check_stranger(network_of(client_address(request.http)))
+            raise
+        limits.check_partner(caller.partner.pk)
+        # Not before: what is too much is counted, and not written down once more each time.
+        self.caller = caller
         if self.functional:
             if self.caller.is_registering:
                 raise errors.Unauthorized("this token is for the credentials handshake only")

@@ -1,0 +1,1 @@
+"""Signing in: django-allauth's, with our templates and our policy."""
