@@ -69,7 +69,7 @@ MADE_BY_NOBODY = {
         ("ocpp_gateway", "transaction"),
         ("audit", "entry"),
     )
-} | {"audit_entry_history"}
+}
 DELETABLE = {"tariffs_tariff_delete", "locations_locationgroup_delete", "auth_group_delete"}
 REFUSED = {403, 404}
 
