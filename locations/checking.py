@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext, ngettext
 
 from locations.models import PHASES, Connector, Location, PowerType, Status
@@ -21,19 +21,18 @@ from tariffs.pricing.linting import Severity
 
 def zones_of(tariffs: Sequence[Tariff]) -> dict[int, str]:
     """Return a time zone that each tariff is used in; those that no connector uses are left out."""
-    rows = (
-        _uses(tariffs)
-        .values_list("tariff_id")
-        .annotate(zone=Min("connector__evse__location__time_zone"))
+    uses = _uses(tariffs).filter(tariff_id=OuterRef("pk")).order_by("pk")
+    rows = Tariff.objects.filter(pk__in=[row.pk for row in tariffs]).annotate(
+        zone=Subquery(uses.values("connector__evse__location__time_zone")[:1])
     )
-    return {tariff_id: zone for tariff_id, zone in rows if zone}
+    return {tariff_id: zone for tariff_id, zone in rows.values_list("pk", "zone") if zone}
 
 
 def use_remarks(tariffs: Sequence[Tariff], now: datetime) -> dict[int, list[Remark]]:
-    """Return what the use of tariffs says about them, in four queries."""
-    totals = dict(_uses(tariffs).values_list("tariff_id").annotate(Count("pk")))
+    """Return what the use of tariffs says about them, in a constant number of queries."""
+    totals = _totals(tariffs)
     stranded = _stranded(tariffs, now)
-    powers = _powers(tariffs)
+    powers = _powers([row for row in tariffs if _asks_for_power(row)])
     found: defaultdict[int, list[Remark]] = defaultdict(list)
     for row in tariffs:
         total = totals.get(row.pk, 0)
@@ -41,6 +40,18 @@ def use_remarks(tariffs: Sequence[Tariff], now: datetime) -> dict[int, list[Rema
         found[row.pk] += _of_stranded(row, stranded.get(row.pk, 0))
         found[row.pk] += _of_power(row, powers.get(row.pk))
     return found
+
+
+def _totals(tariffs: Sequence[Tariff]) -> dict[int, int]:
+    """Return how many installed connectors name each tariff: all that do, without the removed."""
+    named: QuerySet[Any] = Connector.tariffs.through.objects.filter(
+        tariff_id__in=[row.pk for row in tariffs]
+    )
+    counts = dict(named.values_list("tariff_id").annotate(Count("pk")))
+    removed = named.filter(connector__evse__status=Status.REMOVED)
+    for tariff_id, number in removed.values_list("tariff_id").annotate(Count("pk")):
+        counts[tariff_id] -= number
+    return counts
 
 
 def _uses(tariffs: Sequence[Tariff]) -> QuerySet[Any]:
@@ -120,6 +131,10 @@ def _powers(tariffs: Sequence[Tariff]) -> dict[int, Decimal]:
     return powers
 
 
+def _asks_for_power(row: Tariff) -> bool:
+    return any(element.min_power is not None for element in row.elements.all())
+
+
 def _of_power(row: Tariff, power: Decimal | None) -> Iterator[Remark]:
     if power is None:
         return
@@ -183,6 +198,8 @@ def mixed_currencies(*, shown: int, among: QuerySet[Location] | None = None) -> 
 
     `among` are those that are looked at; None: all.
     """
+    if Tariff.objects.in_use().values("currency").distinct().count() < 2:
+        return Mixed(0, ())
     uses: QuerySet[Any] = Connector.tariffs.through.objects.all()
     several = (
         uses.filter(tariff__deleted_at__isnull=True)

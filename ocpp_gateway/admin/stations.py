@@ -18,6 +18,7 @@ from cpo_platform.common.admin import (
     Button,
     RecordAdmin,
     Way,
+    known_filter,
     link_to,
     pill,
     register_panel,
@@ -35,6 +36,7 @@ from ocpp_gateway.admin.display import (
 )
 from ocpp_gateway.admin.station_filters import AlertFilter, ConnectionFilter, PlaceFilter
 from ocpp_gateway.admin.station_panels import may_ask, may_change, page_url, stations_of_location
+from ocpp_gateway.frames import Version
 from ocpp_gateway.models import Outlet, Station, StationAlert, StationState
 
 _Page = Callable[[RecordAdmin, HttpRequest, Station], HttpResponse]
@@ -60,7 +62,13 @@ class StationAdmin(RecordAdmin):
         "trouble",
     )
     list_display_links = ("name",)
-    list_filter = (ConnectionFilter, PlaceFilter, "ocpp_version", AlertFilter)
+    list_filter = (
+        *(ConnectionFilter, PlaceFilter),
+        known_filter(
+            "ocpp_version", _("OCPP version"), lambda: [(one.value, one.value) for one in Version]
+        ),
+        AlertFilter,
+    )
     list_select_related = ("location",)
     search_fields = (
         *("identity", "serial_number", "location__name", "location__city"),

@@ -105,6 +105,8 @@ class Station(models.Model):
         indexes = [
             # Staff: search by fragments.
             fragments_index("station_fragments", "identity", "serial_number"),
+            # Admin: who knocked first.
+            models.Index(fields=["state", "identity"], name="station_by_state"),
             # The beat: who has been silent for too long and is not shown so yet.
             models.Index(
                 fields=["online_until"],

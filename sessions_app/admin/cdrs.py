@@ -16,6 +16,7 @@ from cpo_platform.common.admin import (
     Panel,
     Way,
     change_url,
+    known_filter,
     link,
     minute,
     moment,
@@ -27,7 +28,7 @@ from cpo_platform.common.admin import (
 )
 from locations.models import ConnectorFormat, PowerType
 from sessions_app.admin.display import label_of, token_facts
-from sessions_app.admin.filters import EndedFilter
+from sessions_app.admin.filters import EndedFilter, currencies
 from sessions_app.admin.panels import document_panels
 from sessions_app.admin.rebilling import RebillingAdmin
 from sessions_app.models import Cdr
@@ -43,7 +44,11 @@ class CdrAdmin(RebillingAdmin):
     scope = Way(party="", location="session__location")
     list_display = ("ended", "place", "contract", "energy", "cost", "cost_after", "kind")
     list_display_links = ("ended",)
-    list_filter = (EndedFilter, "credit", "auth_method", "currency", PartyFilter)
+    list_filter = (
+        *(EndedFilter, "credit", "auth_method"),
+        known_filter("currency", _("currency"), currencies),
+        PartyFilter,
+    )
     search_fields = (
         *("ocpi_id", "session_ocpi_id", "token_uid", "token_contract_id"),
         *("authorization_reference", "invoice_reference_id"),

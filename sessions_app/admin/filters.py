@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
 from sessions_app.models.sessions import ENDED, ONGOING
+from tariffs.models import Tariff
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -59,3 +61,9 @@ class EndedFilter(_DayFilter):
     title = _("ended (UTC)")
     parameter_name = "ended"
     field = "end_date_time"
+
+
+def currencies() -> list[tuple[str, str]]:
+    """Return the currencies that bills can be in: those of tariffs, whether still in use or not."""
+    found = set(Tariff.objects.order_by().values_list("currency", flat=True).distinct())
+    return [(currency, currency) for currency in sorted(found | {settings.DEFAULT_CURRENCY})]

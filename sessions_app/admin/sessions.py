@@ -241,10 +241,15 @@ def _readings_panel(obj: Session, zone: str) -> Panel:
 def running_by(request: HttpRequest, tariff_id: int) -> Panel:
     """Return, on a tariff's page, the sessions that keep it as it was when they started."""
     # A preference may have brought it to a session that began with another.
-    switched = Q(tariff_switches__contains=[{"row": tariff_id}])
+    switched = (
+        Session.objects.unfinished()
+        .exclude(tariff_switches=[])
+        .filter(tariff_switches__contains=[{"row": tariff_id}])
+        .values_list("pk", flat=True)
+    )
     rows = list(
         visible(request, Session.objects.unfinished())
-        .filter(Q(tariff=tariff_id) | switched)
+        .filter(Q(tariff=tariff_id) | Q(pk__in=list(switched)))
         .select_related("location", "evse")
         .order_by("-start_date_time")[: RUNNING_SHOWN + 1]
     )

@@ -6,7 +6,17 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import NONE, Panel, RecordAdmin, Way, link_to, minute, moment, pill
+from cpo_platform.common.admin import (
+    NONE,
+    Panel,
+    RecordAdmin,
+    Way,
+    known_filter,
+    link_to,
+    minute,
+    moment,
+    pill,
+)
 from sessions_app.models import Token, TokenType
 
 
@@ -26,7 +36,10 @@ class TokenAdmin(RecordAdmin):
         "updated",
     )
     list_display_links = ("uid",)
-    list_filter = ("valid", "whitelist", "type")
+    list_filter = (
+        *("valid", "whitelist"),
+        known_filter("type", _("type"), lambda: TokenType.choices),
+    )
     search_fields = ("uid", "contract_id", "visual_number", "issuer", "group_id")
     search_help_text = _("Search by uid, contract, printed number, issuer or group")
     ordering = ("country_code", "party_id", "uid")

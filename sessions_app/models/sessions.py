@@ -31,6 +31,7 @@ class SessionStatus(models.TextChoices):
 
 
 ONGOING = (SessionStatus.PENDING, SessionStatus.ACTIVE)
+UNFINISHED = (*ONGOING, SessionStatus.RESERVATION)
 ENDED = (SessionStatus.COMPLETED, SessionStatus.INVALID)
 
 
@@ -48,7 +49,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def unfinished(self) -> "SessionQuerySet":
         """Return what goes on, and the reservations that nobody has come for yet."""
-        return self.filter(status__in=(*ONGOING, SessionStatus.RESERVATION))
+        return self.filter(status__in=UNFINISHED)
 
     def complete(self) -> "SessionQuerySet":
         """Fetch what rendering a session needs: one more query, whatever the number."""
@@ -183,6 +184,18 @@ class Session(OcpiObject, CdrTokenColumns):
                 Lower("token_party_id"),
                 "last_updated",
                 name="session_owner_last_updated",
+            ),
+            # Admin: what runs by a tariff, newest first.
+            models.Index(
+                fields=["tariff", "-start_date_time"],
+                condition=Q(status__in=UNFINISHED),
+                name="session_runs_by",
+            ),
+            # Admin: sessions whose tariff was switched while they go on.
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=UNFINISHED) & ~Q(tariff_switches=[]),
+                name="session_switched",
             ),
             # Admin: newest first, and by status.
             models.Index(fields=["-start_date_time"], name="session_start"),

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import path, reverse
@@ -120,7 +121,7 @@ class TariffAdmin(OperationAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         tariffs: Any = super().get_queryset(request)
-        return tariffs.with_elements().annotate(connector_total=Count("connectors", distinct=True))
+        return tariffs.with_elements().annotate(connector_total=_uses())
 
     def put(self, form: TariffForm, now: datetime) -> Tariff:
         if form.supersedes:
@@ -405,3 +406,10 @@ def _validity_pill(row: Tariff) -> object:
 
 def _connectors_url(tariff: Tariff) -> str:
     return reverse("admin:locations_evse_changelist") + f"?tariff={tariff.pk}"
+
+
+def _uses() -> Coalesce:
+    """Return the number of connectors that name a tariff; asked for the rows that are shown."""
+    uses: Any = Tariff.connectors.through.objects.filter(tariff_id=OuterRef("pk"))
+    counted = uses.order_by().values("tariff_id").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), 0)

@@ -31,6 +31,7 @@ from cpo_platform.common.admin.forms import (
     Refused,
 )
 from cpo_platform.common.admin.histories import register_history
+from cpo_platform.common.admin.lists import known_filter
 from cpo_platform.common.admin.pages import Admin, RecordAdmin
 from cpo_platform.common.admin.panels import (
     Button,
@@ -80,6 +81,7 @@ __all__ = [
     "duration",
     "green_field",
     "is_visible",
+    "known_filter",
     "link",
     "link_to",
     "may",

@@ -1,10 +1,12 @@
 """Lists of tables of any size: counted up to a limit, searched by fragments through indexes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from django.contrib.admin import SimpleListFilter
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 # Rows that a list counts and can be paged through; what is behind them is found by filters.
@@ -33,6 +35,24 @@ class CappedPaginator(Paginator[Any]):
 
 def _is_plain(rows: "QuerySet[Any]") -> bool:
     return not (rows.query.is_sliced or rows.query.combinator)
+
+
+def known_filter(
+    field: str, title: Any, values: Callable[[], Iterable[tuple[str, Any]]]
+) -> type[SimpleListFilter]:
+    """Return a filter by the values that a column may have: to look which it has reads all rows."""
+
+    class KnownFilter(SimpleListFilter):
+        parameter_name = field
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+            return [*values()]
+
+        def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+            return queryset.filter(**{field: self.value()}) if self.value() else queryset
+
+    KnownFilter.title = title
+    return KnownFilter
 
 
 def found_by(
