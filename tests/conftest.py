@@ -27,6 +27,9 @@ from roaming import message_log
 from roaming.draining import attending
 from sandbox.emsp import Emsp, running_emsp
 
+AS_USUAL = gc.get_threshold()
+SELDOM = (50_000, 20, 20)
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Look for garbage less often, and never again among what is there until the end.
@@ -36,7 +39,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(*SELDOM)
+
+
+@pytest.fixture
+def garbage_as_usual() -> Iterator[None]:
+    """Look for garbage as often as in production, for tests of how much memory something takes."""
+    gc.set_threshold(*AS_USUAL)
+    yield
+    gc.set_threshold(*SELDOM)
 
 
 @pytest.fixture(scope="session", autouse=True)
