@@ -20,7 +20,8 @@ OURS = (*BEFORE_THE_RULE, *("staff", "audit"))
 # Of an app that is new: nobody uses its tables yet.
 FIRST = "0001"
 
-pytestmark = pytest.mark.django_db
+# Concurrent indexes have no SQL within a transaction.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def judged() -> list[tuple[str, str]]:
