@@ -14,6 +14,7 @@ urlpatterns = [
     path("admin/login/", signing_in.admin_login),
     path("admin/password_change/", signing_in.admin_password_change),
     path("accounts/", include("cpo_platform.signing_in.urls")),
+    path("admin/", include("cpo_platform.workplace.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch of the admin
     path("", include("roaming.urls")),
