@@ -86,7 +86,11 @@ def _bbox(text: str) -> tuple[float, float, float, float]:
         raise BadView(rule)
     if not (west < east and south < north):
         raise BadView(rule)
-    return max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0)
+    # A map shows the world more than once; a part that is none of it is refused.
+    west, south, east, north = max(west, -180), max(south, -90), min(east, 180), min(north, 90)
+    if not (west < east and south < north):
+        raise BadView(rule)
+    return west, south, east, north
 
 
 def points(request: HttpRequest, view: View) -> dict[str, Any]:

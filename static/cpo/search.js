@@ -1,7 +1,7 @@
 // The search of everything: Ctrl-K, ⌘K, "/" or its button open it; arrows choose, Enter goes there.
 "use strict";
 (() => {
-  const dialog = document.getElementById("cpo-search");
+  const dialog = document.getElementById("cpo-find");
   if (!dialog) return;
   const input = dialog.querySelector("input");
   const list = dialog.querySelector("#cpo-found");
@@ -70,8 +70,10 @@
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-search-open]")) open();
-    if (event.target === dialog || event.target.closest(".cpo-search-close")) dialog.close();
+    if (event.target === dialog || event.target.closest(".cpo-find-close")) dialog.close();
   });
+  // Or "/" would be taken for what is written into it.
+  dialog.addEventListener("close", () => input.blur());
   input.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(ask, DEBOUNCE);
