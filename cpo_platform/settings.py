@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "cpo_platform.upkeep",
     "cpo_platform.staff",
     "cpo_platform.audit",
+    "cpo_platform.workplace",
 ]
 MIDDLEWARE = [
     "cpo_platform.upkeep.middleware.Observed",
@@ -176,6 +177,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 # Where the tiles of the map come from; unset: from nowhere.
 MAP_TILE_URL = env.text("MAP_TILE_URL")
+MAP_ATTRIBUTION = env.text("MAP_ATTRIBUTION")
 CONTENT_SECURITY_POLICY = headers.for_staff(MAP_TILE_URL)
 # How many proxies of ours a request has passed: the client's address is what the outermost of them
 # wrote into X-Forwarded-For. What stands before that, the client may have written itself.
@@ -464,7 +466,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,
     "SHOW_LANGUAGES": True,
-    "DASHBOARD_CALLBACK": "cpo_platform.admin_site.dashboard",
+    "DASHBOARD_CALLBACK": "cpo_platform.workplace.home.dashboard",
     "SITE_FAVICONS": [
         {
             "rel": "icon",
