@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "cpo_platform.upkeep",
     "cpo_platform.staff",
     "cpo_platform.audit",
+    "cpo_platform.alerting",
 ]
 MIDDLEWARE = [
     "cpo_platform.upkeep.middleware.Observed",
@@ -416,6 +417,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "options": {"expires": 30},
     },
     "tidy": {"task": "roaming.tidy", "schedule": 3600.0},
+    "watch-rules": {"task": "alerting.watch", "schedule": 30.0, "options": {"expires": 30}},
+    "deliver-notifications": {
+        "task": "alerting.deliver",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "tidy-audit": {"task": "audit.tidy", "schedule": 3600.0},
     # At one in the morning, UTC; the partners follow at random moments of the next hours.
     "check-drift": {
@@ -474,6 +481,7 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("cpo/admin.css")],  # noqa: ARG005
+    "SCRIPTS": [lambda request: static("cpo/bell.js")],  # noqa: ARG005
     "ACCOUNT": {
         "navigation": [{"title": _("My account"), "link": reverse_lazy("account_overview")}]
     },
