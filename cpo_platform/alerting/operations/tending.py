@@ -178,7 +178,26 @@ def _place(
     # Not what staff says of it, which may be written at this moment.
     incident.save(update_fields=_OURS if incident.pk else None)
     Alert.objects.filter(pk__in=[alert.pk for alert in its]).update(incident=incident)
+    _recount(incident)
     _merge(left, incident, now)
+
+
+# What a cause has taken away, by a column of its alerts.
+_TAKEN: Mapping[str, str] = {
+    Cause.SITE: "station_id",
+    Cause.GATEWAY: "location_id",
+    Cause.OUTBOUND: "partner_id",
+    Cause.MANY: "key",
+}
+
+
+def _recount(incident: Incident) -> None:
+    """Say how much a cause has taken away, with what has joined later."""
+    column = _TAKEN.get(incident.cause)
+    if column is not None:
+        rows = Alert.objects.filter(incident=incident)
+        incident.params["count"] = rows.aggregate(n=Count(column, distinct=True))["n"]
+        incident.save(update_fields=["params"])
 
 
 def _may_move(alert: Alert, one: Group) -> bool:
@@ -221,7 +240,7 @@ def _describe(incident: Incident, one: Group, its: list[Alert], names: Mapping[i
         "kind": first.rule.kind,
         "alert": first.params,
         **known,
-        "count": max(one.count, known.get("count", 0)),
+        "count": one.count,
         "total": one.total,
     }
     if one.cause == Cause.SITE:
