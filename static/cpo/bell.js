@@ -9,7 +9,7 @@ document.addEventListener("DOMContentLoaded", () => {
   bell.href = entry.getAttribute("href");
   bell.hidden = true;
   bell.innerHTML = '<span class="material-symbols-outlined" aria-hidden="true">notifications</span><b></b>';
-  head.append(bell);
+  (head.querySelector(".ml-auto") ?? head).append(bell);
   const ask = async () => {
     try {
       if (document.hidden) return;

@@ -76,7 +76,10 @@ class ChannelForm(OperationForm):
         ),
     )
     language = forms.ChoiceField(
-        label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget
+        label=_("Language"),
+        choices=settings.LANGUAGES,
+        initial=settings.LANGUAGE_CODE,
+        widget=UnfoldAdminSelectWidget,
     )
     rules = Chosen(
         Rule.objects.order_by("pk"), label=_("Only of these rules"), help_text=_("None: of all.")

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (  # type: ignore[import-untyped]
@@ -42,6 +43,7 @@ from cpo_platform.common.admin import (
     moment,
     pill,
     story_panel,
+    unbroken,
     visible,
 )
 
@@ -168,7 +170,7 @@ class IncidentAdmin(RecordAdmin):
         return request.user.has_perm("alerting.change_incident")
 
     def heading(self, obj: Incident) -> object:
-        return severity_pill(obj.severity) + " " + state_pill(obj)
+        return format_html("{} {}", severity_pill(obj.severity), state_pill(obj))
 
     def buttons(self, request: HttpRequest, obj: Incident) -> list[Button]:
         if obj.closed_at is not None or not self.has_work_permission(request):
@@ -210,7 +212,7 @@ class IncidentAdmin(RecordAdmin):
         ]
         if obj.snoozed_until is not None and obj.snoozed_until > clock.now():
             facts.append((_("quiet until (UTC)"), moment(obj.snoozed_until)))
-        return Panel(title=_("Incident"), facts=facts, half=True)
+        return Panel(title=_("Incident"), facts=facts)
 
     def _timeline(self, obj: Incident) -> Panel:
         """Return what happened, in order: what opened and closed, who was told, who sees to it."""
@@ -331,7 +333,7 @@ class IncidentAdmin(RecordAdmin):
 
     @admin.display(description=_("alerts"), ordering="alert_count")
     def alerts_shown(self, row: Incident) -> str:
-        return f"{row.open_count} / {row.alert_count}"
+        return unbroken(f"{row.open_count} / {row.alert_count}")
 
     @admin.display(description=_("since (UTC)"), ordering="opened_at")
     def since(self, row: Incident) -> str:
