@@ -423,6 +423,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "tidy-alerts": {"task": "alerting.tidy", "schedule": 3600.0},
     "tidy-audit": {"task": "audit.tidy", "schedule": 3600.0},
     # At one in the morning, UTC; the partners follow at random moments of the next hours.
     "check-drift": {

@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from cpo_platform.alerting import sending, watching
+from cpo_platform.alerting.operations import tending
 from cpo_platform.common import clock
 from cpo_platform.common.locks import advisory_lock
 
@@ -33,3 +34,9 @@ def deliver(**_kwargs: Any) -> None:
     for _round in range(MOST_ROUNDS):
         if not sending.deliver_due(now=now):
             return
+
+
+@shared_task(name="alerting.tidy")
+def tidy(**_kwargs: Any) -> None:
+    """Forget what has been over for long."""
+    tending.forget(now=clock.now())

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 
+from cpo_platform.alerting import tasks
 from cpo_platform.alerting.models import (
     Alert,
     Cause,
@@ -19,9 +20,9 @@ from cpo_platform.alerting.models import (
     NotificationState,
     Severity,
 )
-from cpo_platform.alerting.operations import incidents
+from cpo_platform.alerting.operations import incidents, tending
 from cpo_platform.alerting.operations.notifying import MOST_ATTEMPTS
-from cpo_platform.common import http
+from cpo_platform.common import clock, http
 from cpo_platform.staff import operations as staff
 from tests.alerting.conftest import (
     SECRET,
@@ -34,6 +35,7 @@ from tests.alerting.conftest import (
     site,
     webhook,
 )
+from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -368,3 +370,29 @@ def test_a_quiet_network_costs_a_constant_number_of_queries(
     run.look()
     with django_assert_max_num_queries(80):
         run.jump(seconds=30)
+
+
+def test_what_was_over_long_ago_is_forgotten(run: Run) -> None:
+    rule(Kind.STATION_OFFLINE, clear_minutes=0)
+    place, other = site(1), site(2)
+    go_offline(place, other)
+    run(minutes=1)
+    come_back(place)
+    run(minutes=2)
+    assert tending.forget(now=run.now) == 0
+    # The alert and the incident of the one that is over.
+    assert tending.forget(now=run.now + tending.KEPT + timedelta(days=1)) == 2
+    assert Incident.objects.get().location == other
+
+
+def test_the_tasks_of_the_beat_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: NOW + timedelta(minutes=5))
+    rule(Kind.STATION_OFFLINE)
+    mail_channel()
+    go_offline(site())
+    tasks.watch()
+    monkeypatch.setattr(clock, "now", lambda: NOW + timedelta(minutes=7))
+    tasks.watch()
+    tasks.deliver()
+    tasks.tidy()
+    assert len(mail.outbox) == 1

@@ -20,6 +20,9 @@ from roaming.models import Partner, PartnerStatus
 COMES_BACK = timedelta(minutes=15)
 # What opens within so long of each other may have one cause.
 TOGETHER = timedelta(minutes=5)
+# How long what is over is kept, and how much of it is forgotten at a time.
+KEPT = timedelta(days=400)
+FORGOTTEN_AT_ONCE = 5000
 _FAILING = frozenset([Kind.PARTNER_FAILING, Kind.PARTNER_LAG])
 
 
@@ -43,6 +46,17 @@ def close_those_switched_off(*, now: datetime) -> None:
     off = Alert.objects.filter(rule__is_on=False, closed_at=None)
     off.filter(opened_at=None).delete()
     off.update(closed_at=now, last_seen_at=now)
+
+
+@transaction.atomic
+def forget(*, now: datetime) -> int:
+    """Delete some of what has been over for long; return how many rows that were."""
+    old = now - KEPT
+    alerts = Alert.objects.filter(closed_at__lt=old).order_by("pk").values("pk")
+    count, _by_model = Alert.objects.filter(pk__in=alerts[:FORGOTTEN_AT_ONCE]).delete()
+    incidents = Incident.objects.filter(closed_at__lt=old).order_by("pk").values("pk")
+    more, _by_model = Incident.objects.filter(pk__in=incidents[:FORGOTTEN_AT_ONCE]).delete()
+    return count + more
 
 
 def _begin(rule: Rule, wrongs: list[Wrong], delay: timedelta, now: datetime) -> None:
