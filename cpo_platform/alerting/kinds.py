@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from cpo_platform.alerting.models import Kind, Severity
 from locations.models import Status
@@ -58,7 +59,8 @@ ABOUT: Mapping[str, About] = {
         choices={kind.value: kind.label for kind in AlertKind},
     ),
     Kind.PARTNER_LAG: About(
-        _("The oldest change that a partner was not told of is older than this."), _("seconds")
+        _("The oldest change that a partner was not told of is older than this."),
+        pgettext_lazy("unit of time", "seconds"),
     ),
     Kind.PARTNER_FAILING: About(
         _("Requests to a partner have failed this often in a row."), _("failures")
