@@ -45,7 +45,15 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("Stations"), "charger", "ocpp_gateway.station"),
             (_("Transactions"), "electric_bolt", "ocpp_gateway.transaction"),
             (_("Station messages"), "settings_ethernet", "ocpp_gateway.stationmessage"),
-            (_("Alerts"), "notification_important", "ocpp_gateway.stationalert"),
+            (_("Station alerts"), "notification_important", "ocpp_gateway.stationalert"),
+        ),
+    ),
+    (
+        _("Alerts"),
+        (
+            (_("Incidents"), "notifications", "alerting.incident"),
+            (_("Rules"), "rule_settings", "alerting.rule"),
+            (_("Channels"), "campaign", "alerting.channel"),
         ),
     ),
     (

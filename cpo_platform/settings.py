@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "cpo_platform.staff",
     "cpo_platform.audit",
     "cpo_platform.workplace",
+    "cpo_platform.alerting",
 ]
 MIDDLEWARE = [
     "cpo_platform.upkeep.middleware.Observed",
@@ -418,6 +419,13 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "options": {"expires": 30},
     },
     "tidy": {"task": "roaming.tidy", "schedule": 3600.0},
+    "watch-rules": {"task": "alerting.watch", "schedule": 30.0, "options": {"expires": 30}},
+    "deliver-notifications": {
+        "task": "alerting.deliver",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "tidy-alerts": {"task": "alerting.tidy", "schedule": 3600.0},
     "tidy-audit": {"task": "audit.tidy", "schedule": 3600.0},
     # At one in the morning, UTC; the partners follow at random moments of the next hours.
     "check-drift": {
@@ -476,6 +484,7 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("cpo/admin.css")],  # noqa: ARG005
+    "SCRIPTS": [lambda request: static("cpo/bell.js")],  # noqa: ARG005
     "ACCOUNT": {
         "navigation": [{"title": _("My account"), "link": reverse_lazy("account_overview")}]
     },
