@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from cpo_platform.common.admin import may
+from cpo_platform.staff.roles import VIEW_OPERATIONS
 
 _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
     (
@@ -75,6 +76,11 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("Audit"), "manage_search", "audit.entry"),
         ),
     ),
+    (
+        _("Platform"),
+        # Beside those of models there is one permission of its own: to keep the platform running.
+        ((_("Operations"), "monitor_heart", "staff.operations@operations"),),
+    ),
 )
 
 
@@ -120,4 +126,7 @@ def list_url(model: str) -> str:
 def may_see(request: HttpRequest, model: str) -> bool:
     """Tell whether a person may see rows of a model such as `locations.evse`."""
     app, _dot, name = model.partition("@")[0].partition("/")[0].partition(".")
-    return may(request, f"{app}.view_{name}")
+    permission = f"{app}.view_{name}"
+    if permission == VIEW_OPERATIONS:
+        return request.user.has_perm(permission)
+    return may(request, permission)
