@@ -4,6 +4,7 @@ The servers need nothing here: the settings start a pair for the test run (`ensu
 each process of pytest-xdist gets a database and a Redis database of its own.
 """
 
+import gc
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import redis
 from celery.contrib.testing.worker import start_worker
 from django.conf import settings
+from django.core.management.commands import flush
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils import translation
@@ -25,16 +27,40 @@ from roaming import message_log
 from roaming.draining import attending
 from sandbox.emsp import Emsp, running_emsp
 
+AS_USUAL = gc.get_threshold()
+SELDOM = (50_000, 20, 20)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Look for garbage less often, and never again among what is there until the end.
+
+    The platform, its libraries and some thousand tests are a few million objects, and each full
+    look at them finds nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*SELDOM)
+
+
+@pytest.fixture
+def garbage_as_usual() -> Iterator[None]:
+    """Look for garbage as often as in production, for tests of how much memory something takes."""
+    gc.set_threshold(*AS_USUAL)
+    yield
+    gc.set_threshold(*SELDOM)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush() -> Iterator[None]:
     """Empty the tables after a test with transactions by DELETE.
 
     Most are empty, and to truncate one takes a hundred times as long as to find nothing in it.
-    What migrations have put there stays: Django would make its permissions anew each time.
+    What migrations have put there stays, so that nothing is left to do after one: Django would
+    look for each of its content types and permissions again, which takes longer than to flush.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", _deletes)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_args, **_options: None)
         yield
 
 
@@ -44,8 +70,9 @@ def _deletes(_operations: Any, _style: Any, tables: Sequence[str], **_options: A
         for name in tables
         if name not in MADE_BY_MIGRATIONS
     ]
-    # Neither foreign keys nor the triggers that keep CDRs as they are look on.
-    return ["SET LOCAL session_replication_role = replica", *emptied]
+    # Neither foreign keys nor the triggers that keep CDRs as they are look on. All in one message:
+    # there are so many tables that the way there and back is most of it.
+    return ["; ".join(["SET LOCAL session_replication_role = replica", *emptied])]
 
 
 @pytest.fixture(autouse=True)

@@ -108,7 +108,8 @@ class Postgres:
                 # PostgreSQL's own C.UTF-8: the same on every machine, whatever locales it has.
                 *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                 *("--locale=C", "--no-instructions", f"--pwfile={password_copy}"),
-                *([] if self.durable else ["--no-sync"]),
+                # Tests connect thousands of times; to guess a random password is hopeless anyhow.
+                *([] if self.durable else ["--no-sync", "-c", "scram_iterations=1"]),
                 identity=identity,
                 output=output,
             )

@@ -17,7 +17,7 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
@@ -47,13 +47,14 @@ def drain(feed_id: int) -> int:
 
 def attend_alone(feed_id: int, turn: Turn) -> Drained:
     """Drain under one lease, in a loop of its own: see `attend`."""
+    ours = connections[DEFAULT_DB_ALIAS]
 
     async def run() -> Drained:
+        # Within a loop, Django would make a connection of its own, for each of them.
+        connections[DEFAULT_DB_ALIAS] = ours
         try:
             return await attend(feed_id, turn)
         finally:
-            # Within a loop, Django makes a connection of its own.
-            connection.close()
             await reading.close()
 
     return asyncio.run(run())

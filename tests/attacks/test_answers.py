@@ -56,7 +56,7 @@ def answering(settings: Settings) -> Iterator[Answering]:
             "Handler", (_Handler,), {"body": body, "headers_sent": headers, "status": status}
         )
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/ocpi"
 

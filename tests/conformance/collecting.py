@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -29,18 +30,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    target = session.config.getoption("--rules-to")
-    if not target:
-        return
+    if target := session.config.getoption("--rules-to"):
+        Path(target).write_text(json.dumps(shown_by(session.items)), encoding="utf-8")
+
+
+def shown_by(items: Iterable[pytest.Item]) -> Shown:
+    """Return which of these tests show each rule."""
     shown: dict[str, set[str]] = defaultdict(set)
-    for item in session.items:
+    for item in items:
         # One line for a function, however many parameters it is run with.
         name = item.nodeid.partition("[")[0]
         for marker in item.iter_markers("rule"):
             for rule in marker.args:
                 shown[rule].add(name)
-    Path(target).write_text(
-        json.dumps({rule: sorted(names) for rule, names in sorted(shown.items())}), encoding="utf-8"
+    return {rule: sorted(names) for rule, names in sorted(shown.items())}
+
+
+def whole(config: pytest.Config) -> bool:
+    """Tell whether a test run has collected every test, before any was deselected."""
+    paths = {(config.invocation_params.dir / one).resolve() for one in config.args}
+    narrowed = ("ignore", "ignore_glob", "lf", "continue_on_collection_errors")
+    return paths == {ROOT / "tests"} and not any(
+        config.getoption(name, default=None) for name in narrowed
     )
 
 

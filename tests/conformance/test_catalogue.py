@@ -2,15 +2,8 @@
 
 from collections import Counter
 
-import pytest
-
-from tests.conformance import catalogue, collecting, table
+from tests.conformance import catalogue, table
 from tests.conformance.collecting import Shown
-
-
-@pytest.fixture(scope="module")
-def shown() -> Shown:
-    return collecting.collect()
 
 
 def test_every_rule_that_we_must_keep_has_a_test(shown: Shown) -> None:

@@ -737,6 +737,7 @@ class Generated(io.RawIOBase):
         return data
 
 
+@pytest.mark.usefixtures("garbage_as_usual")
 def test_three_thousand_evses_stream_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
 

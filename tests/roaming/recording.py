@@ -115,6 +115,8 @@ def recording_peer() -> Iterator[RecordingPeer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # An answer goes out in one piece: what follows a first one waits for its acknowledgement.
+        wbufsize = -1
 
         def _take(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -148,7 +150,7 @@ def recording_peer() -> Iterator[RecordingPeer]:
         setattr(Handler, f"do_{method}", Handler._take)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     peer = RecordingPeer(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield peer

@@ -137,7 +137,7 @@ def test_strangers_get_in_only_by_the_password(var: Path) -> None:
 def test_root_without_user_namespaces_runs_postgresql_as_nobody(
     var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    binaries = postgres._binaries()
+    binaries = postgres.binary_directory()
     real = postgres._shim
     monkeypatch.setattr(
         postgres,

@@ -279,6 +279,7 @@ class TestReplay:
         assert first == second
         assert start(tariff) != first
 
+    @pytest.mark.usefixtures("garbage_as_usual")
     def test_memory_does_not_grow_with_the_cdrs(self, cdr: Cdr) -> None:
         copy_cdr(cdr, 2000)
         tariff = candidate()
