@@ -63,6 +63,7 @@ def _member(member: Any, change: Callable[[str], str]) -> Any:
 COLUMNS = (
     Column("roaming.Partner", "token_encrypted", _text),
     Column("roaming.Partner", "previous_token_encrypted", _text),
+    Column("alerting.Channel", "secret_encrypted", _text),
     Column("mfa.Authenticator", "data", _second_factor),
 )
 

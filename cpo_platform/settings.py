@@ -75,6 +75,8 @@ INSTALLED_APPS = [
     "cpo_platform.upkeep",
     "cpo_platform.staff",
     "cpo_platform.audit",
+    "cpo_platform.workplace",
+    "cpo_platform.alerting",
 ]
 MIDDLEWARE = [
     "cpo_platform.upkeep.middleware.Observed",
@@ -176,6 +178,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 # Where the tiles of the map come from; unset: from nowhere.
 MAP_TILE_URL = env.text("MAP_TILE_URL")
+MAP_ATTRIBUTION = env.text("MAP_ATTRIBUTION")
 CONTENT_SECURITY_POLICY = headers.for_staff(MAP_TILE_URL)
 # How many proxies of ours a request has passed: the client's address is what the outermost of them
 # wrote into X-Forwarded-For. What stands before that, the client may have written itself.
@@ -416,6 +419,13 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "options": {"expires": 30},
     },
     "tidy": {"task": "roaming.tidy", "schedule": 3600.0},
+    "watch-rules": {"task": "alerting.watch", "schedule": 30.0, "options": {"expires": 30}},
+    "deliver-notifications": {
+        "task": "alerting.deliver",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "tidy-alerts": {"task": "alerting.tidy", "schedule": 3600.0},
     "tidy-audit": {"task": "audit.tidy", "schedule": 3600.0},
     # At one in the morning, UTC; the partners follow at random moments of the next hours.
     "check-drift": {
@@ -464,7 +474,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,
     "SHOW_LANGUAGES": True,
-    "DASHBOARD_CALLBACK": "cpo_platform.admin_site.dashboard",
+    "DASHBOARD_CALLBACK": "cpo_platform.workplace.home.dashboard",
     "SITE_FAVICONS": [
         {
             "rel": "icon",
@@ -474,6 +484,7 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("cpo/admin.css")],  # noqa: ARG005
+    "SCRIPTS": [lambda request: static("cpo/bell.js")],  # noqa: ARG005
     "ACCOUNT": {
         "navigation": [{"title": _("My account"), "link": reverse_lazy("account_overview")}]
     },

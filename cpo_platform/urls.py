@@ -15,6 +15,7 @@ urlpatterns = [
     path("admin/password_change/", signing_in.admin_password_change),
     path("accounts/", include("cpo_platform.signing_in.urls")),
     path("admin/operations/", admin.site.admin_view(pages.operations), name="operations"),
+    path("admin/", include("cpo_platform.workplace.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch of the admin
     path("", include("roaming.urls")),

@@ -72,6 +72,8 @@ _PARTNER: Chain = (("partner_id", "roaming_partner"),)
 _STATION: Chain = (("station_id", "ocpp_gateway_station"),)
 _SESSION: Chain = (("session_id", "sessions_app_session"),)
 _USER: Chain = (("user_id", "auth_user"),)
+_RULE: Chain = (("rule_id", "alerting_rule"),)
+_CHANNEL: Chain = (("channel_id", "alerting_channel"),)
 _GROUP: Chain = (("group_id", "auth_group"),)
 
 AUDITED: tuple[Audited, ...] = (
@@ -196,9 +198,27 @@ AUDITED: tuple[Audited, ...] = (
         parts_of=(_STATION,),
         rows_by_hand=True,
     ),
+    Audited("alerting.Rule", left_out=("looked_at",)),
+    Audited("alerting.Rule_parties", parts_of=(_RULE,)),
+    Audited("alerting.Rule_location_groups", parts_of=(_RULE,)),
+    # The address of a webhook often is all that it takes to write to somebody.
+    Audited("alerting.Channel", secrets=("secret_encrypted", "url")),
+    Audited("alerting.Channel_users", parts_of=(_CHANNEL,)),
+    Audited("alerting.Channel_rules", parts_of=(_CHANNEL,)),
+    Audited("alerting.Channel_parties", parts_of=(_CHANNEL,)),
+    Audited("alerting.Channel_location_groups", parts_of=(_CHANNEL,)),
+    # They are opened and closed by machines; who sees to one is staff's.
+    Audited(
+        "alerting.Incident",
+        only=("key", "location_id", "country_code", "party_id"),
+        by_hand=("acknowledged_at", "acknowledged_by", "note", "snoozed_until"),
+        rows_by_hand=True,
+    ),
 )
 
 NOT_AUDITED: Mapping[str, str] = {
+    "alerting.Alert": "found by the platform, and gone with what was wrong",
+    "alerting.Notification": "a record itself: who was told of what",
     "account.EmailConfirmation": "a secret that is mailed; nobody confirms addresses here",
     "socialaccount.SocialToken": "secrets of another platform; we keep none",
     "socialaccount.SocialApp_sites": "sites are not used",

@@ -32,6 +32,7 @@ NETWORK, GROUPS, PRICES, REPLAYS = "network", "groups", "prices", "replays"
 CHARGING, BILLING, TOKENS = "charging", "billing", "tokens"
 CHARGERS, CHARGER_MESSAGES, ALERTS = "chargers", "charger_messages", "alerts"
 PARTNERS, PARTNER_SECRETS, MESSAGES = "partners", "partner_secrets", "messages"
+ALERT_RULES, ALERT_CHANNELS = "alert_rules", "alert_channels"
 COMMANDS, STAFF = "commands", "staff"
 
 AREAS: Mapping[str, tuple[str, ...]] = {
@@ -54,7 +55,10 @@ AREAS: Mapping[str, tuple[str, ...]] = {
         "ocpp_gateway.signedmetervalue",
     ),
     CHARGER_MESSAGES: ("ocpp_gateway.stationmessage",),
-    ALERTS: ("ocpp_gateway.stationalert",),
+    ALERTS: ("ocpp_gateway.stationalert", "alerting.incident", "alerting.alert"),
+    ALERT_RULES: ("alerting.rule",),
+    # Who is told, and where: addresses of webhooks are as good as secrets.
+    ALERT_CHANNELS: ("alerting.channel", "alerting.notification"),
     PARTNERS: (
         *("roaming.partner", "roaming.partnerrole", "roaming.endpoint", "roaming.clientinfo"),
         *("roaming.feed", "roaming.walk", "roaming.change", "roaming.pace", "roaming.delivery"),
@@ -81,6 +85,8 @@ AREA_NAMES: Mapping[str, Any] = {
     CHARGERS: _("Stations and transactions"),
     CHARGER_MESSAGES: _("Station messages"),
     ALERTS: _("Alerts"),
+    ALERT_RULES: _("Rules of alerts"),
+    ALERT_CHANNELS: _("Channels of alerts"),
     PARTNERS: _("Partners, their health and drift"),
     PARTNER_SECRETS: _("Partners' secrets"),
     MESSAGES: _("Messages with partners"),
@@ -147,6 +153,8 @@ ROLES: tuple[Role, ...] = (
             charging=Level.WORK,
             chargers=Level.ALL,
             alerts=Level.WORK,
+            alert_rules=Level.ALL,
+            alert_channels=Level.ALL,
             partner_secrets=Level.NONE,
             staff=Level.NONE,
         ),
@@ -166,6 +174,7 @@ ROLES: tuple[Role, ...] = (
             chargers=Level.SEE,
             charger_messages=Level.SEE,
             alerts=Level.WORK,
+            alert_rules=Level.SEE,
             commands=Level.SEE,
         ),
         frozenset({"ocpp_gateway.add_stationcall", "sessions_app.change_reservation"}),
@@ -199,6 +208,7 @@ ROLES: tuple[Role, ...] = (
             partner_secrets=Level.ALL,
             replays=Level.NONE,
             charger_messages=Level.NONE,
+            alert_channels=Level.NONE,
             staff=Level.NONE,
         ),
         frozenset({VIEW_AUDIT}),
@@ -207,7 +217,12 @@ ROLES: tuple[Role, ...] = (
         "read_only",
         _("Read only"),
         _("Sees everything but staff and secrets, and changes nothing."),
-        _levels(Level.SEE, partner_secrets=Level.NONE, staff=Level.NONE),
+        _levels(
+            Level.SEE,
+            partner_secrets=Level.NONE,
+            alert_channels=Level.NONE,
+            staff=Level.NONE,
+        ),
     ),
     Role(
         "ops",
@@ -219,6 +234,8 @@ ROLES: tuple[Role, ...] = (
             chargers=Level.SEE,
             charger_messages=Level.SEE,
             alerts=Level.WORK,
+            alert_rules=Level.SEE,
+            alert_channels=Level.SEE,
             partners=Level.SEE,
             messages=Level.SEE,
             commands=Level.SEE,

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from sessions_app.models.sessions import ENDED, ONGOING
+from sessions_app.models.sessions import ENDED, ONGOING, stuck
 from tariffs.models import Tariff
 
 
@@ -20,11 +20,13 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("ongoing", _("Ongoing")), ("ended", _("Ended"))]
+        return [("ongoing", _("Ongoing")), ("ended", _("Ended")), ("stuck", _("Seem stuck"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "ongoing":
             return queryset.filter(status__in=ONGOING)
+        if self.value() == "stuck":
+            return queryset.filter(stuck(now=clock.now()))
         return queryset.filter(status__in=ENDED) if self.value() == "ended" else queryset
 
 

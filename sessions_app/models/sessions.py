@@ -1,7 +1,9 @@
 """Sessions, their meter readings and their charging periods."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -41,6 +43,16 @@ class AuthMethod(models.TextChoices):
     AUTH_REQUEST = "AUTH_REQUEST", _("The eMSP was asked")
     COMMAND = "COMMAND", _("Started by command")
     WHITELIST = "WHITELIST", _("Whitelist")
+
+
+def stuck(*, now: datetime) -> Q:
+    """Return what a session meets that seems stuck: it lasts, or is silent, for too long."""
+    seems = Q(pk__in=[])
+    if settings.CDR_SILENT_MINUTES:
+        seems |= Q(last_updated__lt=now - timedelta(minutes=settings.CDR_SILENT_MINUTES))
+    if settings.CDR_LONGEST_HOURS:
+        seems |= Q(start_date_time__lt=now - timedelta(hours=settings.CDR_LONGEST_HOURS))
+    return seems & Q(status__in=ONGOING)
 
 
 class SessionQuerySet(models.QuerySet["Session"]):

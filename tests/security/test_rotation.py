@@ -19,12 +19,16 @@ pytestmark = pytest.mark.django_db
 # Columns that sound like a secret and need no key, each with the reason.
 NO_SECRETS = {
     "account.EmailConfirmation.key": "allauth's; nothing writes it: no address is confirmed",
+    "alerting.Alert.key": "it names what is wrong",
+    "alerting.Incident.key": "it names a cause",
+    "audit.Entry.key": "it names a row",
     "auth.User.password": "a hash",
     "ocpp_gateway.Station.next_password_hash": "a hash",
     "ocpp_gateway.Station.password_hash": "a hash",
     "roaming.Command.token": "what a driver charges with, as it is in every session",
     "roaming.PartnerToken.digest": "a digest",
     "sessions.Session.session_key": "it names a session, which ends",
+    "staff.RoleGroup.key": "it names a role",
     "socialaccount.SocialApp.key": "allauth's; the provider is set up by settings",
     "socialaccount.SocialApp.secret": "allauth's; the provider is set up by settings",
     "socialaccount.SocialToken.token": "allauth's; SOCIALACCOUNT_STORE_TOKENS is off",

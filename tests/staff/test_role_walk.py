@@ -21,11 +21,14 @@ from tests.staff.world import MARK, Address, World, addresses, checksums, make_w
 
 pytestmark = pytest.mark.django_db
 
-APPS = ("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "auth", "staff", "audit")
+APPS = (
+    *("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "auth", "staff", "audit"),
+    "alerting",
+)
 # For everybody who may sign in, or for nobody in particular.
 OPEN = {
-    # It answers to POST only; `test_preview` has who may.
-    "tariffs_tariff_preview",
+    # They answer to POST only; `test_preview` and `test_alerting_pages` have who may.
+    *("tariffs_tariff_preview", "alerting_rule_preview"),
     *("index", "search", "login", "logout", "password_change", "password_change_done"),
     *("jsi18n", "autocomplete", "view_on_site", "app_list", ""),
 }
@@ -57,6 +60,7 @@ NEEDS = {
     "ocpp_gateway_station_unlock": "ocpp_gateway.add_stationcall",
     "ocpp_gateway_station_trigger": "ocpp_gateway.add_stationcall",
     "auth_user_password_change": "auth.change_user",
+    "alerting_incident_count": "alerting.view_incident",
 }
 # Pages that are there for nobody: rows that no person makes or deletes.
 MADE_BY_NOBODY = {
@@ -67,10 +71,13 @@ MADE_BY_NOBODY = {
         *(("roaming", name) for name in ("profilerequest", "quarantined")),
         *(("ocpp_gateway", name) for name in ("station", "stationalert", "stationmessage")),
         ("ocpp_gateway", "transaction"),
-        ("audit", "entry"),
+        *(("audit", "entry"), ("alerting", "incident")),
     )
 }
-DELETABLE = {"tariffs_tariff_delete", "locations_locationgroup_delete", "auth_group_delete"}
+DELETABLE = {
+    *("tariffs_tariff_delete", "locations_locationgroup_delete", "auth_group_delete"),
+    *("alerting_rule_delete", "alerting_channel_delete"),
+}
 REFUSED = {403, 404}
 
 

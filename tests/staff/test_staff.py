@@ -21,7 +21,10 @@ from tests.factories import LocationFactory, PartyFactory, TariffFactory
 
 pytestmark = pytest.mark.django_db
 
-OURS = ("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "staff", "audit")
+OURS = (
+    *("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "staff", "audit"),
+    "alerting",
+)
 
 
 def person(name: str, *roles: str, **scope: Any) -> User:

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver
 
+from cpo_platform.alerting.models import Channel, Incident, Kind, Rule
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import encrypt
 from cpo_platform.common.shapes import CdrToken
@@ -79,6 +80,12 @@ def make_world() -> World:
         "roaming.partner": partner.pk,
         **_of_partner(partner),
         "auth.group": Group.objects.create(name="Night shift").pk,
+        # There is none: where a database is new, the first entry is of this very world.
+        "audit.entry": 0,
+        "alerting.rule": Rule.objects.create(kind=Kind.STATION_OFFLINE).pk,
+        "alerting.channel": Channel.objects.create(
+            name="Ops", kind="EMAIL", addresses=["ops@cpo.example"]
+        ).pk,
     }
     party, own = _network("TST", "", partner)
     _other_party, other = _network("OTH", MARK, partner)
@@ -183,7 +190,22 @@ def _network(party_id: str, mark: str, partner: Partner) -> tuple[Party, dict[st
         **ids,
         "roaming.quarantined": quarantined.pk,
         "sessions_app.replay": replay.pk,
+        "alerting.incident": _incident(location, name).pk,
     }
+
+
+def _incident(location: Location, name: str) -> Incident:
+    return Incident.objects.create(
+        cause="ALONE",
+        key=f"station:{location.pk}",
+        severity=2,
+        params={"kind": "STATION_OFFLINE", "alert": {"name": name, "site": name}},
+        location=location,
+        country_code=location.country_code,
+        party_id=location.party_id,
+        opened_at=NOW,
+        grown_at=NOW,
+    )
 
 
 def _session(location: Location, place: int, name: str) -> Session:

@@ -1,0 +1,1 @@
+"""Where staff works: the home page, the map, and the search of everything. No tables."""

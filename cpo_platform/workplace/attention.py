@@ -1,0 +1,211 @@
+"""What needs somebody now, the most urgent first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from django.conf import settings
+from django.db.models import Count, Q
+from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.admin_site import list_url, may_see
+from cpo_platform.common.admin import visible
+from locations.models import Status
+from ocpp_gateway.models import Station, StationAlert, StationState
+from roaming.models import PartnerStatus, PartnerToken, Quarantined, TokenPurpose
+from roaming.operations.health import troubled_feeds
+from sessions_app.models import CdrHold, Session
+from sessions_app.models.sessions import stuck
+
+DAY = timedelta(hours=24)
+# A certificate is named from so many days before its end on.
+CERTIFICATE_DAYS = 30
+# An exchange of tokens is tried once they are too old; after so many days more it has failed.
+RENEWAL_GRACE = timedelta(days=2)
+_PERMISSIONS = (
+    *("locations.evse", "ocpp_gateway.station", "ocpp_gateway.stationalert"),
+    *("sessions_app.session", "sessions_app.cdrhold", "roaming.partner", "roaming.quarantined"),
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that needs somebody: how often, and how often it was a day before, where known."""
+
+    title: Any
+    count: int
+    url: str
+    tone: str = "red"
+    before: int | None = None
+    note: str = ""
+
+    @property
+    def change(self) -> int:
+        """How many more there are than a day ago."""
+        return 0 if self.before is None else self.count - self.before
+
+    @property
+    def trend(self) -> str:
+        """Say how that has changed; nothing where that is not known."""
+        if self.before is None:
+            return ""
+        if not self.change:
+            return gettext("as many as 24 hours ago")
+        if self.change > 0:
+            return gettext("%(number)s more than 24 hours ago") % {"number": self.change}
+        return gettext("%(number)s fewer than 24 hours ago") % {"number": -self.change}
+
+
+def may_see_any(request: HttpRequest) -> bool:
+    """Tell whether this person would be told of anything."""
+    return any(may_see(request, model) for model in _PERMISSIONS)
+
+
+def items(request: HttpRequest, *, evses: Mapping[str, Any] | None, now: datetime) -> list[Item]:
+    """Return what needs somebody, the most urgent first. A constant number of queries."""
+    found = [
+        *_faulted(evses),
+        *_stations(request, now),
+        *_stuck(request, now),
+        *_partners(request),
+        *_held(request, now),
+        *_expiring(request, now),
+        *_quarantined(request),
+        *_alerts(request, now),
+    ]
+    # Red before amber; within a colour the order above.
+    return sorted((one for one in found if one.count), key=lambda one: one.tone != "red")
+
+
+def _faulted(evses: Mapping[str, Any] | None) -> list[Item]:
+    if evses is None:
+        return []
+    url = f"{list_url('locations.evse')}?status__exact={Status.OUTOFORDER}"
+    return [Item(_("EVSEs out of order"), evses["counts"].get(Status.OUTOFORDER, 0), url)]
+
+
+def _stations(request: HttpRequest, now: datetime) -> list[Item]:
+    if not may_see(request, "ocpp_gateway.station"):
+        return []
+    away = Q(online_until=None) | Q(online_until__lte=now)
+    counts = visible(request, Station.objects.all()).aggregate(
+        knocked=Count("pk", filter=Q(state=StationState.HELD)),
+        offline=Count("pk", filter=Q(state=StationState.PLACED) & away),
+    )
+    url = list_url("ocpp_gateway.station")
+    return [
+        Item(_("Chargers offline"), counts["offline"], f"{url}?connection=offline"),
+        Item(_("Chargers that have knocked"), counts["knocked"], f"{url}?place=knocked", "amber"),
+    ]
+
+
+def _stuck(request: HttpRequest, now: datetime) -> list[Item]:
+    if not may_see(request, "sessions_app.session"):
+        return []
+    count = visible(request, Session.objects.filter(stuck(now=now))).count()
+    url = f"{list_url('sessions_app.session')}?state=stuck"
+    return [Item(_("Sessions that seem stuck"), count, url)]
+
+
+def _partners(request: HttpRequest) -> list[Item]:
+    if not may_see(request, "roaming.partner"):
+        return []
+    counts = troubled_feeds().aggregate(
+        refused=Count("partner", filter=Q(unauthorized_at__isnull=False), distinct=True),
+        failing=Count(
+            "partner", filter=Q(unauthorized_at__isnull=True, failures__gt=0), distinct=True
+        ),
+    )
+    url = list_url("roaming.partner")
+    return [
+        Item(_("Partners that refuse our token"), counts["refused"], f"{url}?feed=refused"),
+        Item(_("Partners that cannot be reached"), counts["failing"], f"{url}?feed=failing"),
+    ]
+
+
+def _then(opened: str, closed: str, now: datetime) -> Q:
+    """Return what was open a day ago."""
+    then = now - DAY
+    still = Q(**{f"{closed}__isnull": True}) | Q(**{f"{closed}__gt": then})
+    return Q(**{f"{opened}__lte": then}) & still
+
+
+def _held(request: HttpRequest, now: datetime) -> list[Item]:
+    if not may_see(request, "sessions_app.cdrhold"):
+        return []
+    waiting = visible(request, CdrHold.objects.all()).aggregate(
+        now=Count("pk", filter=Q(decided_at__isnull=True)),
+        then=Count("pk", filter=_then("held_at", "decided_at", now)),
+    )
+    url = f"{list_url('sessions_app.cdrhold')}?state__exact=HELD"
+    return [Item(_("CDRs held for staff"), waiting["now"], url, before=waiting["then"])]
+
+
+def _alerts(request: HttpRequest, now: datetime) -> list[Item]:
+    if not may_see(request, "ocpp_gateway.stationalert"):
+        return []
+    rows = visible(request, StationAlert.objects.all())
+    rows = rows.filter(Q(resolved_at__isnull=True) | Q(resolved_at__gt=now - DAY))
+    counts = rows.aggregate(
+        now=Count("pk", filter=Q(resolved_at__isnull=True)),
+        then=Count("pk", filter=_then("raised_at", "resolved_at", now)),
+    )
+    url = list_url("ocpp_gateway.stationalert")
+    return [Item(_("Open alerts of stations"), counts["now"], url, "amber", counts["then"])]
+
+
+def _quarantined(request: HttpRequest) -> list[Item]:
+    if not may_see(request, "roaming.quarantined"):
+        return []
+    title = _("Objects that partners are not served")
+    return [Item(title, Quarantined.objects.count(), list_url("roaming.quarantined"), "amber")]
+
+
+def _expiring(request: HttpRequest, now: datetime) -> list[Item]:
+    """Return tokens that should have been exchanged, and our certificate when it ends soon."""
+    if not may_see(request, "roaming.partner"):
+        return []
+    found = []
+    if settings.TOKEN_RENEWAL_DAYS:
+        limit = now - timedelta(days=settings.TOKEN_RENEWAL_DAYS) - RENEWAL_GRACE
+        old = PartnerToken.objects.filter(
+            purpose=TokenPurpose.OPERATION,
+            partner__status=PartnerStatus.REGISTERED,
+            valid_until__isnull=True,
+            created_at__lt=limit,
+        )
+        title = _("Partners whose tokens should have been exchanged")
+        count = old.aggregate(count=Count("partner", distinct=True))["count"]
+        found.append(Item(title, count, list_url("roaming.partner"), "amber"))
+    end = certificate_end()
+    if end is not None and end - now < timedelta(days=CERTIFICATE_DAYS):
+        days = max((end - now).days, 0)
+        note = ngettext("%(days)s day left", "%(days)s days left", days) % {"days": days}
+        url = list_url("ocpp_gateway.station")
+        title = _("The certificate that stations connect to ends soon")
+        found.append(Item(title, 1, url, "red" if days < 7 else "amber", note=note))
+    return found
+
+
+def certificate_end() -> datetime | None:
+    """Return until when our certificate for stations is valid; None where there is none."""
+    path = Path(settings.OCPP_TLS_CERTIFICATE) if settings.OCPP_TLS_CERTIFICATE else None
+    if path is None or not path.is_file():
+        return None
+    return _end_of(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _end_of(path: Path, _changed: int) -> datetime | None:
+    """Return the end of a certificate; it is read again when the file has changed."""
+    try:
+        found = x509.load_pem_x509_certificate(path.read_bytes())
+    except (ValueError, OSError):
+        return None
+    return found.not_valid_after_utc.astimezone(UTC)

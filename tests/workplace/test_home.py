@@ -1,0 +1,103 @@
+"""The home page: what needs somebody, and the day's charts."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import QuerySet
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from cpo_platform.common import clock
+from cpo_platform.staff import operations
+from cpo_platform.workplace import attention
+from locations.models import Evse, Status
+from sessions_app.models import Session
+from sessions_app.models.sessions import stuck
+from tests.factories import SessionFactory
+from tests.staff.world import MARK, make_world
+
+pytestmark = pytest.mark.django_db
+PARTS = "/admin/home/parts/"
+
+
+def out_of_order(evses: QuerySet[Evse]) -> None:
+    later = clock.now() + timedelta(days=900)
+    assert evses.update(status=Status.OUTOFORDER, last_updated=later)
+
+
+def items(client: Client) -> dict[str, attention.Item]:
+    return {str(one.title): one for one in client.get(PARTS).context["attention"]}
+
+
+def test_where_nothing_is_wrong_it_says_so(admin_client: Client) -> None:
+    page = admin_client.get("/admin/").content.decode()
+    assert "Nothing: all is well." in page
+    assert "Next steps" in page
+
+
+def test_what_is_out_of_order_is_counted_and_leads_to_its_list(admin_client: Client) -> None:
+    session = SessionFactory()
+    out_of_order(Evse.objects.filter(sessions=session))
+    one = items(admin_client)["EVSEs out of order"]
+    assert (one.count, one.url) == (1, "/admin/locations/evse/?status__exact=OUTOFORDER")
+    assert admin_client.get(one.url).status_code == 200
+
+
+def test_a_session_that_was_silent_for_long_seems_stuck(admin_client: Client) -> None:
+    session = SessionFactory()
+    said = session.last_updated
+    assert not Session.objects.filter(stuck(now=said + timedelta(minutes=1))).exists()
+    assert Session.objects.filter(stuck(now=said + timedelta(hours=3))).exists()
+    one = items(admin_client)["Sessions that seem stuck"]
+    assert one.count == 1
+    listed = admin_client.get(one.url).content.decode()
+    assert f"/admin/sessions_app/session/{session.pk}/change/" in listed
+
+
+def test_a_trend_is_told_in_words() -> None:
+    item = attention.Item("x", 3, "/", before=1)
+    assert item.trend == "2 more than 24 hours ago"
+    assert attention.Item("x", 1, "/", before=1).trend == "as many as 24 hours ago"
+    assert attention.Item("x", 1, "/").trend == ""
+
+
+def test_charts_have_a_table_that_says_the_same(admin_client: Client) -> None:
+    SessionFactory()
+    page = admin_client.get(PARTS).content.decode()
+    assert "<svg" in page
+    assert "<caption>Energy sold (kWh)</caption>" in page
+    assert 'style="width' not in page
+
+
+@pytest.mark.parametrize("by", ["party", "group"])
+def test_a_scoped_person_sees_no_sum_of_another_party(by: str) -> None:
+    world = make_world()
+    out_of_order(Evse.objects.filter(location=world.other["locations.location"]))
+    user = User.objects.create_user("scoped", is_staff=True)
+    operations.set_roles(user_id=user.pk, roles=["operator_admin"])
+    ids: Any = {"party_ids": [world.party.pk]} if by == "party" else {"group_ids": [world.group.pk]}
+    operations.set_scope(user_id=user.pk, everything=False, **ids)
+    client = Client()
+    client.force_login(user)
+    assert MARK not in client.get("/admin/").content.decode()
+    assert MARK not in client.get(PARTS).content.decode()
+    assert "EVSEs out of order" not in items(client)
+    assert "Objects that partners are not served" not in items(client)
+
+
+def test_the_number_of_questions_does_not_grow(admin_client: Client) -> None:
+    counts = []
+    for _round in range(2):
+        SessionFactory()
+        with CaptureQueriesContext(connection) as queries:
+            admin_client.get(PARTS)
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 26
+
+
+def test_it_is_closed_to_strangers(client: Client) -> None:
+    assert client.get(PARTS).status_code == 302
+    assert clock.now() is not None
