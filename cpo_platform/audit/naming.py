@@ -42,7 +42,12 @@ def kind_of(table: str) -> str:
 
 
 def name_of(table: str, key: str, row: Fields) -> str:
-    """Return what a row is called: its kind, and a name that it has, or had."""
+    """Return what a row is called: its kind, and a name that it has, or had.
+
+    Without a key it is a list, which has a name only.
+    """
+    if not key:
+        return str(row.get("name") or kind_of(table))
     name = next((str(row[column]) for column in _NAMES if row.get(column) not in (None, "")), "")
     return f"{kind_of(table)} {name or f'#{key}'}"
 

@@ -89,7 +89,13 @@ def needed(address: Address) -> str | None:
     verb = address.name.rpartition("_")[2]
     if address.name in MADE_BY_NOBODY or (verb == "delete" and address.name not in DELETABLE):
         return None
-    usual = {"changelist": "view", "history": "view", "add": "add", "delete": "delete"}
+    usual = {
+        "changelist": "view",
+        "history": "view",
+        "export": "view",
+        "add": "add",
+        "delete": "delete",
+    }
     if address.name == f"{app}_{model}_change":
         return f"{app}.view_{model}"
     # All other pages beside the usual ones change something.

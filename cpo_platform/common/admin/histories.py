@@ -23,7 +23,8 @@ def register_history(page: HistoryPage, url: HistoryUrl, note: Note) -> None:
     """Have the history of every object shown by `page(admin, request, key)`.
 
     `url(admin, request, row)` is where, or "" where the person is not to be led there;
-    `note(admin, request, row, sentence)` writes down what was done with an object.
+    `note(admin, request, row, sentence)` writes down what was done with an object; with None for a
+    row, what was done with the list.
     """
     _PAGES[:] = [(page, url, note)]
 
@@ -54,6 +55,11 @@ class WithHistory(_Base):
         """Note what was done, where it is a sentence; Django's list of fields is known already."""
         if _PAGES and isinstance(message, str):
             _PAGES[0][2](self, request, obj, message)
+
+    def note_of_list(self, request: HttpRequest, sentence: str) -> None:
+        """Note what was done with rows of the list as a whole: who took them away, and how many."""
+        if _PAGES:
+            _PAGES[0][2](self, request, None, sentence)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Write nothing."""

@@ -14,6 +14,7 @@ from django.urls import URLPattern, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
+from cpo_platform.common.admin.export_pages import WithExport
 from cpo_platform.common.admin.histories import WithHistory
 from cpo_platform.common.admin.lists import MOST_FOUND, CappedPaginator, found_by
 from cpo_platform.common.admin.panels import Button, Panel, panels_of
@@ -40,8 +41,10 @@ class _ChangeList(ChangeList):
             self.full_result_count = self.result_count
 
 
-class Admin(WithHistory, _Base):
+class Admin(WithExport, WithHistory, _Base):
     """The base of every admin page: no action of Django's that writes rows by itself."""
+
+    change_list_template = "admin/cpo/change_list.html"
 
     list_per_page = 50
     list_max_show_all = 200
@@ -211,9 +214,8 @@ class Admin(WithHistory, _Base):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        return super().changelist_view(
-            request, {"empty_text": self.empty_text, **(extra_context or {})}
-        )
+        context = {"empty_text": self.empty_text, "export_url": self.export_url(request)}
+        return super().changelist_view(request, context | (extra_context or {}))
 
 
 def _offered(db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> dict[str, Any]:
