@@ -23,6 +23,9 @@ CAUSE = "cpo_cause"
 # What is written in a task is recorded as done by it: a scope for each that runs.
 _scopes: dict[str, ExitStack] = {}
 
+# What a thread was at before each task that runs in it.
+_causes: dict[str, str] = {}
+
 app = Celery("cpo_platform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -47,7 +50,14 @@ def pass_on_the_cause(headers: dict[str, Any] | None = None, **_kwargs: Any) -> 
 @task_prerun.connect
 def take_over_the_cause(task: Any = None, task_id: str = "", **_kwargs: Any) -> None:
     """Let the logs of a task name what it was sent for; the beat's name the run."""
+    _causes[task_id] = correlation.current()
     correlation.begin(getattr(task.request, CAUSE, None) or f"task-{task_id}")
+
+
+@task_postrun.connect
+def give_back_the_cause(task_id: str = "", **_kwargs: Any) -> None:
+    """Let what comes after a task in this thread carry the id that it had before."""
+    correlation.begin(_causes.pop(task_id, ""))
 
 
 @task_prerun.connect
