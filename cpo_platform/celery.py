@@ -20,11 +20,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cpo_platform.settings")
 # The header of a task that names what it was sent for.
 CAUSE = "cpo_cause"
 
-# What is written in a task is recorded as done by it: a scope for each that runs.
+# What logs and audit are told of each task that runs, until it ends.
 _scopes: dict[str, ExitStack] = {}
-
-# What a thread was at before each task that runs in it.
-_causes: dict[str, str] = {}
 
 app = Celery("cpo_platform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -48,25 +45,17 @@ def pass_on_the_cause(headers: dict[str, Any] | None = None, **_kwargs: Any) -> 
 
 
 @task_prerun.connect
-def take_over_the_cause(task: Any = None, task_id: str = "", **_kwargs: Any) -> None:
-    """Let the logs of a task name what it was sent for; the beat's name the run."""
-    _causes[task_id] = correlation.current()
-    correlation.begin(getattr(task.request, CAUSE, None) or f"task-{task_id}")
-
-
-@task_postrun.connect
-def give_back_the_cause(task_id: str = "", **_kwargs: Any) -> None:
-    """Let what comes after a task in this thread carry the id that it had before."""
-    correlation.begin(_causes.pop(task_id, ""))
-
-
-@task_prerun.connect
 def begin(*, task_id: str, task: Any, **_kwargs: Any) -> None:
-    """Begin a task with a connection that is good, and say to the audit what will act."""
+    """Begin a task with a connection that is good; say to logs and audit what it is.
+
+    Its logs carry the id of what it was sent for; the beat's tasks have one of their own.
+    """
     from cpo_platform.common import acting
 
     _look_at_connections()
     scope = _scopes[task_id] = ExitStack()
+    cause = getattr(task.request, CAUSE, None) or f"task-{task_id}"
+    scope.enter_context(correlation.caused_by(cause))
     scope.enter_context(acting.by("task", what=task.name, request_id=task_id))
 
 

@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from cpo_platform.common.figures import cumulative
 from roaming.histograms import BOUNDS
 from roaming.models import PartnerStatus, TrafficTotal
 from roaming.ocpi.common import limits
@@ -140,16 +141,6 @@ def _traffic(totals: Sequence[TrafficTotal]) -> Iterator[Metric]:
         labels = (total.partner.name, total.module)
         for outcome in OUTCOMES:
             requests.add_metric((*labels, outcome), getattr(total, outcome))
-        lag.add_metric(labels, _cumulative(total.lag), total.lag_seconds)
-        answer.add_metric(labels, _cumulative(total.answer), total.answer_seconds)
+        lag.add_metric(labels, cumulative(BOUNDS, total.lag), total.lag_seconds)
+        answer.add_metric(labels, cumulative(BOUNDS, total.answer), total.answer_seconds)
     yield from (requests, lag, answer)
-
-
-def _cumulative(counts: Sequence[int]) -> list[tuple[str, float]]:
-    """Return the buckets as Prometheus has them: each with all that took no longer."""
-    bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
-    found, below = [], 0
-    for bound, count in zip(bounds, counts, strict=True):
-        below += count
-        found.append((bound, float(below)))
-    return found

@@ -30,11 +30,6 @@ def readable(text: str) -> str:
     return text if _ALLOWED.match(text) else ""
 
 
-def begin(correlation: str) -> None:
-    """Let everything from here on carry this id, until the next begins: for threads of workers."""
-    _current.set(correlation)
-
-
 @contextmanager
 def caused_by(correlation: str) -> Iterator[None]:
     """Let what is done in the block carry this id."""

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from typing import cast
 
 import redis
@@ -139,6 +140,12 @@ def _durations(values: Values) -> Iterator[Figure]:
     for of, parts in sorted(grouped.items()):
         buckets = tuple(int(parts.get(str(place), 0)) for place in range(len(BOUNDS) + 1))
         yield Figure(of, parts.get(_SECONDS, 0.0), buckets)
+
+
+def cumulative(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Return the buckets as Prometheus has them: each with all that took no longer."""
+    names = [*(f"{bound:g}" for bound in bounds), "+Inf"]
+    return [(name, float(below)) for name, below in zip(names, accumulate(counts), strict=True)]
 
 
 def say_alive(kind: str, name: str) -> None:

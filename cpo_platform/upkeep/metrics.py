@@ -26,7 +26,7 @@ from prometheus_client.registry import Collector
 
 from cpo_platform.common import clock, figures
 from cpo_platform.common.figures import Family, Figure
-from cpo_platform.upkeep import families, task_runs
+from cpo_platform.upkeep import families, readiness, task_runs
 from locations.models import Evse, Status
 from ocpp_gateway.counting import FAMILIES as GATEWAY
 from ocpp_gateway.models import News, Station, StationState
@@ -36,7 +36,6 @@ from sessions_app.models import CdrHold, Session
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # What a proxy says of those it speaks for: then the caller is not who it seems to be.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP")
-KINDS = (task_runs.WORKER, task_runs.PUSH, task_runs.BEAT, "gateway")
 QUEUES = ("cpo", "push")
 COUNTED = (*families.COUNTED, *GATEWAY)
 
@@ -130,7 +129,7 @@ class FiguresCollector(Collector):
         processes = GaugeMetricFamily(
             "cpo_processes", "Processes that are alive, by kind.", labels=("kind",)
         )
-        for kind in KINDS:
+        for kind in readiness.KINDS:
             processes.add_metric((kind,), len(figures.alive(kind)))
         yield processes
         waiting = GaugeMetricFamily(
@@ -158,11 +157,7 @@ def _counter(family: Family, found: Sequence[Figure]) -> Metric:
 
 def _histogram(family: Family, found: Sequence[Figure]) -> Metric:
     metric = HistogramMetricFamily(family.name, family.text, labels=family.labels)
-    bounds = [*(f"{bound:g}" for bound in figures.BOUNDS), "+Inf"]
     for figure in found:
-        below, buckets = 0, []
-        for bound, number in zip(bounds, figure.buckets, strict=True):
-            below += number
-            buckets.append((bound, float(below)))
+        buckets = figures.cumulative(figures.BOUNDS, figure.buckets)
         metric.add_metric(figure.labels, buckets, figure.total)
     return metric

@@ -19,6 +19,7 @@ from cpo_platform.common.admin import NONE, Panel, moment, number, pill
 from cpo_platform.staff.roles import VIEW_OPERATIONS
 from cpo_platform.upkeep import readiness, task_runs
 from cpo_platform.upkeep.task_runs import TaskRun
+from ocpp_gateway import counting
 
 # A periodic task that has not run for so many of its periods is late; none is late sooner than
 # this, as one that runs each second may wait for a longer one.
@@ -39,7 +40,7 @@ _CHECKS: Mapping[str, Any] = {
     task_runs.WORKER: _("Workers"),
     task_runs.PUSH: _("Workers that push"),
     task_runs.BEAT: _("Beat"),
-    "gateway": _("Gateways of chargers"),
+    counting.KIND: _("Gateways of chargers"),
 }
 
 
@@ -90,7 +91,8 @@ def _of_redis(now: datetime) -> Iterator[Panel]:
         runs = task_runs.last_runs()
         names = [
             (kind, name)
-            for kind in (task_runs.WORKER, task_runs.PUSH, "gateway")
+            for kind in readiness.KINDS
+            if kind != task_runs.BEAT
             for name in figures.alive(kind)
         ]
     except redis.RedisError:

@@ -20,11 +20,14 @@ from django.views.decorators.http import require_safe
 
 from cpo_platform.common import clock, figures
 from cpo_platform.upkeep import task_runs
+from ocpp_gateway import counting
 from roaming.operations.health import Circuit, registered_lanes
 
 TIMEOUT_SECONDS = 2
 # What a web process cannot do without.
 NEEDED = ("database", "broker", "migrations")
+# The kinds of process that say that they are there.
+KINDS = (task_runs.WORKER, task_runs.PUSH, task_runs.BEAT, counting.KIND)
 OK, MISSING, UNREACHABLE = "ok", "missing", "unreachable"
 
 log = logging.getLogger(__name__)
@@ -58,7 +61,7 @@ def look(now: datetime) -> dict[str, Check]:
         checks["migrations"] = _migrations()
         checks["feed"] = _feed(now)
     if checks["broker"]["status"] == OK:
-        for kind in (task_runs.WORKER, task_runs.PUSH, task_runs.BEAT, "gateway"):
+        for kind in KINDS:
             checks[kind] = _alive(kind)
     return checks
 

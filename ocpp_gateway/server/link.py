@@ -239,16 +239,9 @@ class Link:
         while True:
             call = await self._calls.get()
             began = time.monotonic()
-            correlation.begin(f"{self.station.identity}/{call.unique_id}"[: correlation.MAX_LENGTH])
-            try:
-                reply = await self._reply(call)
-            except (psycopg.Error, DatabaseError, InterfaceError, NotKept) as error:
-                # It will be said again, as nobody has acknowledged it.
-                logger.warning("%s of %s waits: %s", call.action, self.station.identity, error)
-                reply = self._error(call, ErrorCode.INTERNAL_ERROR, "try again later")
-            except Exception:  # one message must not cost the station its connection
-                logger.exception("%s of %s", call.action, self.station.identity)
-                reply = self._error(call, ErrorCode.INTERNAL_ERROR, "")
+            cause = f"{self.station.identity}/{call.unique_id}"
+            with correlation.caused_by(cause[: correlation.MAX_LENGTH]):
+                reply = await self._reply_or_error(call)
             self._count_answer(call, reply, time.monotonic() - began)
             try:
                 await self._socket.send(reply)
@@ -257,6 +250,17 @@ class Link:
             if self.station.is_to_reconnect:
                 await self.close(1000, "Connect anew.")
                 return
+
+    async def _reply_or_error(self, call: Call) -> str:
+        try:
+            return await self._reply(call)
+        except (psycopg.Error, DatabaseError, InterfaceError, NotKept) as error:
+            # It will be said again, as nobody has acknowledged it.
+            logger.warning("%s of %s waits: %s", call.action, self.station.identity, error)
+            return self._error(call, ErrorCode.INTERNAL_ERROR, "try again later")
+        except Exception:  # one message must not cost the station its connection
+            logger.exception("%s of %s", call.action, self.station.identity)
+            return self._error(call, ErrorCode.INTERNAL_ERROR, "")
 
     def _count_answer(self, call: Call, reply: str, seconds: float) -> None:
         # Names that stations make up are no figures of ours.

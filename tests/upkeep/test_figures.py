@@ -166,17 +166,21 @@ def test_an_id_that_nobody_should_repeat_is_replaced(bad: str) -> None:
     assert len(response.content) == 32
 
 
+@pytest.mark.django_db
 def test_a_task_inherits_the_id_of_who_sends_it() -> None:
     headers: dict[str, Any] = {}
     with correlation.caused_by("tx-7"):
         celery.pass_on_the_cause(headers=headers)
     assert headers == {celery.CAUSE: "tx-7"}
-    task = SimpleNamespace(request=SimpleNamespace(**headers))
+    task = SimpleNamespace(name="t", request=SimpleNamespace(**headers))
     with correlation.caused_by(""):
-        celery.take_over_the_cause(task=task, task_id="1")
+        celery.begin(task=task, task_id="1")
         assert correlation.current() == "tx-7"
-        celery.take_over_the_cause(task=SimpleNamespace(request=SimpleNamespace()), task_id="1")
+        celery.end(task_id="1")
+        celery.begin(task=SimpleNamespace(name="t", request=SimpleNamespace()), task_id="1")
         assert correlation.current() == "task-1"
+        celery.end(task_id="1")
+        assert correlation.current() == ""
 
 
 def test_log_lines_name_what_they_came_of() -> None:
