@@ -425,6 +425,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "count-attention": {"task": "workplace.count_attention", "schedule": crontab(minute="0")},
     "tidy-alerts": {"task": "alerting.tidy", "schedule": 3600.0},
     "tidy-audit": {"task": "audit.tidy", "schedule": 3600.0},
     # At one in the morning, UTC; the partners follow at random moments of the next hours.

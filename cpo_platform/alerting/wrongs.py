@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from cpo_platform.alerting.kinds import COMPONENTS
 from cpo_platform.alerting.models import Kind, Rule
@@ -21,7 +21,8 @@ from locations.models import Evse, LocationGroup, Status
 from ocpp_gateway.models import Outlet, Station, StationAlert, StationState
 from roaming.models import Feed, PartnerStatus
 from roaming.operations.health import watched_feeds
-from sessions_app.models import Cdr, CdrHold, MeterReading, Session
+from sessions_app.models import Cdr, CdrHold, Session
+from sessions_app.models.sessions import silent_since
 
 MOST = 5000
 CDR_DAYS = timedelta(days=2)
@@ -227,8 +228,7 @@ def _sessions(rule: Wanted, rows: "QuerySet[Session]", *, since: timedelta) -> I
 
 def _session_silent(rule: Wanted, now: datetime) -> Iterator[Wrong]:
     silence = timedelta(minutes=float(rule.limit or 0))
-    told = MeterReading.objects.filter(session=OuterRef("pk"), at__gt=now - silence)
-    rows = Session.objects.ongoing().filter(~Exists(told), start_date_time__lte=now - silence)
+    rows = Session.objects.ongoing().filter(silent_since(now - silence))
     return _sessions(rule, rows, since=silence)
 
 

@@ -218,6 +218,7 @@ AUDITED: tuple[Audited, ...] = (
 
 NOT_AUDITED: Mapping[str, str] = {
     "alerting.Alert": "found by the platform, and gone with what was wrong",
+    "workplace.Tally": "counted by the platform each hour",
     "alerting.Notification": "a record itself: who was told of what",
     "account.EmailConfirmation": "a secret that is mailed; nobody confirms addresses here",
     "socialaccount.SocialToken": "secrets of another platform; we keep none",

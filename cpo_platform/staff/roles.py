@@ -55,7 +55,10 @@ AREAS: Mapping[str, tuple[str, ...]] = {
         "ocpp_gateway.signedmetervalue",
     ),
     CHARGER_MESSAGES: ("ocpp_gateway.stationmessage",),
-    ALERTS: ("ocpp_gateway.stationalert", "alerting.incident", "alerting.alert"),
+    ALERTS: (
+        *("ocpp_gateway.stationalert", "alerting.incident", "alerting.alert"),
+        "workplace.tally",
+    ),
     ALERT_RULES: ("alerting.rule",),
     # Who is told, and where: addresses of webhooks are as good as secrets.
     ALERT_CHANNELS: ("alerting.channel", "alerting.notification"),

@@ -5,10 +5,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class WorkplaceConfig(AppConfig):
-    """It is above every domain app, and has no tables."""
+    """It is above every domain app."""
 
     name = "cpo_platform.workplace"
     label = "workplace"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = _("Workplace")
 
     def ready(self) -> None:

@@ -1,7 +1,7 @@
 """What needs somebody now, the most urgent first."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -16,14 +16,14 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.admin_site import list_url, may_see
 from cpo_platform.common.admin import visible
-from locations.models import Status
+from locations.admin import STATUS_TONES
+from locations.models import Evse, Status
 from ocpp_gateway.models import Station, StationAlert, StationState
 from roaming.models import PartnerStatus, PartnerToken, Quarantined, TokenPurpose
 from roaming.operations.health import troubled_feeds
 from sessions_app.models import CdrHold, Session
 from sessions_app.models.sessions import stuck
 
-DAY = timedelta(hours=24)
 # A certificate is named from so many days before its end on.
 CERTIFICATE_DAYS = 30
 # An exchange of tokens is tried once they are too old; after so many days more it has failed.
@@ -36,8 +36,12 @@ _PERMISSIONS = (
 
 @dataclass(frozen=True)
 class Item:
-    """Something that needs somebody: how often, and how often it was a day before, where known."""
+    """Something that needs somebody: how often, and how often it was a day before, where known.
 
+    The `kind` is what it is counted by from hour to hour.
+    """
+
+    kind: str
     title: Any
     count: int
     url: str
@@ -67,27 +71,54 @@ def may_see_any(request: HttpRequest) -> bool:
     return any(may_see(request, model) for model in _PERMISSIONS)
 
 
-def items(request: HttpRequest, *, evses: Mapping[str, Any] | None, now: datetime) -> list[Item]:
-    """Return what needs somebody, the most urgent first. A constant number of queries."""
-    found = [
+def counted(request: HttpRequest, *, evses: Mapping[str, Any] | None, now: datetime) -> list[Item]:
+    """Return how often there is what this person may see, also where there is none of it."""
+    return [
         *_faulted(evses),
         *_stations(request, now),
         *_stuck(request, now),
         *_partners(request),
-        *_held(request, now),
+        *_held(request),
         *_expiring(request, now),
         *_quarantined(request),
-        *_alerts(request, now),
+        *_alerts(request),
     ]
-    # Red before amber; within a colour the order above.
-    return sorted((one for one in found if one.count), key=lambda one: one.tone != "red")
+
+
+def most_urgent(found: Iterable[Item], *, before: Mapping[str, int]) -> list[Item]:
+    """Return what there is, red before amber, with what there was a day before, by kind."""
+    there = [replace(one, before=before.get(one.kind)) for one in found if one.count]
+    # Within a colour the order stays.
+    return sorted(there, key=lambda one: one.tone != "red")
+
+
+def evses_by_status(request: HttpRequest) -> dict[str, Any]:
+    """Return how many EVSEs have which status, and the links to them. One query."""
+    url = list_url("locations.evse")
+    installed = visible(request, Evse.objects.exclude(status=Status.REMOVED))
+    counts = dict(installed.values_list("status").annotate(Count("pk")))
+    parts = [
+        {
+            "label": status.label,
+            "tone": tone,
+            "count": counts[status.value],
+            "url": f"{url}?status__exact={status.value}",
+        }
+        for status, tone in STATUS_TONES.items()
+        if counts.get(status.value)
+    ]
+    return {"total": sum(counts.values()), "parts": parts, "url": url, "counts": counts}
 
 
 def _faulted(evses: Mapping[str, Any] | None) -> list[Item]:
     if evses is None:
         return []
     url = f"{list_url('locations.evse')}?status__exact={Status.OUTOFORDER}"
-    return [Item(_("EVSEs out of order"), evses["counts"].get(Status.OUTOFORDER, 0), url)]
+    return [
+        Item(
+            "out-of-order", _("EVSEs out of order"), evses["counts"].get(Status.OUTOFORDER, 0), url
+        )
+    ]
 
 
 def _stations(request: HttpRequest, now: datetime) -> list[Item]:
@@ -100,8 +131,14 @@ def _stations(request: HttpRequest, now: datetime) -> list[Item]:
     )
     url = list_url("ocpp_gateway.station")
     return [
-        Item(_("Chargers offline"), counts["offline"], f"{url}?connection=offline"),
-        Item(_("Chargers that have knocked"), counts["knocked"], f"{url}?place=knocked", "amber"),
+        Item("offline", _("Chargers offline"), counts["offline"], f"{url}?connection=offline"),
+        Item(
+            "knocked",
+            _("Chargers that have knocked"),
+            counts["knocked"],
+            f"{url}?place=knocked",
+            "amber",
+        ),
     ]
 
 
@@ -110,7 +147,7 @@ def _stuck(request: HttpRequest, now: datetime) -> list[Item]:
         return []
     count = visible(request, Session.objects.filter(stuck(now=now))).count()
     url = f"{list_url('sessions_app.session')}?state=stuck"
-    return [Item(_("Sessions that seem stuck"), count, url)]
+    return [Item("stuck", _("Sessions that seem stuck"), count, url)]
 
 
 def _partners(request: HttpRequest) -> list[Item]:
@@ -124,47 +161,50 @@ def _partners(request: HttpRequest) -> list[Item]:
     )
     url = list_url("roaming.partner")
     return [
-        Item(_("Partners that refuse our token"), counts["refused"], f"{url}?feed=refused"),
-        Item(_("Partners that cannot be reached"), counts["failing"], f"{url}?feed=failing"),
+        Item(
+            "refusing",
+            _("Partners that refuse our token"),
+            counts["refused"],
+            f"{url}?feed=refused",
+        ),
+        Item(
+            "failing",
+            _("Partners that cannot be reached"),
+            counts["failing"],
+            f"{url}?feed=failing",
+        ),
     ]
 
 
-def _then(opened: str, closed: str, now: datetime) -> Q:
-    """Return what was open a day ago."""
-    then = now - DAY
-    still = Q(**{f"{closed}__isnull": True}) | Q(**{f"{closed}__gt": then})
-    return Q(**{f"{opened}__lte": then}) & still
-
-
-def _held(request: HttpRequest, now: datetime) -> list[Item]:
+def _held(request: HttpRequest) -> list[Item]:
     if not may_see(request, "sessions_app.cdrhold"):
         return []
-    waiting = visible(request, CdrHold.objects.all()).aggregate(
-        now=Count("pk", filter=Q(decided_at__isnull=True)),
-        then=Count("pk", filter=_then("held_at", "decided_at", now)),
-    )
+    count = visible(request, CdrHold.objects.waiting()).count()
     url = f"{list_url('sessions_app.cdrhold')}?state__exact=HELD"
-    return [Item(_("CDRs held for staff"), waiting["now"], url, before=waiting["then"])]
+    return [Item("held", _("CDRs held for staff"), count, url)]
 
 
-def _alerts(request: HttpRequest, now: datetime) -> list[Item]:
+def _alerts(request: HttpRequest) -> list[Item]:
     if not may_see(request, "ocpp_gateway.stationalert"):
         return []
-    rows = visible(request, StationAlert.objects.all())
-    rows = rows.filter(Q(resolved_at__isnull=True) | Q(resolved_at__gt=now - DAY))
-    counts = rows.aggregate(
-        now=Count("pk", filter=Q(resolved_at__isnull=True)),
-        then=Count("pk", filter=_then("raised_at", "resolved_at", now)),
-    )
+    count = visible(request, StationAlert.objects.filter(resolved_at__isnull=True)).count()
     url = list_url("ocpp_gateway.stationalert")
-    return [Item(_("Open alerts of stations"), counts["now"], url, "amber", counts["then"])]
+    return [Item("station-alerts", _("Open alerts of stations"), count, url, "amber")]
 
 
 def _quarantined(request: HttpRequest) -> list[Item]:
     if not may_see(request, "roaming.quarantined"):
         return []
     title = _("Objects that partners are not served")
-    return [Item(title, Quarantined.objects.count(), list_url("roaming.quarantined"), "amber")]
+    return [
+        Item(
+            "quarantined",
+            title,
+            Quarantined.objects.count(),
+            list_url("roaming.quarantined"),
+            "amber",
+        )
+    ]
 
 
 def _expiring(request: HttpRequest, now: datetime) -> list[Item]:
@@ -182,14 +222,14 @@ def _expiring(request: HttpRequest, now: datetime) -> list[Item]:
         )
         title = _("Partners whose tokens should have been exchanged")
         count = old.aggregate(count=Count("partner", distinct=True))["count"]
-        found.append(Item(title, count, list_url("roaming.partner"), "amber"))
+        found.append(Item("old-tokens", title, count, list_url("roaming.partner"), "amber"))
     end = certificate_end()
     if end is not None and end - now < timedelta(days=CERTIFICATE_DAYS):
         days = max((end - now).days, 0)
         note = ngettext("%(days)s day left", "%(days)s days left", days) % {"days": days}
         url = list_url("ocpp_gateway.station")
         title = _("The certificate that stations connect to ends soon")
-        found.append(Item(title, 1, url, "red" if days < 7 else "amber", note=note))
+        found.append(Item("certificate", title, 1, url, "red" if days < 7 else "amber", note=note))
     return found
 
 

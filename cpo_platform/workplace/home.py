@@ -24,9 +24,8 @@ from cpo_platform.common.admin import (
     number,
     visible,
 )
-from cpo_platform.workplace import attention, today
-from locations.admin import STATUS_TONES
-from locations.models import Evse, Location, Status
+from cpo_platform.workplace import attention, tallies, today
+from locations.models import Location
 from ocpp_gateway.admin.home import charger_panels
 from roaming.admin.display import object_link, trouble_pills
 from roaming.admin.quarantine import number_of
@@ -48,9 +47,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def parts(request: HttpRequest) -> dict[str, Any]:
     """Return the parts of the home page that are asked for again and again."""
     now = clock.now()
-    evses = _evses_by_status(request) if may_see(request, "locations.evse") else None
+    evses = attention.evses_by_status(request) if may_see(request, "locations.evse") else None
     return {
-        "attention": attention.items(request, evses=evses, now=now),
+        "attention": attention.most_urgent(
+            attention.counted(request, evses=evses, now=now),
+            before=tallies.a_day_ago(request, now=now),
+        ),
         "may_attend": attention.may_see_any(request),
         "cards": _network_cards(request) + _charging_cards(request, now),
         "evses": evses,
@@ -139,23 +141,6 @@ def _charging_cards(request: HttpRequest, now: datetime) -> list[dict[str, Any]]
             _card(_("Energy sold today"), number(round(today["kwh"] or Decimal(0), 1), "kWh"), url),
         ]
     return cards
-
-
-def _evses_by_status(request: HttpRequest) -> dict[str, Any]:
-    url = list_url("locations.evse")
-    installed = visible(request, Evse.objects.exclude(status=Status.REMOVED))
-    counts = dict(installed.values_list("status").annotate(Count("pk")))
-    parts = [
-        {
-            "label": status.label,
-            "tone": tone,
-            "count": counts[status.value],
-            "url": f"{url}?status__exact={status.value}",
-        }
-        for status, tone in STATUS_TONES.items()
-        if counts.get(status.value)
-    ]
-    return {"total": sum(counts.values()), "parts": parts, "url": url, "counts": counts}
 
 
 def _attention(request: HttpRequest) -> list[Panel]:

@@ -26,9 +26,8 @@ TONES: Mapping[str, tuple[Any, str, tuple[str, ...]]] = {
     "blue": (_("Charging or reserved"), "⚡", (Status.CHARGING, Status.RESERVED)),
     "green": (_("Available"), "✓", (Status.AVAILABLE,)),
 }
-MOST_MARKS = 400
 MOST_ZOOM = 20
-# From this zoom on, each location stands for itself as far as there is room.
+# So a part of the map has some three hundred marks at most, whatever there is.
 CELLS_ACROSS = 16
 _CELL_AT_ZOOM_0 = 90.0
 
@@ -95,12 +94,12 @@ def _bbox(text: str) -> tuple[float, float, float, float]:
 
 def points(request: HttpRequest, view: View) -> dict[str, Any]:
     """Return the marks of a part of the map: clusters, and locations that stand alone."""
-    cells = list(_cells(request, view))
+    cells = _cells(request, view)
     tones = _tones(request, view)
     names = _named(request, {row["first"] for row in cells if row["locations"] == 1})
     marks = [_mark(row, tones.get((row["column"], row["row"]), {}), names) for row in cells]
     total = sum(row["locations"] for row in cells)
-    return {"marks": marks, "locations": total, "is_cut": len(cells) > MOST_MARKS}
+    return {"marks": marks, "locations": total}
 
 
 def _within(request: HttpRequest, view: View) -> QuerySet[Location]:
@@ -135,7 +134,7 @@ def _cells(request: HttpRequest, view: View) -> Any:
             east=Max("longitude"),
             south=Min("latitude"),
             north=Max("latitude"),
-        )[: MOST_MARKS + 1]
+        )
     )
 
 

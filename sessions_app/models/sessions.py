@@ -49,10 +49,18 @@ def stuck(*, now: datetime) -> Q:
     """Return what a session meets that seems stuck: it lasts, or is silent, for too long."""
     seems = Q(pk__in=[])
     if settings.CDR_SILENT_MINUTES:
-        seems |= Q(last_updated__lt=now - timedelta(minutes=settings.CDR_SILENT_MINUTES))
+        seems |= silent_since(now - timedelta(minutes=settings.CDR_SILENT_MINUTES))
     if settings.CDR_LONGEST_HOURS:
         seems |= Q(start_date_time__lt=now - timedelta(hours=settings.CDR_LONGEST_HOURS))
     return seems & Q(status__in=ONGOING)
+
+
+def silent_since(moment: datetime) -> Q:
+    """Return what a session meets that had begun by a moment, and whose meter told nothing since.
+
+    A meter that tells the same again and again, as with a full battery, is not silent.
+    """
+    return Q(start_date_time__lte=moment) & ~Q(meter_readings__at__gt=moment)
 
 
 class SessionQuerySet(models.QuerySet["Session"]):

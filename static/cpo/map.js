@@ -1,4 +1,4 @@
-// The map of locations: the server clusters, this draws, and lists what is in view as links.
+// The map of locations: the server clusters, this draws, and lists what is in view for keyboards.
 "use strict";
 window.addEventListener("DOMContentLoaded", async () => {
   const place = document.getElementById("cpo-map");

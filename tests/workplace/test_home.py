@@ -12,12 +12,13 @@ from django.test.utils import CaptureQueriesContext
 
 from cpo_platform.common import clock
 from cpo_platform.staff import operations
-from cpo_platform.workplace import attention
+from cpo_platform.workplace import attention, tallies
+from cpo_platform.workplace.models import Tally
 from locations.models import Evse, Status
 from sessions_app.models import Session
 from sessions_app.models.sessions import stuck
 from tests.factories import SessionFactory
-from tests.staff.world import MARK, make_world
+from tests.staff.world import MARK, World, make_world
 
 pytestmark = pytest.mark.django_db
 PARTS = "/admin/home/parts/"
@@ -30,6 +31,16 @@ def out_of_order(evses: QuerySet[Evse]) -> None:
 
 def items(client: Client) -> dict[str, attention.Item]:
     return {str(one.title): one for one in client.get(PARTS).context["attention"]}
+
+
+def scoped(world: World, by: str) -> Client:
+    user = User.objects.create_user("scoped", is_staff=True)
+    operations.set_roles(user_id=user.pk, roles=["operator_admin"])
+    ids: Any = {"party_ids": [world.party.pk]} if by == "party" else {"group_ids": [world.group.pk]}
+    operations.set_scope(user_id=user.pk, everything=False, **ids)
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def test_where_nothing_is_wrong_it_says_so(admin_client: Client) -> None:
@@ -48,9 +59,10 @@ def test_what_is_out_of_order_is_counted_and_leads_to_its_list(admin_client: Cli
 
 def test_a_session_that_was_silent_for_long_seems_stuck(admin_client: Client) -> None:
     session = SessionFactory()
-    said = session.last_updated
+    said = session.start_date_time
+    later = said + timedelta(hours=3)
     assert not Session.objects.filter(stuck(now=said + timedelta(minutes=1))).exists()
-    assert Session.objects.filter(stuck(now=said + timedelta(hours=3))).exists()
+    assert Session.objects.filter(stuck(now=later)).exists()
     one = items(admin_client)["Sessions that seem stuck"]
     assert one.count == 1
     listed = admin_client.get(one.url).content.decode()
@@ -58,10 +70,41 @@ def test_a_session_that_was_silent_for_long_seems_stuck(admin_client: Client) ->
 
 
 def test_a_trend_is_told_in_words() -> None:
-    item = attention.Item("x", 3, "/", before=1)
+    item = attention.Item("x", "x", 3, "/", before=1)
     assert item.trend == "2 more than 24 hours ago"
-    assert attention.Item("x", 1, "/", before=1).trend == "as many as 24 hours ago"
-    assert attention.Item("x", 1, "/").trend == ""
+    assert attention.Item("x", "x", 1, "/", before=1).trend == "as many as 24 hours ago"
+    assert attention.Item("x", "x", 1, "/").trend == ""
+
+
+def test_a_trend_is_what_was_counted_a_day_ago(admin_client: Client) -> None:
+    now = clock.now()
+    session = SessionFactory()
+    out_of_order(Evse.objects.filter(sessions=session))
+    assert tallies.count(now=now - timedelta(hours=24)) == 1
+    assert items(admin_client)["EVSEs out of order"].before == 1
+    SessionFactory()
+    out_of_order(Evse.objects.all())
+    tallies.count(now=now - timedelta(hours=24))  # twice in an hour: the first counts
+    assert items(admin_client)["EVSEs out of order"].trend == "1 more than 24 hours ago"
+
+
+@pytest.mark.parametrize("by", ["party", "group"])
+def test_a_trend_is_of_what_the_person_may_see(by: str) -> None:
+    world = make_world()
+    out_of_order(Evse.objects.all())
+    client = scoped(world, by)
+    now = clock.now()
+    tallies.count(now=now - timedelta(hours=24))
+    own = items(client)["EVSEs out of order"]
+    whole = Tally.objects.get(scope="", kind="out-of-order").count
+    assert own.before == own.count < whole
+
+
+def test_tallies_are_kept_for_a_week(admin_client: Client) -> None:
+    now = clock.now()
+    tallies.count(now=now - timedelta(days=9))
+    tallies.count(now=now)
+    assert set(Tally.objects.values_list("at__date", flat=True)) == {now.date()}
 
 
 def test_charts_have_a_table_that_says_the_same(admin_client: Client) -> None:
@@ -76,12 +119,7 @@ def test_charts_have_a_table_that_says_the_same(admin_client: Client) -> None:
 def test_a_scoped_person_sees_no_sum_of_another_party(by: str) -> None:
     world = make_world()
     out_of_order(Evse.objects.filter(location=world.other["locations.location"]))
-    user = User.objects.create_user("scoped", is_staff=True)
-    operations.set_roles(user_id=user.pk, roles=["operator_admin"])
-    ids: Any = {"party_ids": [world.party.pk]} if by == "party" else {"group_ids": [world.group.pk]}
-    operations.set_scope(user_id=user.pk, everything=False, **ids)
-    client = Client()
-    client.force_login(user)
+    client = scoped(world, by)
     assert MARK not in client.get("/admin/").content.decode()
     assert MARK not in client.get(PARTS).content.decode()
     assert "EVSEs out of order" not in items(client)

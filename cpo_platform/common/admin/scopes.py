@@ -24,11 +24,13 @@ class Scope:
     """What a person may see of our own objects.
 
     `parties` are country codes and party ids; None: those of all parties. `locations` is a query of
-    the keys of locations, which is asked within other queries; None: all locations.
+    the keys of locations, which is asked within other queries; None: all locations. People whose
+    scopes are the same have the same `key`: 32 characters, "" where nothing is kept from them.
     """
 
     parties: frozenset[tuple[str, str]] | None = None
     locations: Any = None
+    key: str = ""
 
     @property
     def is_whole(self) -> bool:
