@@ -42,6 +42,7 @@ class Driver:
     """Whoever charges at one charger, one after the other: Wh of each, by its register."""
 
     station: Handle
+    card: str = CARD
     charges: list[Decimal] = field(default_factory=list)
     began_at: Decimal | None = None
 
@@ -53,7 +54,7 @@ class Driver:
         self.station.plug(max_kw=11)
         # Who was let charge before may again, with nobody there; others have to wait.
         with suppress(TimeoutError):
-            while self.station.present(CARD) != "Accepted":
+            while self.station.present(self.card) != "Accepted":
                 self.station.wait_for(lambda one: one.connected, ONLINE_SECONDS, "online")
         self.began_at = began_at
 
@@ -138,7 +139,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     with standing(stations=options.stations, more={"OCPP_HEARTBEAT_SECONDS": "60"}) as house:
         began = time.monotonic()
-        with running(_fleet(options), url=house.url) as fleet:
+        with running(fleet_of(options.stations, seed=options.seed), url=house.url) as fleet:
             story = Story(house, fleet, options.seed)
             story.begin()
             story.kill(options.kills)
@@ -151,16 +152,17 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _fleet(options: argparse.Namespace) -> dict[str, Any]:
+def fleet_of(number_of_stations: int, *, seed: int) -> dict[str, Any]:
+    """Return chargers of both versions that come back soon, as `sandbox.charger` wants them."""
     stations = [
         {"identity": f"BENCH-{number}", "ocpp": "2.0.1" if number % 2 else "1.6"}
-        for number in range(options.stations)
+        for number in range(number_of_stations)
     ]
     # So that no CDR is held for more energy than the connector could give.
     quick = {"meter_seconds": 10, "time_factor": 2, "reconnect_seconds": 0.5, "retry_seconds": 1}
     return {
         "stations": stations,
-        "seed": options.seed,
+        "seed": seed,
         "defaults": {**quick, "password": PASSWORD, "leave_after": None},
     }
 

@@ -12,7 +12,7 @@ EVSES = 4
 
 def build(*, stations: int, password: str) -> None:
     """Make a network in an empty database, its stations, and an eMSP with a card."""
-    network.fill(locations=-(-stations // EVSES), evses=EVSES)
+    place(stations=stations, password=password)
     network.add_partner("Driver's", number=0, url="https://emsp.example")
     Token.objects.create(
         country_code="NL",
@@ -25,10 +25,15 @@ def build(*, stations: int, password: str) -> None:
         whitelist="ALWAYS",
         last_updated=clock.now(),
     )
+
+
+def place(*, stations: int, password: str) -> None:
+    """Make locations with a station at each of so many EVSEs."""
+    network.fill(locations=-(-stations // EVSES), evses=EVSES)
     encoded = passwords.make(password)
     # Two of one EVSE would be in each other's way.
-    first = Connector.objects.filter(ocpi_id="1").select_related("evse")
-    connectors = first.order_by("pk")[:stations]
+    first = Connector.objects.filter(ocpi_id="1", evse__location__party_id=network.PARTY_ID)
+    connectors = first.select_related("evse").order_by("pk")[:stations]
     made = Station.objects.bulk_create(
         Station(
             identity=f"BENCH-{number}",

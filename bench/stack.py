@@ -91,6 +91,10 @@ class Stack:
         """Let a name stand for one more command."""
         self._commands[name] = [*command]
 
+    def double(self, name: str, other: str) -> None:
+        """Let another name stand for one more process of the same kind."""
+        self._commands[other] = self._commands[name]
+
     def start(self, *names: str, **more: str) -> None:
         """Start processes that do not run; `more` is added to their environment."""
         for name in names:

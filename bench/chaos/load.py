@@ -44,13 +44,21 @@ class Token:
 class Load(threading.Thread):
     """Takes steps until it is told to stop; `held` while it pauses."""
 
-    def __init__(self, sandboxes: Sequence[Sandbox], tokens: Sequence[Token], seed: int) -> None:
+    def __init__(
+        self,
+        sandboxes: Sequence[Sandbox],
+        tokens: Sequence[Token],
+        seed: int,
+        *,
+        spared: Sequence[int] = (),
+    ) -> None:
+        """`spared` are locations, by key, at which something else happens."""
         super().__init__(name="load", daemon=True)
         self.done: Counter[str] = Counter()
         self._chance = random.Random(seed)
         self._sandboxes, self._tokens = sandboxes, tokens
         self._wanted, self._resting, self._ended = (threading.Event() for _ in range(3))
-        self._stations = [location.pk for location in network.stations()]
+        self._stations = [*(location.pk for location in network.stations()), *spared]
         self._steps: dict[str, tuple[int, Callable[[], None]]] = {
             "status": (60, self._status),
             "session": (25, self._session),

@@ -37,7 +37,7 @@ def make() -> None:
 
 def stations() -> list[Location]:
     """Return the locations with simulated stations."""
-    return list(Location.objects.order_by("pk")[:STATIONS])
+    return list(Location.objects.filter(party_id=PARTY_ID).order_by("pk")[:STATIONS])
 
 
 def write_tariff(tariff_id: str, *, price: str) -> None:

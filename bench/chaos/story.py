@@ -62,16 +62,7 @@ class Story:
         """Make the network, start every process, and register the partners."""
         network.make()
         for sandbox in self._sandboxes:
-            invitation = partners.invite_partner(
-                name=sandbox.name,
-                role="EMSP",
-                country_code="NL",
-                party_id=sandbox.party_id,
-                now=clock.now(),
-            )
-            token_a = invitation.token_a
-            command = sandbox.command(var, versions_url=versions_url(), token_a=token_a)
-            self._stack.add(sandbox.name, command)
+            self._stack.add(sandbox.name, invite(sandbox, var))
         self._stack.start(*self._stack.platform, *(sandbox.name for sandbox in self._sandboxes))
         for sandbox in self._sandboxes:
             wait_until(
@@ -81,7 +72,7 @@ class Story:
             )
         for partner in Partner.objects.order_by("pk"):
             walks.announce_everything(partner_id=partner.pk, now=clock.now())
-        self._load = Load(self._sandboxes, [_token(one) for one in self._sandboxes], self._seed)
+        self._load = Load(self._sandboxes, [token_of(one) for one in self._sandboxes], self._seed)
         self._load.start()
 
     def round(self, seconds: float) -> str:
@@ -95,7 +86,7 @@ class Story:
         self._load.rest()
         self.havoc.heal()
         began = time.monotonic()
-        wait_until(_calm, seconds=CALM_SECONDS, what=f"calm ({_feeds()})", every=0.5)
+        wait_until(is_calm, seconds=CALM_SECONDS, what=f"calm ({_feeds()})", every=0.5)
         calm = time.monotonic() - began
         found = self._compare()
         self.judgement.read(self._sandboxes)
@@ -131,7 +122,19 @@ class Story:
         return found
 
 
-def _calm() -> bool:
+def invite(sandbox: Sandbox, var: Path) -> list[str]:
+    """Invite a partner; return the command that starts it with the invitation."""
+    invitation = partners.invite_partner(
+        name=sandbox.name,
+        role="EMSP",
+        country_code="NL",
+        party_id=sandbox.party_id,
+        now=clock.now(),
+    )
+    return sandbox.command(var, versions_url=versions_url(), token_a=invitation.token_a)
+
+
+def is_calm() -> bool:
     """End what still runs, and tell whether nothing moves and every feed is empty."""
     try:
         for session in Session.objects.ongoing():
@@ -162,7 +165,7 @@ def _feeds() -> str:
         return str(error)
 
 
-def _token(sandbox: Sandbox) -> Token:
+def token_of(sandbox: Sandbox) -> Token:
     """Return a card that the partner knows as its own."""
     rows = sandbox.objects("tokens")
     card = next(row for row in rows if row["type"] == "RFID" and row["valid"])

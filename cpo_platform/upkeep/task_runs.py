@@ -5,6 +5,8 @@ and nothing depends on it.
 """
 
 import json
+import os
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -109,8 +111,7 @@ def _keep(run: TaskRun) -> None:
 def note_worker(sender: Any = None, **_kwargs: Any) -> None:
     """Say that a worker is there: its name begins with its kind (see the Procfile)."""
     name = str(sender.eventer.hostname)
-    kind = PUSH if name.startswith(f"{PUSH}@") else WORKER
-    _say(kind, name)
+    _say(_kind_of(name), name)
 
 
 @worker_shutting_down.connect
@@ -118,7 +119,12 @@ def note_worker_gone(sender: Any = None, **_kwargs: Any) -> None:
     """Say that a worker ends."""
     name = str(sender)
     figures.flush()
-    figures.say_gone(PUSH if name.startswith(f"{PUSH}@") else WORKER, name)
+    figures.say_gone(_kind_of(name), name)
+
+
+def _kind_of(name: str) -> str:
+    """Return which kind of worker has a name: `push@host`, `push2@host`."""
+    return PUSH if name.partition("@")[0].rstrip("0123456789") == PUSH else WORKER
 
 
 @beat_init.connect
@@ -131,7 +137,7 @@ def note_beat(**_kwargs: Any) -> None:
 def note_beat_sends(**_kwargs: Any) -> None:
     """Say that the beat is there, when it has sent something."""
     if _is_beat[0]:
-        _say(BEAT, BEAT)
+        _say(BEAT, f"{BEAT}@{socket.gethostname()}-{os.getpid()}")
 
 
 def _say(kind: str, name: str) -> None:
