@@ -6,7 +6,7 @@ One that does not take a connection is passed over; nothing else is known of it.
 import asyncio
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from bench.stack import free_port
@@ -21,28 +21,26 @@ class Balancer:
         self.port = free_port()
         self._ports = list(ports)
         self._turns = count()
-        self._loop = asyncio.new_event_loop()
         self._listens = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="balancer", daemon=True)
+        self._close: Callable[[], object] = lambda: None
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run()), name="balancer", daemon=True
+        )
 
     def start(self) -> None:
         self._thread.start()
         self._listens.wait()
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._close()
         self._thread.join()
 
-    def _run(self) -> None:
-        self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1000)
-        )
+    async def _run(self) -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        self._close = lambda: loop.call_soon_threadsafe(ended.set)
+        await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1000)
         self._listens.set()
-        self._loop.run_forever()
-        passing = asyncio.all_tasks(self._loop)
-        for task in passing:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*passing, return_exceptions=True))
+        await ended.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind = await self._connect()

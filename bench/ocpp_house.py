@@ -8,7 +8,6 @@ else.
 import contextlib
 import os
 import re
-import socket
 import sys
 import tempfile
 from collections import Counter
@@ -19,7 +18,7 @@ from typing import Any
 
 from bench.chaos.logs import TRACEBACK
 from bench.chaos.servers import Servers
-from bench.stack import Stack, environment, free_port, wait_until
+from bench.stack import Stack, environment, free_port, is_open, wait_until
 
 PASSWORD = "0123456789abcdef0123456789abcdef"  # noqa: S105  of no real station
 CARD = "BENCH"
@@ -45,12 +44,7 @@ class House:
     def start(self, *names: str) -> None:
         """Start what does not run; return once chargers can connect."""
         self.stack.start(*names)
-        wait_until(self._listens, seconds=_RUNS_SECONDS, what="the gateway")
-
-    def _listens(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
-        return False
+        wait_until(lambda: is_open(self.port), seconds=_RUNS_SECONDS, what="the gateway")
 
     def errors(self) -> "Counter[str]":
         """Count what the processes have logged as errors, by process and what it says."""

@@ -67,6 +67,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_open(port: int) -> bool:
+    """Tell whether somebody listens at a port of the loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
 class Stack:
     """Processes by name: those of the Procfile, and others that are added."""
 

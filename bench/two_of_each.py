@@ -31,7 +31,7 @@ from bench.chaos.sandboxes import Sandbox
 from bench.chaos.servers import Servers
 from bench.ocpp_house import PASSWORD, table
 from bench.ocpp_kill import Driver, fleet_of
-from bench.stack import NotInTime, Stack, environment, free_port, wait_until
+from bench.stack import NotInTime, Stack, environment, free_port, is_open, wait_until
 from bench.standby import Standby
 
 KINDS = ("web", "worker", "push", "beat", "ocpp")
@@ -223,6 +223,18 @@ class Run:
         checks = readiness.look(clock.now())
         return all(checks.get(kind, {}).get("processes") == 2 for kind in readiness.KINDS)
 
+    def _is_up(self, name: str) -> bool:
+        """Tell whether a process that was started again does its work."""
+        from cpo_platform.common import figures
+
+        kind, _line, second = name.partition("-")
+        if kind in self._ports:
+            return is_open(self._ports[kind][1 if second else 0])
+        if kind == "beat":
+            return any(one.endswith(f"-{self._stack.pid(name)}") for one in figures.alive(kind))
+        started = sum(" ready." in line for line in self._stack.lines(name))
+        return started == 2
+
     def _work(self) -> Work:
         from cpo_platform.common import figures
         from cpo_platform.upkeep.families import TASKS
@@ -255,6 +267,7 @@ class Run:
             if what and not number
         ]
         self._start(name)
+        wait_until(lambda: self._is_up(name), seconds=START_SECONDS, what=f"{name} is back")
         online = sum(one.connected for one in fleet)
         return (name, *done, f"{online} of {len(drivers)}")
 
@@ -264,7 +277,12 @@ class Run:
         from bench.chaos.story import is_calm
         from sessions_app.models import Cdr, Session
 
+        def is_told() -> bool:
+            by_chargers = Session.objects.unfinished().filter(ocpp_transaction__isnull=False)
+            return not ocpp_checks.left_undone() and not by_chargers.exists()
+
         try:
+            wait_until(is_told, seconds=CALM_SECONDS, what="what chargers told is digested")
             wait_until(is_calm, seconds=CALM_SECONDS, what="calm", every=0.5)
         except NotInTime as error:
             self.wrong.append(str(error))

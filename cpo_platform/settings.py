@@ -333,7 +333,7 @@ REDIS_URL = env.redis_url("REDIS_URL", _EMBEDDED.get("REDIS_URL", ""))
 # What signing in counts, so that no process lets in what another one has refused.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "cpo_platform.common.cache.PatientCache",
         "LOCATION": REDIS_URL or "redis://localhost",
         "KEY_PREFIX": "cpo:cache",
         "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},

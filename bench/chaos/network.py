@@ -14,7 +14,7 @@ from tariffs.shapes import TariffShape
 Json = dict[str, Any]
 
 COUNTRY_CODE, PARTY_ID = "NL", "CHX"
-TARIFFS = ("T1", "T2")
+TARIFFS = ("CT1", "CT2")
 LOCATIONS = 40
 EVSES = 3
 # Stations that cars come to when a partner asks for it; the others are for our own load.

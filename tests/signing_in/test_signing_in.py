@@ -73,6 +73,20 @@ def test_a_password_is_guessed_five_times_at_most(client: Client, staff: User) -
     assert "Too many failed" in page.content.decode()
 
 
+def test_without_redis_people_come_in_and_tries_are_still_counted(
+    client: Client, staff: User, settings: Settings
+) -> None:
+    nobody_there = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+    settings.CACHES = {"default": nobody_there}
+    sign_in(client)
+    assert "_auth_user_id" in client.session
+    other = Client()
+    for number in range(5):
+        sign_in(other, password=f"{WRONG} {number}", REMOTE_ADDR=f"198.51.100.{number}")
+    assert "Too many failed" in sign_in(other, REMOTE_ADDR="198.51.100.77").content.decode()
+    assert "_auth_user_id" not in other.session
+
+
 def test_one_address_tries_ten_users_at_most(client: Client, staff: User) -> None:
     for number in range(10):
         sign_in(client, user=f"user{number}", password=WRONG)

@@ -69,7 +69,6 @@ def test_who_is_there_and_who_is_not_is_told(admin_client: Client) -> None:
 
 def test_a_broker_that_is_away_leaves_the_rest(admin_client: Client, settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     found = rows(admin_client)
     assert any("does not answer" in row for row in found)
     assert any(row.startswith("Database fine") for row in found)
