@@ -38,6 +38,7 @@ MAX_UPLOAD = 100 * MEGABYTE
 # What a request may take: larger files are imported by the command, which shows its progress.
 MAX_IN_REQUEST = 5 * MEGABYTE
 PERMISSIONS = ("locations.add_location", "locations.change_location")
+TARIFF_PERMISSIONS = ("tariffs.add_tariff", "tariffs.change_tariff")
 
 
 def import_urls(admin_site: AdminSite) -> list[URLPattern]:
@@ -150,7 +151,13 @@ class ImportPages:
         try:
             party = _party(request)
             with file.open("rb") as stream:
-                report = import_locations(stream, party=party, now=clock.now, dry_run=dry_run)
+                report = import_locations(
+                    stream,
+                    party=party,
+                    now=clock.now,
+                    dry_run=dry_run,
+                    writes_tariffs=request.user.has_perms(TARIFF_PERMISSIONS),
+                )
         except (UnreadableFile, ValueError) as error:
             uploads.forget(user_id, token)
             messages.error(request, str(error))
@@ -195,7 +202,7 @@ class ImportPages:
 
 
 def _permitted(request: HttpRequest) -> int:
-    """Return the user's id; an import writes parties and tariffs, too, on the same permission."""
+    """Return the user's id; who may not write tariffs imports the rest."""
     if request.user.pk is None or not request.user.has_perms(PERMISSIONS):
         raise PermissionDenied
     if scope_of(request).locations is not None:

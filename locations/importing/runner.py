@@ -29,6 +29,7 @@ def import_locations(
     party: PartyKey | None,
     now: Callable[[], datetime],
     dry_run: bool = False,
+    writes_tariffs: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
     on_entry: Callable[[Entry], None] | None = None,
     keep: int = KEPT,
@@ -39,6 +40,7 @@ def import_locations(
     changes nothing. `party` owns objects that name no owner (2.1.1); objects of others are then
     refused. `now` is the clock, not a moment: an import of an hour must not hide its last changes
     from a partner that pulled half an hour after it began. With `dry_run` all is done and undone.
+    Without `writes_tariffs` the tariffs that are there are named, and none is made or changed.
     `on_entry` gets every line of the report, which itself keeps the first `keep` of each action.
 
     Raises:
@@ -48,7 +50,7 @@ def import_locations(
     total = sum(1 for _item in read_items(stream))
     stream.seek(0)
     report = ImportReport(dry_run=dry_run, keep=keep, on_entry=on_entry)
-    run = _Run(report, party, now)
+    run = _Run(report, party, now, writes_tariffs=writes_tariffs)
     with acting.also("import"), _undone() if dry_run else nullcontext():
         for count, item in enumerate(read_items(stream), start=1):
             run.take(item)
@@ -66,13 +68,18 @@ def _undone() -> Iterator[None]:
 
 class _Run:
     def __init__(
-        self, report: ImportReport, party: PartyKey | None, now: Callable[[], datetime]
+        self,
+        report: ImportReport,
+        party: PartyKey | None,
+        now: Callable[[], datetime],
+        *,
+        writes_tariffs: bool,
     ) -> None:
         self.evses = 0
         self._report = report
         self._party = party
         self._now = now
-        self._tariffs = TariffIntake(report, now)
+        self._tariffs = TariffIntake(report, now, writes=writes_tariffs)
         self._seen: set[tuple[PartyKey, str]] = set()
 
     def take(self, item: Item) -> None:

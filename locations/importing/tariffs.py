@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 
+from cpo_platform.common.operations import Outcome
 from cpo_platform.common.shapes import BusinessDetails, ShapeError, path_text
 from locations import operations
 from locations.importing.mending import mend, shown
@@ -30,6 +31,7 @@ _TIMES = ("start_date_time", "end_date_time")
 _ROWS_KEPT = 5_000
 _ID = re.compile(r"[\x20-\x7e]{1,36}")
 
+NOT_THEIRS = "needs the permission to add and change tariffs"
 REFUSALS = (ValueError, ValidationError, DataError, IntegrityError)
 
 
@@ -54,11 +56,21 @@ class _First:
     path: str
 
 
-class TariffIntake:
-    """Take tariffs, each once, and tell which ids a connector may name."""
+class _NotTheirs(Exception):
+    """Whoever imports may not write tariffs."""
 
-    def __init__(self, report: ImportReport, now: Callable[[], datetime]) -> None:
+
+class TariffIntake:
+    """Take tariffs, each once, and tell which ids a connector may name.
+
+    Without `writes` those that are there may be named, and none is made or changed.
+    """
+
+    def __init__(
+        self, report: ImportReport, now: Callable[[], datetime], *, writes: bool = True
+    ) -> None:
         self._report = report
+        self._writes = writes
         self._now = now
         self._parties: dict[PartyKey, tuple[str, Path] | None] = {}
         self._taken: dict[tuple[PartyKey, bytes], str | None] = {}
@@ -140,6 +152,10 @@ class TariffIntake:
         try:
             with transaction.atomic():
                 row, outcome = tariff_operations.put_tariff(tariff=shape, now=self._now())
+                self._refuse_theirs(outcome)
+        except _NotTheirs:
+            self._refuse(name, path, NOT_THEIRS)
+            return tariff_id if self.row(owner, tariff_id) is not None else None
         except REFUSALS as error:
             self._refuse(name, path, refusal_text(error))
             return None
@@ -148,6 +164,10 @@ class TariffIntake:
         self._report.add(Action(outcome.value), Kind.TARIFF, name, path)
         self._report.mended(Kind.TARIFF, name, path, notes)
         return tariff_id
+
+    def _refuse_theirs(self, outcome: Outcome) -> None:
+        if not self._writes and outcome is not Outcome.UNCHANGED:
+            raise _NotTheirs
 
     def _refuse(self, name: str, path: Path, reason: str) -> None:
         self._report.add(Action.REFUSED, Kind.TARIFF, name, path, reason=reason)

@@ -18,6 +18,7 @@ from cpo_platform.common import clock
 from locations import views
 from locations.importing import uploads
 from locations.models import Location
+from tariffs.models import Tariff
 from tests.locations import feeds
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +92,16 @@ def test_a_file_that_would_change_nothing_offers_no_import(staff: Client) -> Non
     text = page(staff.get(upload(staff, [feeds.location()]).url))
     assert "Nothing has been written yet, and the import would change nothing." in text
     assert "Import now" not in text
+
+
+def test_who_may_not_write_tariffs_imports_the_rest(staff: Client) -> None:
+    file = [feeds.location(evses=[feeds.evse(tariffs=[feeds.tariff()])])]
+    text = page(staff.get(upload(staff, file).url))
+    assert "needs the permission to add and change tariffs" in text
+    checked = upload(staff, file)
+    page(staff.post(checked.url, {"import": "1", "party": ""}))
+    assert Location.objects.count() == 1
+    assert Tariff.objects.count() == 0
 
 
 def test_cancelling_deletes_the_upload(staff: Client, uploads_dir: Path) -> None:
