@@ -72,18 +72,18 @@ def test_what_is_too_much_or_broken_is_refused(
 
 
 def test_entities_are_not_expanded() -> None:
+    entities = b"".join(
+        b'<!ENTITY %c "%s">' % (98 + step, b"&%c;" % (97 + step) * 10) for step in range(8)
+    )
     bomb = (
-        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
-        + b"".join(
-            b'<!ENTITY %c "%s">' % (98 + step, b"&%c;" % (97 + step) * 10) for step in range(8)
-        )
-        + b'<!ENTITY z "x">]><sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
-        b"<si><t>&i;</t></si></sst>"
+        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + entities + b"]>"
+        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        b'<row r="1"><c r="A1" t="inlineStr"><is><t>&i;</t></is></c></row></sheetData></worksheet>'
     )
     source, target = io.BytesIO(xlsx(["uid"], ["E1"])), io.BytesIO()
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for entry in old.infolist():
-            is_strings = entry.filename == "xl/sharedStrings.xml"
-            new.writestr(entry.filename, bomb if is_strings else old.read(entry))
+            is_sheet = entry.filename == "xl/worksheets/sheet1.xml"
+            new.writestr(entry.filename, bomb if is_sheet else old.read(entry))
     with pytest.raises(UnreadableFile, match="cannot be read"):
         read(target.getvalue())
