@@ -146,7 +146,7 @@ def _cell(listed: BulkList, form: Any, column: str) -> Any:
 
 
 def _numeric(field: forms.Field, text: str) -> Any:
-    """Return a number as such: a text would be marked as no formula where it begins with a minus."""
+    """Return a number as such: a text that begins with a minus would be marked."""
     number = isinstance(field, forms.IntegerField | forms.DecimalField)
     return field.to_python(text) if number and text else exporting.defused(text)
 

@@ -69,7 +69,7 @@ class BulkList:
     """One list: what may be changed of many at once, and whether a file may say it.
 
     `part` is the formset's name, the name of one in columns, its form, and how it is called.
-    `lock` locks what the operation locks first.
+    `lock` locks what the operation locks first; `fetched` is what the form asks for of an object.
     """
 
     label: str
@@ -77,6 +77,7 @@ class BulkList:
     lock: Callable[[int], None]
     importing: Importing | None = None
     part: tuple[str, str, Any, Any] | None = None
+    fetched: tuple[str, ...] = ()
 
     @property
     def model(self) -> type[Model]:
@@ -236,6 +237,7 @@ LISTS: tuple[BulkList, ...] = (
             check=_check_evse,
         ),
         part=("connectors", "connector", ConnectorForm, pgettext_lazy("bulk", "connector")),
+        fetched=("connectors__tariffs", "parking__parking_place", "location__parking_places"),
     ),
     BulkList(
         "tariffs.tariff",

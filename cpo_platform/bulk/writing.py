@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -78,25 +79,26 @@ class Writer:
             obj = self._object(row)
             if (obj is None) != (row.outcome == RowOutcome.WOULD_CREATE):
                 raise refused(gettext("It has come or gone since this was checked."))
-            form, _before = self._present(row, obj)
+            form, data = self._present(row, obj)
             if obj is not None and form.fingerprint(obj) != row.seen:
                 raise refused(gettext("It has changed since this was checked: nothing is written."))
-            written = self._save(row, obj, form)
-            again = self._again(written)
-            return written, again.fingerprint(again.instance)
+            key = self._save(obj, form, self._filled(row, form, data))
+            # Read again, as the database has it: so it will be compared before it is put back.
+            left = self.listed.model._base_manager.get(pk=key)  # noqa: SLF001  Django's own public name
+            return key, form.fingerprint(left)
 
     def _tried(self, row: JobRow) -> Found:
         obj = self._object(row)
-        form, before = self._present(row, obj)
+        form, data = self._present(row, obj)
         seen = form.fingerprint(obj) if obj is not None else ""
         if row.seen and row.seen != seen:
             raise refused(gettext("It has changed since: it is not put back."))
         name = row.name if obj is None else str(obj)
-        if obj is not None and self._filled(row, form) == filling.data_of(form):
+        filled = self._filled(row, form, data)
+        if obj is not None and filled == data:
             return Found(RowOutcome.UNCHANGED, name, obj.pk, seen=seen)
-        written = self._save(row, obj, form)
-        after = filling.data_of(self._again(written))
-        was, becomes = filling.differences(before, after)
+        after = filling.data_of(self._again(self._save(obj, form, filled)))
+        was, becomes = filling.differences({} if obj is None else data, after)
         if obj is None:
             return Found(RowOutcome.WOULD_CREATE, name, None, {}, becomes)
         outcome = RowOutcome.WOULD_CHANGE if was or becomes else RowOutcome.UNCHANGED
@@ -109,13 +111,19 @@ class Writer:
             key = self._find(row.values)
             if key is None:
                 return None
+            row.object_id = key
         self.listed.lock(key or 0)
         obj = self.pages.get_object(self.request, str(key))
         if obj is None:
             raise refused(gettext("It is not there any more, or is not yours to see."))
         if not self.pages.has_change_permission(self.request, obj):
             raise refused(gettext("You may not change it, or nobody may any more."))
+        self._fetch(obj)
         return obj
+
+    def _fetch(self, obj: Any) -> None:
+        """Fetch once what the form asks for several times."""
+        prefetch_related_objects([obj], *self.listed.fetched)
 
     def _find(self, cells: Mapping[str, str]) -> int | None:
         importing = columns.importing_of(self.listed)
@@ -128,7 +136,7 @@ class Writer:
         return None if row is None else int(row.pk)
 
     def _present(self, row: JobRow, obj: Any) -> tuple[Any, Data]:
-        """Return the form of an object, unbound, and what it has now; of a new one, nothing."""
+        """Return the form of an object, unbound, and what it would send as it is."""
         if obj is None:
             if not self.pages.has_add_permission(self.request):
                 raise refused(gettext("There is none yet, and you may not add any."))
@@ -136,12 +144,11 @@ class Writer:
             if place is not None:
                 _read(place, self.request, row.values)
         form = self.pages.get_form(self.request, obj, change=obj is not None)(instance=obj)
-        return form, {} if obj is None else filling.data_of(form)
+        return form, filling.data_of(form)
 
-    def _save(self, row: JobRow, obj: Any, form: Any) -> int:
-        """Fill in the form of an object, and save it by its operation; return the object's key."""
-        data = filling.as_sent(self._filled(row, form))
-        bound = type(form)(data, instance=form.instance)
+    def _save(self, obj: Any, form: Any, filled: Data) -> int:
+        """Send the form of an object, and save it by its operation; return the object's key."""
+        bound = type(form)(filling.as_sent(filled), instance=form.instance)
         if not bound.is_valid():
             raise RowRefused(reasons_of(bound, self.listed))
         written = bound.save(commit=False)
@@ -159,10 +166,10 @@ class Writer:
         obj = self.pages.get_object(self.request, str(key))
         if obj is None:
             raise refused(gettext("It is not there any more, or is not yours to see."))
+        self._fetch(obj)
         return self.pages.get_form(self.request, obj, change=True)(instance=obj)
 
-    def _filled(self, row: JobRow, form: Any) -> Data:
-        data = filling.data_of(form)
+    def _filled(self, row: JobRow, form: Any, data: Data) -> Data:
         if self.job.kind == JobKind.IMPORT:
             return _with_cells(self.listed, form, data, row.values)
         if self.job.kind == JobKind.UNDO:

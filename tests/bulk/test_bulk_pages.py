@@ -39,7 +39,7 @@ def page_of(name: str, job: Job) -> str:
 def test_from_the_list_to_the_change_and_back() -> None:
     keys = make_evses(3)
     client = client_of(person())
-    answer = select(client, keys[:2])
+    answer: Any = select(client, keys[:2])
     job = Job.objects.get()
     assert (answer.url, job.targets) == (page_of("fields", job), sorted(keys[:2]))
     assert "Change 2 EVSEs" in client.get(answer.url).content.decode()

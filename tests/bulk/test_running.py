@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from cpo_platform.bulk import operations, running, tasks
+from cpo_platform.bulk.lists import list_of
 from cpo_platform.bulk.models import Job, JobRow, JobState
 from cpo_platform.bulk.writing import Writer
 from cpo_platform.common import clock
@@ -66,7 +67,7 @@ def test_a_row_that_another_worker_has_done_is_left_alone() -> None:
     row = rows(job)[0]
     apply(job)
     announced = Change.objects.count()
-    listed = running.list_of(job.label)
+    listed = list_of(job.label)
     assert listed is not None
     running._apply_row(Writer.of(job, listed), row.pk)
     assert Change.objects.count() == announced

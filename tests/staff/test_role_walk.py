@@ -60,6 +60,10 @@ NEEDS = {
     "ocpp_gateway_station_unlock": "ocpp_gateway.add_stationcall",
     "ocpp_gateway_station_trigger": "ocpp_gateway.add_stationcall",
     "bulk_job_refused": "bulk.view_job",
+    # Jobs of others are seen by who sees the audit.
+    "bulk_job_history": "audit.view_entry",
+    # Those of the world's jobs are EVSEs: what may be put back is what may be changed.
+    "bulk_job_undo": "locations.change_evse",
     "auth_user_password_change": "auth.change_user",
     "alerting_incident_count": "alerting.view_incident",
 }

@@ -52,7 +52,7 @@ class ChangeForm(forms.Form):
         )
         for name, original in fields.items():
             field = copy.deepcopy(original)
-            field.required, field.initial = False, None
+            field.required, field.initial, field.label = False, None, capfirst(field.label)
             if choice.offered is not None and isinstance(field, forms.ChoiceField):
                 field.choices = choice.offered(request)
             if isinstance(field, forms.MultipleChoiceField):
