@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.contrib.admin.utils import flatten_fieldsets
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
@@ -126,10 +127,15 @@ def most_parts(listed: BulkList, rows: Any) -> int:
 
 def filled(listed: BulkList, request: HttpRequest, rows: Sequence[Any]) -> Iterator[list[Any]]:
     """Yield for each object what it has in the columns of a template."""
-    parts = most_parts(listed, rows)
-    columns = own_columns(listed, parts)
+    columns = own_columns(listed, most_parts(listed, rows))
+    pages = listed.model_admin
+    # Forms with the same fields are of one class: to make one takes longer than to fill it in.
+    classes: dict[tuple[str, ...], Any] = {}
     for row in rows:
-        form = listed.model_admin.get_form(request, row, change=True)(instance=row)
+        names = tuple(flatten_fieldsets(pages.get_fieldsets(request, row)))
+        if names not in classes:
+            classes[names] = pages.get_form(request, row, change=True)
+        form = classes[names](instance=row)
         yield [_cell(listed, form, column) for column in columns]
 
 

@@ -97,7 +97,7 @@ class Writer:
         filled = self._filled(row, form, data)
         if obj is not None and filled == data:
             return Found(RowOutcome.UNCHANGED, name, obj.pk, seen=seen)
-        after = filling.data_of(self._again(self._save(obj, form, filled)))
+        after = filling.data_of(self._again(self._save(obj, form, filled), obj, form))
         was, becomes = filling.differences({} if obj is None else data, after)
         if obj is None:
             return Found(RowOutcome.WOULD_CREATE, name, None, {}, becomes)
@@ -161,13 +161,14 @@ class Writer:
             raise RowRefused(reasons_of(bound, self.listed)) from error
         return int(written.pk)
 
-    def _again(self, key: int) -> Any:
-        """Return the form of an object as it is now."""
+    def _again(self, key: int, was: Any, form: Any) -> Any:
+        """Return the form of an object as it is now; `was` is what it was, None if it is new."""
         obj = self.pages.get_object(self.request, str(key))
         if obj is None:
             raise refused(gettext("It is not there any more, or is not yours to see."))
         self._fetch(obj)
-        return self.pages.get_form(self.request, obj, change=True)(instance=obj)
+        known = None if was is None else type(form)
+        return (known or self.pages.get_form(self.request, obj, change=True))(instance=obj)
 
     def _filled(self, row: JobRow, form: Any, data: Data) -> Data:
         if self.job.kind == JobKind.IMPORT:

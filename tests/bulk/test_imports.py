@@ -5,6 +5,8 @@ import io
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from openpyxl import Workbook
 
@@ -70,6 +72,22 @@ def test_the_list_as_a_template_changes_nothing_but_what_is_edited(label: str) -
     job = imported(user, label, as_csv(lines))
     assert job.counts == {"UNCHANGED": len(lines) - 1, "WOULD_CHANGE": 1}
     assert rows(job)[0].after == {name: ["Elsewhere"]}
+
+
+def test_the_queries_of_a_template_do_not_grow_with_the_rows() -> None:
+    client = client_of(person())
+    url = reverse("admin:locations_evse_bulk_template")
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as found:
+            assert client.post(url, TEMPLATE).status_code == 200
+        return len(found)
+
+    LocationFactory(id="L1", evses=[evse("A1"), evse("A2")])
+    client.post(url, TEMPLATE)
+    few = queries()
+    LocationFactory(id="L2", evses=[evse(f"B{number}") for number in range(12)])
+    assert queries() == few
 
 
 def test_an_export_of_the_list_is_read_again() -> None:

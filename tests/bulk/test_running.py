@@ -112,10 +112,7 @@ def test_the_queries_of_a_batch_are_so_many_a_row_and_no_more() -> None:
         return len(found)
 
     each = (queries(many) - queries(few)) / 10
-    assert each <= MOST_QUERIES
-
-
-MOST_QUERIES = 60
+    assert each <= 37
 
 
 def test_old_jobs_go_with_their_rows_and_so_do_those_nobody_described() -> None:

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import prefetch_related_objects
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -150,6 +151,7 @@ def _changeable(listed: BulkList, request: HttpRequest, keys: list[int]) -> Iter
     pages = listed.model_admin
     for start in range(0, len(keys), AT_ONCE):
         found = pages.get_queryset(request).in_bulk(keys[start : start + AT_ONCE])
+        prefetch_related_objects(list(found.values()), *listed.fetched)
         for key in keys[start : start + AT_ONCE]:
             if key in found and pages.has_change_permission(request, found[key]):
                 yield found[key]

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from cpo_platform.audit.models import Way
 from cpo_platform.bulk import columns, running
 from cpo_platform.bulk.admin.differences import TONES, Words, rows_of
+from cpo_platform.bulk.filling import ADD, REMOVE
 from cpo_platform.bulk.lists import LISTS, BulkList, list_of
 from cpo_platform.bulk.models import Job, JobKind, JobRow, JobState, RowOutcome
 from cpo_platform.common.admin import Button, Panel, exporting, moment, pill, visible
@@ -22,6 +23,7 @@ from cpo_platform.common.admin.exporting import Plain
 from cpo_platform.staff.roles import VIEW_AUDIT
 
 PER_PAGE = 50
+HOW = {ADD: _("these as well"), REMOVE: _("take these away")}
 STATE_TONES = {
     JobState.DRAFT: "grey",
     JobState.CHECKING: "blue",
@@ -127,7 +129,7 @@ def _facts(request: HttpRequest, job: Job) -> list[Panel]:
     if job.values and listed is not None:
         words = Words(listed)
         facts += [
-            (_changed_label(words, name), words.value(_sample_name(name), value["data"]))
+            (_changed_label(words, name), _changed_value(words, name, value))
             for name, value in job.values.items()
         ]
     return [Panel(title=_("Bulk change"), facts=facts, buttons=_links(request, job))]
@@ -140,6 +142,12 @@ def _sample_name(name: str) -> str:
 def _changed_label(words: Words, name: str) -> str:
     label = words.label(_sample_name(name))
     return gettext("to be changed: %(field)s") % {"field": label}
+
+
+def _changed_value(words: Words, name: str, value: dict[str, Any]) -> str:
+    texts = words.value(_sample_name(name), value["data"])
+    how = HOW.get(value["how"])
+    return f"{how}: {texts}" if how is not None else texts
 
 
 def _links(request: HttpRequest, job: Job) -> list[Button]:

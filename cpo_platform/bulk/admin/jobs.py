@@ -32,6 +32,19 @@ from cpo_platform.common.admin import (
 from cpo_platform.staff.roles import VIEW_AUDIT
 
 
+class OwnFilter(admin.SimpleListFilter):
+    """One's own jobs; for those who see others' as well."""
+
+    title = _("whose")
+    parameter_name = "whose"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("mine", _("mine"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(started_by=request.user.pk) if self.value() else queryset
+
+
 @admin.register(Job)
 class JobAdmin(RecordAdmin):
     """Bulk changes: one's own; those of all for who may see everybody's changes anyway."""
@@ -40,6 +53,7 @@ class JobAdmin(RecordAdmin):
     list_display = ("title", "state_shown", "who", "objects", "written", "refused", "started")
     list_display_links = ("title",)
     list_filter = (
+        OwnFilter,
         known_filter("state", _("state"), lambda: JobState.choices[1:]),
         known_filter("label", _("list"), job_page.label_choices),
     )
@@ -71,11 +85,6 @@ class JobAdmin(RecordAdmin):
             for name, page in pages
         ]
         return own + super().get_urls()
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> Any:
-        return super().changelist_view(request, extra_context)
 
     def change_view(
         self,
