@@ -48,7 +48,10 @@ class ChangeForm(forms.Form):
     def _add(self, choice: Choice, fields: dict[str, Any], request: HttpRequest) -> None:
         title = capfirst(choice.title or fields[choice.key].label)
         self.fields[f"change-{choice.key}"] = forms.BooleanField(
-            required=False, label=title, widget=UnfoldBooleanSwitchWidget
+            required=False,
+            # Some of the fields are boxes themselves: it has to be told which is which.
+            label=gettext("Change: %(field)s") % {"field": title},
+            widget=UnfoldBooleanSwitchWidget,
         )
         for name, original in fields.items():
             field = copy.deepcopy(original)
