@@ -20,6 +20,7 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("EVSEs"), "ev_station", "locations.evse"),
             (_("Location groups"), "workspaces", "locations.locationgroup"),
             (_("Parties"), "apartment", "tariffs.party"),
+            (_("Bulk changes"), "edit_note", "bulk.job"),
         ),
     ),
     (

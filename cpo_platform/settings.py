@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "cpo_platform.audit",
     "cpo_platform.workplace",
     "cpo_platform.alerting",
+    "cpo_platform.bulk",
 ]
 MIDDLEWARE = [
     "cpo_platform.upkeep.middleware.Observed",
@@ -427,6 +428,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     },
     "count-attention": {"task": "workplace.count_attention", "schedule": crontab(minute="0")},
     "tidy-alerts": {"task": "alerting.tidy", "schedule": 3600.0},
+    "tend-bulk-jobs": {"task": "bulk.tend", "schedule": 30.0, "options": {"expires": 30}},
+    "tidy-bulk-jobs": {"task": "bulk.tidy", "schedule": 3600.0},
     "tidy-audit": {"task": "audit.tidy", "schedule": 3600.0},
     # At one in the morning, UTC; the partners follow at random moments of the next hours.
     "check-drift": {

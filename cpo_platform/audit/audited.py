@@ -219,6 +219,8 @@ AUDITED: tuple[Audited, ...] = (
 NOT_AUDITED: Mapping[str, str] = {
     "alerting.Alert": "found by the platform, and gone with what was wrong",
     "workplace.Tally": "counted by the platform each hour",
+    "bulk.Job": "a record itself: who changed what, and what became of it",
+    "bulk.JobRow": "a record itself; the objects that it changes are audited",
     "alerting.Notification": "a record itself: who was told of what",
     "account.EmailConfirmation": "a secret that is mailed; nobody confirms addresses here",
     "socialaccount.SocialToken": "secrets of another platform; we keep none",

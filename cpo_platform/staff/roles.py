@@ -33,7 +33,7 @@ CHARGING, BILLING, TOKENS = "charging", "billing", "tokens"
 CHARGERS, CHARGER_MESSAGES, ALERTS = "chargers", "charger_messages", "alerts"
 PARTNERS, PARTNER_SECRETS, MESSAGES = "partners", "partner_secrets", "messages"
 ALERT_RULES, ALERT_CHANNELS = "alert_rules", "alert_channels"
-COMMANDS, STAFF = "commands", "staff"
+COMMANDS, STAFF, BULK = "commands", "staff", "bulk"
 
 AREAS: Mapping[str, tuple[str, ...]] = {
     NETWORK: (
@@ -71,6 +71,8 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     PARTNER_SECRETS: ("roaming.partnertoken",),
     MESSAGES: ("roaming.message", "roaming.messagebody"),
     COMMANDS: ("roaming.command", "roaming.profilerequest"),
+    # What a job may write is what its person may write by hand: this is to make jobs at all.
+    BULK: ("bulk.job", "bulk.jobrow"),
     STAFF: (
         *("auth.user", "auth.group", "auth.permission", "staff.rolegroup", "staff.staffscope"),
         "admin.logentry",
@@ -94,6 +96,7 @@ AREA_NAMES: Mapping[str, Any] = {
     PARTNER_SECRETS: _("Partners' secrets"),
     MESSAGES: _("Messages with partners"),
     COMMANDS: _("Commands and charging profiles"),
+    BULK: _("Bulk changes"),
     STAFF: _("Staff, roles and scopes"),
 }
 
@@ -159,6 +162,7 @@ ROLES: tuple[Role, ...] = (
             alert_rules=Level.ALL,
             alert_channels=Level.ALL,
             partner_secrets=Level.NONE,
+            bulk=Level.WORK,
             staff=Level.NONE,
         ),
         frozenset({VIEW_AUDIT}),
@@ -191,6 +195,7 @@ ROLES: tuple[Role, ...] = (
             network=Level.SEE,
             groups=Level.SEE,
             prices=Level.ALL,
+            bulk=Level.WORK,
             replays=Level.ALL,
             charging=Level.SEE,
             billing=Level.ALL,

@@ -1,9 +1,11 @@
 """The form of an EVSE with its connectors."""
 
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (  # type: ignore[import-untyped]
@@ -145,25 +147,28 @@ class EvseForm(PartsForm):
     def _connectors(self) -> list[dict[str, Any]]:
         if self.instance.pk is None:
             return [{}]
-        return [
-            canonical.connector_shape_of(connector).model_dump()
-            for connector in self.instance.connectors.prefetch_related("tariffs").order_by("pk")
-        ]
+        connectors = sorted(self.instance.connectors.all(), key=attrgetter("pk"))
+        # Nothing is asked where they are there already.
+        prefetch_related_objects(connectors, "tariffs")
+        return [canonical.connector_shape_of(one).model_dump() for one in connectors]
 
     def _tariffs(self) -> list[tuple[str, str]]:
         if self.location is None:
             return []
-        rows = (
-            Tariff.objects.in_use()
-            .filter(country_code=self.location.country_code, party_id=self.location.party_id)
-            .order_by("ocpi_id")
-            .values_list("ocpi_id", "currency")
+        party = (self.location.country_code, self.location.party_id)
+        # Once in a request: many EVSEs are written in one by bulk changes.
+        known: dict[tuple[str, str], list[tuple[str, str]]] = getattr(
+            self.request, "tariffs_of_parties", {}
         )
-        return [(ocpi_id, f"{ocpi_id} ({currency})") for ocpi_id, currency in rows]
+        if party not in known:
+            known[party] = _tariffs_of(*party)
+            if self.request is not None:
+                self.request.tariffs_of_parties = known  # type: ignore[attr-defined]
+        return known[party]
 
     def content_of(self, row: Evse) -> str:
-        connectors = row.connectors.order_by("pk").values_list("pk", "last_updated")
-        return super().content_of(row) + repr(list(connectors))
+        connectors = sorted((one.pk, one.last_updated) for one in row.connectors.all())
+        return super().content_of(row) + repr(connectors)
 
     def values_of(self, row: Evse) -> dict[str, Any]:
         coordinates = {
@@ -178,7 +183,7 @@ class EvseForm(PartsForm):
             "direction_texts": row.directions,
             "parking_ids": [
                 parking.parking_place.ocpi_id
-                for parking in row.parking.select_related("parking_place")
+                for parking in sorted(row.parking.all(), key=attrgetter("pk"))
             ],
             "image_lines": row.images,
             "providers": row.accepted_service_providers,
@@ -233,3 +238,14 @@ class EvseForm(PartsForm):
             "latitude": canonical.coordinate_text(latitude),
             "longitude": canonical.coordinate_text(longitude),
         }
+
+
+def _tariffs_of(country_code: str, party_id: str) -> list[tuple[str, str]]:
+    """Return the tariffs in use of a party, as choices."""
+    rows = (
+        Tariff.objects.in_use()
+        .filter(country_code=country_code, party_id=party_id)
+        .order_by("ocpi_id")
+        .values_list("ocpi_id", "currency")
+    )
+    return [(ocpi_id, f"{ocpi_id} ({currency})") for ocpi_id, currency in rows]

@@ -86,7 +86,7 @@ class EvseAdmin(OperationAdmin):
         location = self._location(request, obj)
         # The status of an EVSE that exists is set by its buttons: a form would write an old one.
         hidden = set() if obj is None else {"status"}
-        if location is None or not location.parking_places.exists():
+        if location is None or not location.parking_places.all():
             hidden.add("parking_ids")
         return [
             (

@@ -430,5 +430,5 @@ def test_pages_take_the_same_queries_for_any_size(
     admin_client.get(
         evse_page(location.evses.order_by("pk")[0])
     )  # fills the caches that live longer than a request
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(14):
         assert admin_client.get(evse_page(location.evses.order_by("pk")[0])).status_code == 200

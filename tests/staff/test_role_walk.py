@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 APPS = (
     *("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "auth", "staff", "audit"),
-    "alerting",
+    *("alerting", "bulk"),
 )
 # For everybody who may sign in, or for nobody in particular.
 OPEN = {
@@ -59,6 +59,11 @@ NEEDS = {
     "ocpp_gateway_stationalert_resolve": "ocpp_gateway.change_stationalert",
     "ocpp_gateway_station_unlock": "ocpp_gateway.add_stationcall",
     "ocpp_gateway_station_trigger": "ocpp_gateway.add_stationcall",
+    "bulk_job_refused": "bulk.view_job",
+    # Jobs of others are seen by who sees the audit.
+    "bulk_job_history": "audit.view_entry",
+    # Those of the world's jobs are EVSEs: what may be put back is what may be changed.
+    "bulk_job_undo": "locations.change_evse",
     "auth_user_password_change": "auth.change_user",
     "alerting_incident_count": "alerting.view_incident",
 }
@@ -71,7 +76,7 @@ MADE_BY_NOBODY = {
         *(("roaming", name) for name in ("profilerequest", "quarantined")),
         *(("ocpp_gateway", name) for name in ("station", "stationalert", "stationmessage")),
         ("ocpp_gateway", "transaction"),
-        *(("audit", "entry"), ("alerting", "incident")),
+        *(("audit", "entry"), ("alerting", "incident"), ("bulk", "job")),
     )
 } | {"audit_entry_history"}
 DELETABLE = {

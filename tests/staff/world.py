@@ -13,6 +13,7 @@ from django.db.models import Model
 from django.urls import URLPattern, URLResolver
 
 from cpo_platform.alerting.models import Channel, Incident, Kind, Rule
+from cpo_platform.bulk.models import Job, JobRow
 from cpo_platform.common import clock
 from cpo_platform.common.secrets import encrypt
 from cpo_platform.common.shapes import CdrToken
@@ -191,7 +192,31 @@ def _network(party_id: str, mark: str, partner: Partner) -> tuple[Party, dict[st
         "roaming.quarantined": quarantined.pk,
         "sessions_app.replay": replay.pk,
         "alerting.incident": _incident(location, name).pk,
+        "bulk.job": _bulk_job(location, name).pk,
     }
+
+
+def _bulk_job(location: Location, name: str) -> Job:
+    job = Job.objects.create(
+        kind="CHANGE",
+        label="locations.evse",
+        state="DONE",
+        started_by_name=f"{name} person",
+        file_name=f"{name}.csv",
+        prepared=True,
+        total=1,
+        started_at=NOW,
+        moved_at=NOW,
+    )
+    JobRow.objects.create(
+        job=job,
+        number=1,
+        object_id=location.evses.order_by("pk")[0].pk,
+        name=f"{name} EVSE",
+        outcome="CHANGED",
+        after={"floor_level": [f"{name} floor"]},
+    )
+    return job
 
 
 def _incident(location: Location, name: str) -> Incident:

@@ -31,6 +31,7 @@ from cpo_platform.common.admin.forms import (
     Refused,
 )
 from cpo_platform.common.admin.histories import register_history
+from cpo_platform.common.admin.list_pages import ListPages, register_list_pages
 from cpo_platform.common.admin.lists import known_filter
 from cpo_platform.common.admin.pages import Admin, RecordAdmin
 from cpo_platform.common.admin.panels import (
@@ -62,6 +63,7 @@ __all__ = [
     "Button",
     "Event",
     "FormSet",
+    "ListPages",
     "OperationAdmin",
     "OperationForm",
     "Panel",
@@ -96,6 +98,7 @@ __all__ = [
     "pill",
     "pretty_body",
     "register_history",
+    "register_list_pages",
     "register_note",
     "register_panel",
     "register_scope",

@@ -82,15 +82,26 @@ class WithExport(_Base):
 
     def _exported(self, request: HttpRequest) -> "tuple[QuerySet[Any], dict[str, Read]]":
         """Return the rows that the list shows, on all its pages, and its columns."""
+        rows = self.rows_of_list(request)
+        columns = exporting.columns_of(
+            self, self.get_list_display(request), _related(rows.query.select_related)
+        )
+        return rows, columns
+
+    def rows_of_list(self, request: HttpRequest) -> "QuerySet[Any]":
+        """Return the rows that the list shows, on all its pages.
+
+        Raises:
+            IncorrectLookupParameters: the address has a filter that is none.
+
+        """
         values = request.GET.copy()
         for name in _OF_PAGES:
             values.pop(name, None)
         request.GET = values  # type: ignore[assignment]
         shown: Any = self.get_changelist_instance(request)
-        columns = exporting.columns_of(
-            self, self.get_list_display(request), _related(shown.queryset.query.select_related)
-        )
-        return shown.queryset, columns
+        rows: QuerySet[Any] = shown.queryset
+        return rows
 
     def _export_page(
         self,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,6 +15,7 @@ from django.urls import URLPattern, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
+from cpo_platform.common.admin import list_pages
 from cpo_platform.common.admin.export_pages import WithExport
 from cpo_platform.common.admin.histories import WithHistory
 from cpo_platform.common.admin.lists import MOST_FOUND, CappedPaginator, found_by
@@ -119,7 +121,12 @@ class Admin(WithExport, WithHistory, _Base):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
+        if actions or self.actions is not None:
+            actions |= list_pages.actions_of(self, request)
         return actions
+
+    def get_urls(self) -> list[Any]:
+        return [*list_pages.urls_of(self), *super().get_urls()]
 
     def page(
         self,
@@ -214,8 +221,15 @@ class Admin(WithExport, WithHistory, _Base):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        context = {"empty_text": self.empty_text, "export_url": self.export_url(request)}
+        context = {
+            "empty_text": self.empty_text,
+            "export_url": self.export_url(request),
+            "list_buttons": self._list_buttons(request),
+        }
         return super().changelist_view(request, context | (extra_context or {}))
+
+    def _list_buttons(self, request: HttpRequest) -> list[Button]:
+        return [] if IS_POPUP_VAR in request.GET else list_pages.buttons_of(self, request)
 
 
 def _offered(db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> dict[str, Any]:

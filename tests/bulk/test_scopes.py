@@ -1,0 +1,105 @@
+"""Whoever sees a part of the network changes that part, and no more, at every step."""
+
+import pytest
+from django.urls import reverse
+
+from cpo_platform.bulk.models import Job
+from cpo_platform.staff import operations as staff
+from locations.models import Evse, Location
+from tariffs.models import Party
+from tests.bulk.jobs import (
+    apply,
+    change,
+    client_of,
+    imported,
+    outcomes,
+    person,
+    reasons,
+    undo,
+    upload,
+    value,
+)
+from tests.factories import LocationFactory, evse
+
+pytestmark = pytest.mark.django_db
+
+
+def two_parties() -> tuple[Party, Location, Location]:
+    own = LocationFactory(id="OWN", party_id="TST", evses=[evse("E-OWN")])
+    other = LocationFactory(id="OTH", party_id="OTH", evses=[evse("E-OTH")])
+    return Party.objects.get(party_id="TST"), own, other
+
+
+def test_what_is_out_of_scope_is_refused_as_if_it_were_not_there() -> None:
+    party, own, other = two_parties()
+    user = person("scoped", "operations", party_ids=[party.pk])
+    keys = [own.evses.get().pk, other.evses.get().pk]
+    job = apply(change(user, "locations.evse", keys, floor_level=value("1")))
+    assert outcomes(job) == ["CHANGED", "REFUSED"]
+    assert reasons(job) == [": It is not there any more, or is not yours to see."]
+    assert "E-OTH" not in str(list(job.rows.values()))
+
+
+def test_a_file_neither_changes_nor_takes_over_another_partys_location() -> None:
+    party, _own, _other = two_parties()
+    user = person("scoped", "operations", party_ids=[party.pk])
+    text = "party,ocpi_id,city\nNL*OTH,OTH,Mine\nNL*OTH,NEW,Mine\n"
+    job = imported(user, "locations.location", text)
+    assert outcomes(job) == ["REFUSED", "REFUSED"]
+    assert not Location.objects.filter(city="Mine").exists()
+    line = "uid,location__ocpi_id,floor_level\nE-OTH,OTH,7\nNEW,OTH,7\n"
+    job = imported(user, "locations.evse", line)
+    assert outcomes(job) == ["REFUSED", "REFUSED"]
+
+
+def test_a_scope_that_shrank_since_the_dry_run_counts() -> None:
+    party, own, other = two_parties()
+    user = person("both", "operations")
+    keys = [own.evses.get().pk, other.evses.get().pk]
+    job = change(user, "locations.evse", keys, floor_level=value("1"))
+    assert outcomes(job) == ["WOULD_CHANGE", "WOULD_CHANGE"]
+    staff.set_scope(user_id=user.pk, everything=False, party_ids=[party.pk])
+    assert outcomes(apply(job)) == ["CHANGED", "REFUSED"]
+    # Nor does its page tell any more what was found there.
+    page = client_of(user).get(reverse("admin:bulk_job_change", args=[job.pk])).content.decode()
+    assert "This is outside of what you may see." in page
+
+
+def test_a_role_that_was_lost_since_the_dry_run_counts() -> None:
+    _party, own, _other = two_parties()
+    user = person()
+    job = change(user, "locations.evse", [own.evses.get().pk], floor_level=value("1"))
+    staff.set_roles(user_id=user.pk, roles=["read_only"])
+    assert outcomes(apply(job)) == ["REFUSED"]
+    assert Evse.objects.get(uid="E-OWN").floor_level == ""
+
+
+def test_who_may_not_change_a_list_gets_no_button_no_action_and_no_page() -> None:
+    two_parties()
+    client = client_of(person("reader", "read_only"))
+    page = client.get(reverse("admin:locations_evse_changelist")).content.decode()
+    assert "import-file" not in page
+    assert 'value="change_many"' not in page
+    assert client.get(reverse("admin:locations_evse_bulk_import")).status_code == 403
+    assert upload(client, "locations.evse", b"uid,floor_level\nE-OWN,1\n").status_code == 403
+    assert not Job.objects.exists()
+
+
+def test_jobs_of_others_are_seen_by_who_sees_the_audit_and_applied_by_nobody_else() -> None:
+    _party, own, _other = two_parties()
+    job = change(person(), "locations.evse", [own.evses.get().pk], floor_level=value("1"))
+    url = reverse("admin:bulk_job_change", args=[job.pk])
+    stranger = client_of(person("fin", "finance"))
+    assert stranger.get(url).status_code == 200  # finance sees the audit
+    stranger.post(reverse("admin:bulk_job_apply", args=[job.pk]))
+    assert Job.objects.get(pk=job.pk).state == "READY"
+    narrow = client_of(person("narrow", "operations", party_ids=[Party.objects.first().pk]))  # type: ignore[union-attr]
+    assert narrow.get(url).status_code == 302
+
+
+def test_an_undo_by_another_person_stays_in_that_persons_scope() -> None:
+    party, own, other = two_parties()
+    keys = [own.evses.get().pk, other.evses.get().pk]
+    job = apply(change(person(), "locations.evse", keys, floor_level=value("1")))
+    narrow = person("narrow", "operations", party_ids=[party.pk])
+    assert outcomes(undo(job, narrow)) == ["WOULD_CHANGE", "REFUSED"]
