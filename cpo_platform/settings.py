@@ -484,7 +484,10 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("cpo/admin.css")],  # noqa: ARG005
-    "SCRIPTS": [lambda request: static("cpo/bell.js")],  # noqa: ARG005
+    "SCRIPTS": [
+        lambda request: static("cpo/bell.js"),  # noqa: ARG005
+        lambda request: static("cpo/accessible.js"),  # noqa: ARG005
+    ],
     "ACCOUNT": {
         "navigation": [{"title": _("My account"), "link": reverse_lazy("account_overview")}]
     },

@@ -54,7 +54,7 @@ from tests.factories import (
 from tests.roaming.lanes import open_lanes
 
 # Registers that cannot be right: the CDR is held.
-_JUMP = [
+JUMP = [
     Reading(at=NOW + timedelta(minutes=number), kwh=Decimal(kwh))
     for number, kwh in ((20, 1004), (21, 1904), (60, 1010))
 ]
@@ -74,7 +74,7 @@ class World:
 
 def make_world() -> World:
     """Make both parties; what belongs to no party is the same for both."""
-    partner = _partner()
+    partner = make_partner()
     shared = {
         "sessions_app.token": TokenFactory().pk,
         "roaming.partner": partner.pk,
@@ -104,7 +104,7 @@ def _person(name: str, party: Party) -> User:
     return user
 
 
-def _partner() -> Partner:
+def make_partner() -> Partner:
     partner = Partner.objects.create(
         name="First eMSP",
         status=PartnerStatus.REGISTERED,
@@ -190,11 +190,11 @@ def _network(party_id: str, mark: str, partner: Partner) -> tuple[Party, dict[st
         **ids,
         "roaming.quarantined": quarantined.pk,
         "sessions_app.replay": replay.pk,
-        "alerting.incident": _incident(location, name).pk,
+        "alerting.incident": make_incident(location, name).pk,
     }
 
 
-def _incident(location: Location, name: str) -> Incident:
+def make_incident(location: Location, name: str) -> Incident:
     return Incident.objects.create(
         cause="ALONE",
         key=f"station:{location.pk}",
@@ -226,7 +226,7 @@ def _charging(location: Location, name: str, partner: Partner) -> dict[str, int]
     running, ended, held, reserved = (_session(location, place, name) for place in range(4))
     at = NOW + timedelta(hours=1)
     sessions.stop_session(session_id=ended.pk, ended_at=at, now=at)
-    sessions.stop_session(session_id=held.pk, ended_at=at, now=at, readings=_JUMP)
+    sessions.stop_session(session_id=held.pk, ended_at=at, now=at, readings=JUMP)
     cdr = Cdr.objects.get(session=ended)
     hold = CdrHold.objects.get(session=held)
     reservation = Reservation.objects.create(
