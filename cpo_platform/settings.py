@@ -527,6 +527,11 @@ OWN_TARIFFS = "roaming.own_tariffs.PartnerTariffs"
 STAFF_SCOPE = "cpo_platform.staff.scopes.scope_of"
 # What monitoring shows to read /metrics; unset: it is answered to this machine only.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+# Where Flower listens, if it runs: asked by us, for people who may see Operations.
+_FLOWER_PORT = env.integer("FLOWER_PORT", 0, maximum=65535)
+FLOWER_URL = env.internal_url(
+    "FLOWER_URL", f"http://127.0.0.1:{_FLOWER_PORT}" if _FLOWER_PORT else ""
+)
 # How late changes may be told before /readyz calls the platform degraded, in seconds.
 READY_FEED_LAG_SECONDS = env.integer("READY_FEED_LAG_SECONDS", 300, minimum=1)
 # Whether we call partners at private addresses; on the internet that is an attack on ourselves.
