@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "rest_framework",
     "csp",
+    "django_celery_beat",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -363,7 +364,8 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 4.0
 CELERY_TIMEZONE = "UTC"
 # Never: `cpo_platform.celery` looks after them.
 CELERY_DB_REUSE_MAX = sys.maxsize
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+# The schedules are kept in the database, where people change them; these are their defaults.
+CELERY_BEAT_SCHEDULER = "cpo_platform.upkeep.beat:Scheduler"
 # What a lost wake-up missed is caught here, so that wiping the broker loses nothing.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "wake-feeds": {"task": "roaming.wake_feeds", "schedule": 2.0, "options": {"expires": 2}},

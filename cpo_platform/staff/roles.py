@@ -33,7 +33,7 @@ CHARGING, BILLING, TOKENS = "charging", "billing", "tokens"
 CHARGERS, CHARGER_MESSAGES, ALERTS = "chargers", "charger_messages", "alerts"
 PARTNERS, PARTNER_SECRETS, MESSAGES = "partners", "partner_secrets", "messages"
 ALERT_RULES, ALERT_CHANNELS = "alert_rules", "alert_channels"
-COMMANDS, STAFF = "commands", "staff"
+COMMANDS, SCHEDULES, STAFF = "commands", "schedules", "staff"
 
 AREAS: Mapping[str, tuple[str, ...]] = {
     NETWORK: (
@@ -68,6 +68,13 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     PARTNER_SECRETS: ("roaming.partnertoken",),
     MESSAGES: ("roaming.message", "roaming.messagebody"),
     COMMANDS: ("roaming.command", "roaming.profilerequest"),
+    SCHEDULES: (
+        "upkeep.schedule",
+        # What the beat reads: it is made of the schedules, and nobody sees or changes it itself.
+        *("django_celery_beat.periodictask", "django_celery_beat.periodictasks"),
+        *("django_celery_beat.intervalschedule", "django_celery_beat.crontabschedule"),
+        *("django_celery_beat.solarschedule", "django_celery_beat.clockedschedule"),
+    ),
     STAFF: (
         *("auth.user", "auth.group", "auth.permission", "staff.rolegroup", "staff.staffscope"),
         "admin.logentry",
@@ -91,6 +98,7 @@ AREA_NAMES: Mapping[str, Any] = {
     PARTNER_SECRETS: _("Partners' secrets"),
     MESSAGES: _("Messages with partners"),
     COMMANDS: _("Commands and charging profiles"),
+    SCHEDULES: _("Schedules of tasks"),
     STAFF: _("Staff, roles and scopes"),
 }
 
@@ -156,6 +164,7 @@ ROLES: tuple[Role, ...] = (
             alert_rules=Level.ALL,
             alert_channels=Level.ALL,
             partner_secrets=Level.NONE,
+            schedules=Level.NONE,
             staff=Level.NONE,
         ),
         frozenset({VIEW_AUDIT}),
@@ -209,6 +218,7 @@ ROLES: tuple[Role, ...] = (
             replays=Level.NONE,
             charger_messages=Level.NONE,
             alert_channels=Level.NONE,
+            schedules=Level.NONE,
             staff=Level.NONE,
         ),
         frozenset({VIEW_AUDIT}),
@@ -221,6 +231,7 @@ ROLES: tuple[Role, ...] = (
             Level.SEE,
             partner_secrets=Level.NONE,
             alert_channels=Level.NONE,
+            schedules=Level.NONE,
             staff=Level.NONE,
         ),
     ),
@@ -239,6 +250,7 @@ ROLES: tuple[Role, ...] = (
             partners=Level.SEE,
             messages=Level.SEE,
             commands=Level.SEE,
+            schedules=Level.WORK,
         ),
         frozenset({VIEW_OPERATIONS}),
     ),

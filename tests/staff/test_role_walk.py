@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 APPS = (
     *("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "auth", "staff", "audit"),
-    "alerting",
+    *("alerting", "upkeep"),
 )
 # For everybody who may sign in, or for nobody in particular.
 OPEN = {
@@ -71,7 +71,7 @@ MADE_BY_NOBODY = {
         *(("roaming", name) for name in ("profilerequest", "quarantined")),
         *(("ocpp_gateway", name) for name in ("station", "stationalert", "stationmessage")),
         ("ocpp_gateway", "transaction"),
-        *(("audit", "entry"), ("alerting", "incident")),
+        *(("audit", "entry"), ("alerting", "incident"), ("upkeep", "schedule")),
     )
 } | {"audit_entry_history"}
 DELETABLE = {

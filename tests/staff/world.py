@@ -17,6 +17,7 @@ from cpo_platform.common import clock
 from cpo_platform.common.secrets import encrypt
 from cpo_platform.common.shapes import CdrToken
 from cpo_platform.staff import operations
+from cpo_platform.upkeep.models import Schedule
 from locations import operations as location_operations
 from locations.models import Connector, Location, LocationGroup
 from ocpp_gateway.models import (
@@ -82,6 +83,7 @@ def make_world() -> World:
         "auth.group": Group.objects.create(name="Night shift").pk,
         # There is none: where a database is new, the first entry is of this very world.
         "audit.entry": 0,
+        "upkeep.schedule": Schedule.objects.get(name="wake-feeds").pk,
         "alerting.rule": Rule.objects.create(kind=Kind.STATION_OFFLINE).pk,
         "alerting.channel": Channel.objects.create(
             name="Ops", kind="EMAIL", addresses=["ops@cpo.example"]
