@@ -19,10 +19,11 @@ from playwright.async_api import Page
 from tests.e2e import browser
 from tests.e2e.browser import Tab
 
-# What is no page, ends the visit, or changes the language.
-_LEFT_OUT = re.compile(r"logout|/i18n/|/export/|\.csv|\.xlsx|\.json|_csv|jsi18n|/sessions/end")
+# What is no page, ends the visit, changes the language, or is not ours (Flower).
+_LEFT_OUT = re.compile(
+    r"/flower/|logout|/i18n/|/export/|\.csv|\.xlsx|\.json|_csv|jsi18n|/sessions/end"
+)
 _LINKS = """() => [...document.querySelectorAll("a[href]")].map((one) => one.href)"""
-_ROW = "#result_list tbody a[href*='/change/']"
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def main() -> int:
 
                 do(tour.sign_in(arguments.user, arguments.password))
                 paths = paths or do(tour.discover())
-                visits += [do(tour.visit(path)) for path in paths]
+                for path in paths:
+                    visits.append(do(tour.visit(path)))
+                    _tell(visits[-1])
                 tab.close()
     return _report(visits)
 
@@ -131,6 +134,13 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
+def _tell(visit: Visit) -> None:
+    """Say at once what was found: a tour takes minutes, and may be ended before its end."""
+    for finding in visit.findings:
+        sys.stdout.write(f"{visit.path} {visit.language} {visit.theme}: {finding}\n")
+        sys.stdout.flush()
+
+
 def _report(visits: list[Visit]) -> int:
     paths = list(dict.fromkeys(visit.path for visit in visits))
     columns = list(dict.fromkeys((visit.language, visit.theme) for visit in visits))
@@ -139,8 +149,6 @@ def _report(visits: list[Visit]) -> int:
     for path in paths:
         counts = (len(found[path, *column]) for column in columns)
         lines.append("".join(f"{count or 'ok':>10}" for count in counts) + f"  {path}")
-    for visit in visits:
-        lines += [f"{visit.path} {visit.language} {visit.theme}: {one}" for one in visit.findings]
     bad = sum(len(visit.findings) for visit in visits)
     lines.append(f"{len(paths)} pages, {len(visits)} visits, {bad} findings")
     sys.stdout.write("\n".join(lines) + "\n")
