@@ -9,7 +9,7 @@ FROM python:3.13-slim
 RUN useradd --system --uid 1000 --home-dir /app --shell /usr/sbin/nologin cpo
 WORKDIR /app
 COPY --from=packages /app/.venv .venv
-COPY manage.py Procfile pyproject.toml ./
+COPY manage.py Procfile Procfile.flower pyproject.toml ./
 COPY cpo_platform cpo_platform
 COPY locations locations
 COPY tariffs tariffs

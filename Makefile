@@ -5,10 +5,10 @@ BIN = .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev reset test bench chaos check lint format types layers audit migrations conformance openapi lock
+.PHONY: help run setup setup-dev reset test e2e bench chaos check lint format types layers audit migrations conformance openapi lock
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 run: setup ## Run the platform with its demonstration: PORT=8000, DEMO=0 leaves the demonstration out
 	@exec $(BIN)/python -m cpo_platform.runner run --die-with-parent
@@ -24,6 +24,10 @@ reset: setup ## Wipe the data of `make run`
 
 test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m pytest tests/e2e)
+
+e2e: setup-dev ## Do the commonest jobs of staff in a real browser, by keyboard: ARGS="-k location"
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 bench: setup ## Measure prices, pages, chargers and push, beside simpler ways: ARGS are for push
 	@$(BIN)/python -m bench.pricing

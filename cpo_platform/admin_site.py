@@ -80,7 +80,10 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
     (
         _("Platform"),
         # Beside those of models there is one permission of its own: to keep the platform running.
-        ((_("Operations"), "monitor_heart", "staff.operations@operations"),),
+        (
+            (_("Operations"), "monitor_heart", "staff.operations@operations"),
+            (_("Schedules"), "schedule", "upkeep.schedule"),
+        ),
     ),
 )
 

@@ -3,16 +3,19 @@
 An empty value means unset, so that a copied `.env.example` changes nothing.
 """
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+# Ends of names that are of no use on the internet.
+_INTERNAL = (".internal", ".local", ".localdomain", ".svc")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -100,6 +103,31 @@ def base_url(name: str, default: str) -> str:
             f"{name} must be an address such as https://cpo.example.com, got {value!r}."
         )
     return value
+
+
+def internal_url(name: str, default: str = "") -> str:
+    """Return the http address of a service of ours, without a path; "" where none is set.
+
+    Raises:
+        ImproperlyConfigured: it is not such an address, or one of the internet.
+    """
+    value = text(name, default).rstrip("/")
+    if value and not _is_internal(urlsplit(value)):
+        raise ImproperlyConfigured(
+            f"{name} must be an address within your network such as http://flower:5555, "
+            f"got {value!r}."
+        )
+    return value
+
+
+def _is_internal(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    if parts.scheme != "http" or not host or parts.username or parts.path or parts.query:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith(_INTERNAL)
 
 
 def database(name: str, default: str = "") -> dict[str, Any]:

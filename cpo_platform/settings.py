@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "rest_framework",
     "csp",
+    "django_celery_beat",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -364,7 +365,8 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 4.0
 CELERY_TIMEZONE = "UTC"
 # Never: `cpo_platform.celery` looks after them.
 CELERY_DB_REUSE_MAX = sys.maxsize
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+# The schedules are kept in the database, where people change them; these are their defaults.
+CELERY_BEAT_SCHEDULER = "cpo_platform.upkeep.beat:Scheduler"
 # What a lost wake-up missed is caught here, so that wiping the broker loses nothing.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "wake-feeds": {"task": "roaming.wake_feeds", "schedule": 2.0, "options": {"expires": 2}},
@@ -488,7 +490,10 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("cpo/admin.css")],  # noqa: ARG005
-    "SCRIPTS": [lambda request: static("cpo/bell.js")],  # noqa: ARG005
+    "SCRIPTS": [
+        lambda request: static("cpo/bell.js"),  # noqa: ARG005
+        lambda request: static("cpo/accessible.js"),  # noqa: ARG005
+    ],
     "ACCOUNT": {
         "navigation": [{"title": _("My account"), "link": reverse_lazy("account_overview")}]
     },
@@ -528,6 +533,11 @@ OWN_TARIFFS = "roaming.own_tariffs.PartnerTariffs"
 STAFF_SCOPE = "cpo_platform.staff.scopes.scope_of"
 # What monitoring shows to read /metrics; unset: it is answered to this machine only.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+# Where Flower listens, if it runs: asked by us, for people who may see Operations.
+_FLOWER_PORT = env.integer("FLOWER_PORT", 0, maximum=65535)
+FLOWER_URL = env.internal_url(
+    "FLOWER_URL", f"http://127.0.0.1:{_FLOWER_PORT}" if _FLOWER_PORT else ""
+)
 # How late changes may be told before /readyz calls the platform degraded, in seconds.
 READY_FEED_LAG_SECONDS = env.integer("READY_FEED_LAG_SECONDS", 300, minimum=1)
 # Whether we call partners at private addresses; on the internet that is an attack on ourselves.

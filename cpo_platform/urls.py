@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from cpo_platform.signing_in import views as signing_in
-from cpo_platform.upkeep import metrics, pages, readiness
+from cpo_platform.upkeep import flower, metrics, pages, readiness
 
 urlpatterns = [
     path("healthz", readiness.healthz, name="healthz"),
@@ -15,6 +15,9 @@ urlpatterns = [
     path("admin/password_change/", signing_in.admin_password_change),
     path("accounts/", include("cpo_platform.signing_in.urls")),
     path("admin/operations/", admin.site.admin_view(pages.operations), name="operations"),
+    path("admin/flower/", admin.site.admin_view(flower.flower), name="flower"),
+    path("admin/flower/tasks/datatable", admin.site.admin_view(flower.tasks)),
+    path("admin/flower/<path:page>", admin.site.admin_view(flower.flower)),
     path("admin/", include("cpo_platform.workplace.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch of the admin

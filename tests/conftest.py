@@ -137,7 +137,9 @@ def worker(
 MADE_BY_MIGRATIONS = frozenset(
     [
         *("django_content_type", "auth_permission", "auth_group", "auth_group_permissions"),
-        "staff_rolegroup",
+        *("staff_rolegroup", "upkeep_schedule", "django_celery_beat_periodictask"),
+        *("django_celery_beat_periodictasks", "django_celery_beat_intervalschedule"),
+        "django_celery_beat_crontabschedule",
     ]
 )
 

@@ -198,6 +198,7 @@ AUDITED: tuple[Audited, ...] = (
         parts_of=(_STATION,),
         rows_by_hand=True,
     ),
+    Audited("upkeep.Schedule"),
     Audited("alerting.Rule", left_out=("looked_at",)),
     Audited("alerting.Rule_parties", parts_of=(_RULE,)),
     Audited("alerting.Rule_location_groups", parts_of=(_RULE,)),
@@ -217,6 +218,12 @@ AUDITED: tuple[Audited, ...] = (
 )
 
 NOT_AUDITED: Mapping[str, str] = {
+    "django_celery_beat.PeriodicTask": "made of the schedules, for the beat; those are audited",
+    "django_celery_beat.PeriodicTasks": "when the beat has to read its tasks again",
+    "django_celery_beat.IntervalSchedule": "made of the schedules, for the beat; those are audited",
+    "django_celery_beat.CrontabSchedule": "made of the schedules, for the beat; those are audited",
+    "django_celery_beat.SolarSchedule": "not used",
+    "django_celery_beat.ClockedSchedule": "not used",
     "alerting.Alert": "found by the platform, and gone with what was wrong",
     "workplace.Tally": "counted by the platform each hour",
     "bulk.Job": "a record itself: who changed what, and what became of it",

@@ -64,7 +64,7 @@ def become(name: str) -> NoReturn:
         RunnerError: the Procfile has no such entry.
 
     """
-    entries = {entry.name: entry for entry in _entries()}
+    entries = {entry.name: entry for entry in [*_entries(), *_optional()]}
     if name not in entries:
         raise RunnerError(f"The Procfile has no {name!r}: it has {', '.join(entries)}.")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -103,6 +103,12 @@ def unit_of(entry: Entry) -> str:
 
 def _entries() -> list[Entry]:
     return supervisor.read_procfile(env.BASE_DIR / "Procfile")
+
+
+def _optional() -> list[Entry]:
+    """Return the processes that are started only where somebody wants them."""
+    path = env.BASE_DIR / "Procfile.flower"
+    return supervisor.read_procfile(path) if path.is_file() else []
 
 
 def _written(path: Path, text: str) -> Path:

@@ -25,7 +25,7 @@ NEEDED_MEGABYTES = 200
 PREPARE_SECONDS = 600
 HEALTHY_SECONDS = 60
 # What commands that are typed beside `make run` have to know of it.
-CHOICES = ("PORT", "PUBLIC_URL", "OCPP_PORT", "OUTBOUND_ALLOW_PRIVATE")
+CHOICES = ("PORT", "PUBLIC_URL", "OCPP_PORT", "OUTBOUND_ALLOW_PRIVATE", "FLOWER_PORT")
 ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file name
 
 
@@ -67,6 +67,8 @@ def _run(signals: "_Signals") -> None:
         stack.enter_context(_only_one(var))
         processes.check_port(host, port)
         processes.check_port(env.text("OCPP_HOST", host), _ocpp_port(port), variable="OCPP_PORT")
+        if flower_port := _flower_port():
+            processes.check_port("127.0.0.1", flower_port, variable="FLOWER_PORT")
         if demo:
             processes.check_port("127.0.0.1", _sandbox_port(port), variable="SANDBOX_PORT")
         stack.enter_context(signals.shielded())
@@ -135,8 +137,16 @@ def _sandbox_port(port: int) -> int:
     return env.integer("SANDBOX_PORT", min(port + 100, 65535), minimum=1, maximum=65535)
 
 
+def _flower_port() -> int:
+    """Return where Flower is to listen; 0: it is not wanted."""
+    return env.integer("FLOWER_PORT", 0, maximum=65535)
+
+
 def _entries(*, demo: bool) -> list[supervisor.Entry]:
-    files = [env.BASE_DIR / "Procfile", *([env.BASE_DIR / "Procfile.demo"] if demo else [])]
+    names = ["Procfile", *(["Procfile.demo"] if demo else [])]
+    if _flower_port():
+        names.append("Procfile.flower")
+    files = [env.BASE_DIR / name for name in names]
     return [entry for file in files if file.is_file() for entry in supervisor.read_procfile(file)]
 
 

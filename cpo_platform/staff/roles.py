@@ -33,7 +33,7 @@ CHARGING, BILLING, TOKENS = "charging", "billing", "tokens"
 CHARGERS, CHARGER_MESSAGES, ALERTS = "chargers", "charger_messages", "alerts"
 PARTNERS, PARTNER_SECRETS, MESSAGES = "partners", "partner_secrets", "messages"
 ALERT_RULES, ALERT_CHANNELS = "alert_rules", "alert_channels"
-COMMANDS, STAFF, BULK = "commands", "staff", "bulk"
+COMMANDS, SCHEDULES, STAFF, BULK = "commands", "schedules", "staff", "bulk"
 
 AREAS: Mapping[str, tuple[str, ...]] = {
     NETWORK: (
@@ -73,6 +73,13 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     COMMANDS: ("roaming.command", "roaming.profilerequest"),
     # What a job may write is what its person may write by hand: this is to make jobs at all.
     BULK: ("bulk.job", "bulk.jobrow"),
+    SCHEDULES: (
+        "upkeep.schedule",
+        # What the beat reads: it is made of the schedules, and nobody sees or changes it itself.
+        *("django_celery_beat.periodictask", "django_celery_beat.periodictasks"),
+        *("django_celery_beat.intervalschedule", "django_celery_beat.crontabschedule"),
+        *("django_celery_beat.solarschedule", "django_celery_beat.clockedschedule"),
+    ),
     STAFF: (
         *("auth.user", "auth.group", "auth.permission", "staff.rolegroup", "staff.staffscope"),
         "admin.logentry",
@@ -97,6 +104,7 @@ AREA_NAMES: Mapping[str, Any] = {
     MESSAGES: _("Messages with partners"),
     COMMANDS: _("Commands and charging profiles"),
     BULK: _("Bulk changes"),
+    SCHEDULES: _("Schedules of tasks"),
     STAFF: _("Staff, roles and scopes"),
 }
 
@@ -163,6 +171,7 @@ ROLES: tuple[Role, ...] = (
             alert_channels=Level.ALL,
             partner_secrets=Level.NONE,
             bulk=Level.WORK,
+            schedules=Level.NONE,
             staff=Level.NONE,
         ),
         frozenset({VIEW_AUDIT}),
@@ -217,6 +226,7 @@ ROLES: tuple[Role, ...] = (
             replays=Level.NONE,
             charger_messages=Level.NONE,
             alert_channels=Level.NONE,
+            schedules=Level.NONE,
             staff=Level.NONE,
         ),
         frozenset({VIEW_AUDIT}),
@@ -229,6 +239,7 @@ ROLES: tuple[Role, ...] = (
             Level.SEE,
             partner_secrets=Level.NONE,
             alert_channels=Level.NONE,
+            schedules=Level.NONE,
             staff=Level.NONE,
         ),
     ),
@@ -247,6 +258,7 @@ ROLES: tuple[Role, ...] = (
             partners=Level.SEE,
             messages=Level.SEE,
             commands=Level.SEE,
+            schedules=Level.WORK,
         ),
         frozenset({VIEW_OPERATIONS}),
     ),

@@ -1,23 +1,33 @@
 """How the platform itself is doing, for who keeps it running: readiness, processes, tasks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import redis
-from celery.schedules import crontab
-from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock, figures
-from cpo_platform.common.admin import NONE, Panel, moment, number, pill
+from cpo_platform.common.admin import (
+    NONE,
+    Button,
+    Panel,
+    change_url,
+    link_to,
+    may,
+    moment,
+    number,
+    pill,
+)
 from cpo_platform.staff.roles import VIEW_OPERATIONS
-from cpo_platform.upkeep import readiness, task_runs
+from cpo_platform.upkeep import readiness, schedules, task_runs
+from cpo_platform.upkeep.admin import every_text
+from cpo_platform.upkeep.models import Schedule
 from cpo_platform.upkeep.task_runs import TaskRun
 from ocpp_gateway import counting
 
@@ -61,14 +71,40 @@ def operations(request: HttpRequest) -> HttpResponse:
         {
             **admin.site.each_context(request),
             "title": _("Operations"),
-            "panels": [_ready(now), *_of_redis(now)],
+            "panels": _panels(request, now),
         },
     )
 
 
-def _ready(now: datetime) -> Panel:
+def _panels(request: HttpRequest, now: datetime) -> list[Panel]:
+    """Return what the page shows; without a database, nothing is known of schedules."""
+    ready, checks = _ready(now)
+    if checks["database"]["status"] != readiness.OK:
+        return [ready]
+    rows = list(Schedule.objects.order_by("name"))
+    return [*_off(rows), ready, *_of_redis(request, rows, now)]
+
+
+def _off(rows: Sequence[Schedule]) -> list[Panel]:
+    """Return a warning of vital tasks that somebody has switched off; mostly, none."""
+    off = [row for row in rows if row.is_vital_and_off]
+    if not off:
+        return []
+    return [
+        Panel(
+            title=_("Vital tasks are off"),
+            note=_("The platform does not work without them: switch them on again."),
+            columns=(_("task"), _("without it")),
+            rows=[
+                (link_to(change_url(row), row), schedules.about(row.name).without) for row in off
+            ],
+        )
+    ]
+
+
+def _ready(now: datetime) -> tuple[Panel, Mapping[str, readiness.Check]]:
     checks = readiness.look(now)
-    return Panel(
+    panel = Panel(
         title=_("Is everything there?"),
         note=_("The same as /readyz tells load balancers and monitoring."),
         columns=(_("part"), _("state"), _("processes"), _("late by")),
@@ -84,9 +120,10 @@ def _ready(now: datetime) -> Panel:
         ],
         whole=True,
     )
+    return panel, checks
 
 
-def _of_redis(now: datetime) -> Iterator[Panel]:
+def _of_redis(request: HttpRequest, schedule: Sequence[Schedule], now: datetime) -> Iterator[Panel]:
     try:
         runs = task_runs.last_runs()
         names = [
@@ -97,20 +134,27 @@ def _of_redis(now: datetime) -> Iterator[Panel]:
         ]
     except redis.RedisError:
         return
-    yield _periodic(runs, now)
-    yield _others(runs)
+    yield _periodic(request, schedule, runs, now)
+    yield _others(schedule, runs)
     yield Panel(
         title=_("Processes"),
         columns=(_("kind"), _("name")),
         rows=[(_CHECKS[kind], name) for kind, name in names],
         empty=_("No worker and no gateway has said within the last minute that it is there."),
+        buttons=[Button(_("Watch workers in Flower"), reverse("flower"))],
         half=True,
     )
 
 
-def _periodic(runs: Mapping[str, TaskRun], now: datetime) -> Panel:
+def _periodic(
+    request: HttpRequest,
+    schedule: Sequence[Schedule],
+    runs: Mapping[str, TaskRun],
+    now: datetime,
+) -> Panel:
     """Return every task that the beat sends for, and how its last run went."""
-    schedule: Mapping[str, Mapping[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    is_seen = may(request, "upkeep.view_schedule")
+    list_url = reverse("admin:upkeep_schedule_changelist")
     return Panel(
         title=_("Periodic tasks"),
         note=_("The beat sends for each; workers run them. All of them may run twice unharmed."),
@@ -118,18 +162,19 @@ def _periodic(runs: Mapping[str, TaskRun], now: datetime) -> Panel:
         numeric=frozenset({3}),
         rows=[
             (
-                entry["task"],
-                _every(entry["schedule"]),
-                *_run(runs.get(entry["task"]), late=_is_late(entry, runs, now)),
+                link_to(change_url(row), row) if is_seen else row,
+                every_text(row) if row.is_on else pill(_("off"), "amber"),
+                *_run(runs.get(str(row)), late=_is_late(row, runs, now)),
             )
-            for entry in sorted(schedule.values(), key=lambda entry: str(entry["task"]))
+            for row in sorted(schedule, key=str)
         ],
+        buttons=[Button(_("Change the schedules"), list_url)] if is_seen else [],
         whole=True,
     )
 
 
-def _others(runs: Mapping[str, TaskRun]) -> Panel:
-    periodic = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+def _others(schedule: Sequence[Schedule], runs: Mapping[str, TaskRun]) -> Panel:
+    periodic = {str(row) for row in schedule}
     return Panel(
         title=_("Other tasks"),
         columns=(_("task"), *_RUN_COLUMNS),
@@ -163,19 +208,9 @@ def _run(run: TaskRun | None, *, late: bool) -> tuple[object, ...]:
     )
 
 
-def _every(schedule: Any) -> str:
-    if isinstance(schedule, crontab):
-        return gettext("day at %(hour)02d:%(minute)02d UTC") % {
-            "hour": min(schedule.hour),  # type: ignore[attr-defined]
-            "minute": min(schedule.minute),  # type: ignore[attr-defined]
-        }
-    return gettext("%(seconds)g s") % {"seconds": float(schedule)}
-
-
-def _is_late(entry: Mapping[str, Any], runs: Mapping[str, TaskRun], now: datetime) -> bool:
+def _is_late(row: Schedule, runs: Mapping[str, TaskRun], now: datetime) -> bool:
     """Tell whether a task should have run meanwhile."""
-    run = runs.get(entry["task"])
-    if run is None or isinstance(entry["schedule"], crontab):
+    run, seconds = runs.get(str(row)), row.every
+    if run is None or seconds is None or not row.is_on:
         return False
-    period = timedelta(seconds=float(entry["schedule"]))
-    return now - run.started_at > max(period * PERIODS, SOON)
+    return now - run.started_at > max(timedelta(seconds=seconds) * PERIODS, SOON)

@@ -69,6 +69,9 @@ class OutletTable(FormSet):
         for form in self.forms:
             value = form["connector_id"].value()
             form.connector = connectors.get(int(value)) if str(value).isdecimal() else None
+            # The heads of a table are no labels: each field says which connector it is about.
+            for field in form.fields.values():
+                field.widget.attrs["aria-label"] = f"{form.name}: {field.label}"
 
     @property
     def places(self) -> list[OutletPlace]:

@@ -213,7 +213,7 @@ class CdrAdmin(RebillingAdmin):
     def ended(self, row: Cdr) -> object:
         return minute(row.end_date_time)
 
-    @admin.display(description="", ordering="credit")
+    @admin.display(description=_("kind"), ordering="credit")
     def kind(self, row: Cdr) -> object:
         if row.credit:
             return pill(_("Credit"), "amber")

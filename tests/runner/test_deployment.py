@@ -43,7 +43,10 @@ def test_a_process_is_started_by_its_name(tmp_path: Path) -> None:
 
 def test_a_name_that_the_procfile_lacks_is_one_sentence(tmp_path: Path) -> None:
     done = start(tmp_path, "wbe")
-    assert (done.returncode, done.stderr) == (1, "The Procfile has no 'wbe': it has web.\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "The Procfile has no 'wbe': it has web, flower.\n",
+    )
 
 
 def test_there_is_a_unit_for_every_process(tmp_path: Path) -> None:

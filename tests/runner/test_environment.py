@@ -19,6 +19,7 @@ READERS = {
     "words",
     "choice",
     "base_url",
+    "internal_url",
     "database",
     "redis_url",
     "email",
@@ -42,7 +43,7 @@ def test_example_lists_exactly_the_variables_that_are_read() -> None:
     read |= set(
         re.findall(r'text\("([A-Z_]+)"', (ROOT / "cpo_platform/environment.py").read_text())
     )
-    for procfile in ("Procfile", "Procfile.demo"):
+    for procfile in ("Procfile", "Procfile.demo", "Procfile.flower"):
         read |= set(re.findall(r"\$\{([A-Z_]+)", (ROOT / procfile).read_text()))
     listed = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert listed == read

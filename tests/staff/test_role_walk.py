@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 APPS = (
     *("tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway", "auth", "staff", "audit"),
-    *("alerting", "bulk"),
+    *("alerting", "bulk", "upkeep"),
 )
 # For everybody who may sign in, or for nobody in particular.
 OPEN = {
@@ -77,6 +77,7 @@ MADE_BY_NOBODY = {
         *(("ocpp_gateway", name) for name in ("station", "stationalert", "stationmessage")),
         ("ocpp_gateway", "transaction"),
         *(("audit", "entry"), ("alerting", "incident"), ("bulk", "job")),
+        ("upkeep", "schedule"),
     )
 } | {"audit_entry_history"}
 DELETABLE = {

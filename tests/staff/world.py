@@ -18,6 +18,7 @@ from cpo_platform.common import clock
 from cpo_platform.common.secrets import encrypt
 from cpo_platform.common.shapes import CdrToken
 from cpo_platform.staff import operations
+from cpo_platform.upkeep.models import Schedule
 from locations import operations as location_operations
 from locations.models import Connector, Location, LocationGroup
 from ocpp_gateway.models import (
@@ -55,7 +56,7 @@ from tests.factories import (
 from tests.roaming.lanes import open_lanes
 
 # Registers that cannot be right: the CDR is held.
-_JUMP = [
+JUMP = [
     Reading(at=NOW + timedelta(minutes=number), kwh=Decimal(kwh))
     for number, kwh in ((20, 1004), (21, 1904), (60, 1010))
 ]
@@ -75,7 +76,7 @@ class World:
 
 def make_world() -> World:
     """Make both parties; what belongs to no party is the same for both."""
-    partner = _partner()
+    partner = make_partner()
     shared = {
         "sessions_app.token": TokenFactory().pk,
         "roaming.partner": partner.pk,
@@ -83,6 +84,7 @@ def make_world() -> World:
         "auth.group": Group.objects.create(name="Night shift").pk,
         # There is none: where a database is new, the first entry is of this very world.
         "audit.entry": 0,
+        "upkeep.schedule": Schedule.objects.get(name="wake-feeds").pk,
         "alerting.rule": Rule.objects.create(kind=Kind.STATION_OFFLINE).pk,
         "alerting.channel": Channel.objects.create(
             name="Ops", kind="EMAIL", addresses=["ops@cpo.example"]
@@ -105,7 +107,7 @@ def _person(name: str, party: Party) -> User:
     return user
 
 
-def _partner() -> Partner:
+def make_partner() -> Partner:
     partner = Partner.objects.create(
         name="First eMSP",
         status=PartnerStatus.REGISTERED,
@@ -191,7 +193,7 @@ def _network(party_id: str, mark: str, partner: Partner) -> tuple[Party, dict[st
         **ids,
         "roaming.quarantined": quarantined.pk,
         "sessions_app.replay": replay.pk,
-        "alerting.incident": _incident(location, name).pk,
+        "alerting.incident": make_incident(location, name).pk,
         "bulk.job": _bulk_job(location, name).pk,
     }
 
@@ -219,7 +221,7 @@ def _bulk_job(location: Location, name: str) -> Job:
     return job
 
 
-def _incident(location: Location, name: str) -> Incident:
+def make_incident(location: Location, name: str) -> Incident:
     return Incident.objects.create(
         cause="ALONE",
         key=f"station:{location.pk}",
@@ -251,7 +253,7 @@ def _charging(location: Location, name: str, partner: Partner) -> dict[str, int]
     running, ended, held, reserved = (_session(location, place, name) for place in range(4))
     at = NOW + timedelta(hours=1)
     sessions.stop_session(session_id=ended.pk, ended_at=at, now=at)
-    sessions.stop_session(session_id=held.pk, ended_at=at, now=at, readings=_JUMP)
+    sessions.stop_session(session_id=held.pk, ended_at=at, now=at, readings=JUMP)
     cdr = Cdr.objects.get(session=ended)
     hold = CdrHold.objects.get(session=held)
     reservation = Reservation.objects.create(

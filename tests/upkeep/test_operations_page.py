@@ -94,5 +94,5 @@ def test_it_takes_the_same_queries_whatever_there_is(
     admin_client: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     admin_client.get(URL)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         admin_client.get(URL)
