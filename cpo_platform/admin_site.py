@@ -18,6 +18,7 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("Map"), "map", "locations.location@workplace:map"),
             (_("Locations"), "location_on", "locations.location"),
             (_("EVSEs"), "ev_station", "locations.evse"),
+            (_("Availability"), "monitoring", "locations.location@sites:availability"),
             (_("Location groups"), "workspaces", "locations.locationgroup"),
             (_("Parties"), "apartment", "tariffs.party"),
         ),

@@ -16,6 +16,7 @@ urlpatterns = [
     path("accounts/", include("cpo_platform.signing_in.urls")),
     path("admin/operations/", admin.site.admin_view(pages.operations), name="operations"),
     path("admin/", include("cpo_platform.workplace.urls")),
+    path("admin/sites/", include("cpo_platform.sites.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch of the admin
     path("", include("roaming.urls")),

@@ -40,6 +40,7 @@ class EvseAdmin(OperationAdmin):
     """EVSEs: their status at a glance, and the page of each with its connectors."""
 
     form = EvseForm
+    module = "evses"
     scope = Way(party="location", location="location")
     change_form_template = "admin/locations/evse/change_form.html"
     change_list_template = "admin/locations/evse/change_list.html"
