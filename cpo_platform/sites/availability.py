@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, F, Max, Min, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, F, Max, Min, QuerySet, Sum, Value, When
+from django.db.models.functions import Cast
 
 from cpo_platform.sites.periods import LAST_DAYS, Period, points
 from locations.models import EvseUptime, LocationUptime, StatusChange
@@ -76,13 +77,13 @@ def _differences(
     return found
 
 
-def _grown(field: str, since: datetime, until: datetime) -> Sum:
+def _grown(field: str, since: datetime, until: datetime) -> Cast:
     """Return how much a total has grown; what came later than `since` had nothing then."""
+    grown = Case(When(at=until, then=F(field)), default=-F(field), output_field=BigIntegerField())
     if since == until:
-        return Sum(F(field) - F(field))
-    return Sum(
-        Case(When(at=until, then=F(field)), default=-F(field), output_field=BigIntegerField())
-    )
+        grown = Case(default=Value(0), output_field=BigIntegerField())
+    # A sum of bigint is a numeric, which takes long to read.
+    return Cast(Sum(grown), BigIntegerField())
 
 
 def by_day(

@@ -207,6 +207,7 @@ def _table(sites: Sequence[Site]) -> Panel:
     locations = Location.objects.in_bulk([site.location_id for site in sites])
     return Panel(
         title=_("Sites, the worst first"),
+        note=_("“Down” and “measured” are the times of all EVSEs of a site together."),
         columns=(_("location"), _("city"), _("party"), _("uptime"), _("down"), _("measured")),
         numeric=frozenset({3, 4, 5}),
         rows=[

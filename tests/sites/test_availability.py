@@ -163,7 +163,7 @@ def test_a_file_has_a_row_for_each_site_and_is_written_down(admin_client: Client
     assert lines[2].startswith("NL*TST,'=Bad,'=Bad,")
     assert lines[2].endswith(",50.00,86400,172800")
     note = Entry.objects.filter(action="act").order_by("-id")[0]
-    assert "exported 2 rows as CSV: availability-sites" in note.after["note"]
+    assert "exported 2 rows as CSV: availability-sites" in str(note.after)
 
 
 def place_city() -> str:

@@ -210,3 +210,56 @@ def shown(value: float) -> str:
 
 def _y(value: float, top: float) -> float:
     return TOP + HEIGHT * (1 - value / top)
+
+
+@dataclass(frozen=True)
+class WeekPicture:
+    """Days by the clock: a row for each, with parts from a minute until another of the day.
+
+    A part is a class, its begin and end in minutes, and words.
+    """
+
+    title: str
+    rows: Sequence[tuple[str, Sequence[tuple[str, int, int, str]]]]
+
+    LEFT, ROW, WIDE = 130, 24, 830
+
+    def svg(self) -> SafeString:
+        """Return the picture."""
+        height = TOP + self.ROW * len(self.rows) + FOOT
+        return format_html(
+            '<svg class="cpo-open-week" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>',
+            *(self.LEFT + self.WIDE + 20, height, self.title),
+            format_html_join("", "{}", ((self._row(*row),) for row in enumerate(self.rows))),
+            format_html_join(
+                "",
+                '<text class="cpo-hour" x="{}" y="{}">{}</text>',
+                (
+                    (f"{self._x(hour * 60):.0f}", height - 4, f"{hour:02}:00")
+                    for hour in range(0, 25, 3)
+                ),
+            ),
+        )
+
+    def _row(self, number: int, row: tuple[str, Sequence[tuple[str, int, int, str]]]) -> SafeString:
+        name, parts = row
+        y = TOP + number * self.ROW
+        return format_html(
+            '<text x="0" y="{}">{}</text>'
+            '<rect class="cpo-shut" x="{}" y="{}" width="{}" height="{}"></rect>{}',
+            *(y + 15, name, self.LEFT, y, self.WIDE, self.ROW - 4),
+            format_html_join(
+                "",
+                '<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
+                (
+                    (
+                        *(kind, f"{self._x(begin):.1f}", y),
+                        *(f"{self._x(end) - self._x(begin):.1f}", self.ROW - 4, words),
+                    )
+                    for kind, begin, end, words in parts
+                ),
+            ),
+        )
+
+    def _x(self, minute: int) -> float:
+        return self.LEFT + self.WIDE * minute / (24 * 60)
