@@ -429,6 +429,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "tidy-alerts": {"task": "alerting.tidy", "schedule": 3600.0},
     "tidy-audit": {"task": "audit.tidy", "schedule": 3600.0},
     "tidy-statuses": {"task": "locations.tidy", "schedule": 3600.0},
+    # Each site once a day, some hundred at a time.
+    "check-quality": {
+        "task": "sites.check_quality",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     # A day is done once, after midnight UTC; twice an hour, so that what was missed is made up for.
     "tally-uptime": {
         "task": "locations.tally_uptime",

@@ -232,6 +232,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "locations.StatusChange": "a record itself: what statuses EVSEs had",
     "locations.EvseUptime": "sums of what statuses EVSEs had",
     "locations.LocationUptime": "sums of what statuses EVSEs had",
+    "sites.SiteQuality": "found by the platform while it looks at locations",
     "sessions_app.ChargingPeriod": "made of each meter value; the CDR keeps them for good",
     "sessions_app.MeterReading": "each meter value is a row, and stays as it is",
     "sessions_app.ReplayResult": "what a replay has computed",

@@ -17,8 +17,9 @@ class SitesConfig(AppConfig):
         # Late: models are not loaded when apps are.
         from cpo_platform.common.admin import register_panel
         from cpo_platform.sites import scopes
-        from cpo_platform.sites.panels import evse_panel, location_panel
+        from cpo_platform.sites.panels import evse_panel, location_panel, quality_panel
 
         scopes.register()
+        register_panel("locations", quality_panel, needs="locations.view_location")
         register_panel("locations", location_panel, needs="locations.view_location")
         register_panel("evses", evse_panel, needs="locations.view_evse")

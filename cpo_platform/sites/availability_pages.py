@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -23,16 +22,16 @@ from cpo_platform.common import clock
 from cpo_platform.common.admin import Panel, duration, link, visible
 from cpo_platform.common.admin.charts import ShareChart, percent_text
 from cpo_platform.common.admin.exporting import Plain, plain
-from cpo_platform.sites import availability, files, periods
+from cpo_platform.sites import availability, choosing, files, periods
 from cpo_platform.sites.availability import Bounds
+from cpo_platform.sites.choosing import Chosen
 from cpo_platform.sites.display import goal_text, uptime_pill
 from cpo_platform.sites.periods import BadPeriod, Period
-from locations.models import EvseUptime, Location, LocationGroup, LocationUptime
+from locations.models import EvseUptime, Location, LocationUptime
 from locations.uptime import Uptime
 from tariffs.admin import party_choices
 
 SITES_A_PAGE = 50
-MOST_GROUPS = 500
 SITES, EVSES = "sites", "evses"
 
 
@@ -41,16 +40,13 @@ class Asked:
     """What a page is about: a period, and of whose sites."""
 
     period: Period
-    party: str = ""
-    group: str = ""
+    chosen: Chosen
     problem: str = ""
 
     @property
     def query(self) -> str:
         """Return the part of an address that asks for the same."""
-        further = {"party": self.party, "group": self.group}
-        parts = [f"{name}={value}" for name, value in further.items() if value]
-        return "&".join([self.period.query, *parts])
+        return "&".join(part for part in (self.period.query, self.chosen.query) if part)
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def availability_page(request: HttpRequest) -> HttpResponse:
         PermissionDenied: the person may not see locations.
 
     """
-    _needs_locations(request)
+    choosing.needs_locations(request)
     asked = _asked(request)
     bounds = availability.bounds()
     request.current_app = admin.site.name
@@ -85,7 +81,7 @@ def availability_page(request: HttpRequest) -> HttpResponse:
             for days in periods.LAST_DAYS
         ],
         "parties": party_choices(request),
-        "groups": _groups(request),
+        "groups": choosing.groups(request),
         "goal": goal_text(),
         **(_found(request, asked, bounds) if bounds else {}),
     }
@@ -100,7 +96,7 @@ def availability_csv(request: HttpRequest, what: str) -> HttpResponseBase:
         Http404: there is no such file.
 
     """
-    _needs_locations(request)
+    choosing.needs_locations(request)
     if what not in {SITES, EVSES} or (what == EVSES and not may_see(request, "locations.evse")):
         raise Http404
     asked = _asked(request)
@@ -111,57 +107,23 @@ def availability_csv(request: HttpRequest, what: str) -> HttpResponseBase:
     return files.csv_response(name=name, heads=heads, rows=rows)
 
 
-def _needs_locations(request: HttpRequest) -> None:
-    if not may_see(request, "locations.location"):
-        raise PermissionDenied
-
-
 def _asked(request: HttpRequest) -> Asked:
-    today = clock.now().date()
-    group = request.GET.get("group", "")
-    further = {
-        "party": request.GET.get("party", ""),
-        "group": group if group.isascii() and group.isdecimal() and len(group) < 19 else "",
-    }
-    if further["party"] not in {key for key, _name in party_choices(request)}:
-        further["party"] = ""
+    today, chosen = clock.now().date(), choosing.chosen(request)
     try:
-        return Asked(periods.read(_texts(request.GET), today=today), **further)
+        return Asked(periods.read(_texts(request.GET), today=today), chosen)
     except BadPeriod as error:
         usual = periods.last_days(periods.USUAL, today=today)
-        return Asked(usual, **further, problem=str(error))
+        return Asked(usual, chosen, problem=str(error))
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(values.get(name, "")).strip() for name in ("days", "month", "from", "to")}
 
 
-def _groups(request: HttpRequest) -> QuerySet[LocationGroup]:
-    groups = visible(request, LocationGroup.objects.order_by("name"))
-    if not may_see(request, "locations.locationgroup"):
-        groups = groups.none()
-    return groups[:MOST_GROUPS]
-
-
-def _narrowed(request: HttpRequest, asked: Asked, rows: QuerySet[Any], place: str) -> QuerySet[Any]:
-    """Return the rows that this person may see, of the party and the group that are asked for."""
-    rows = visible(request, rows)
-    if asked.party:
-        country_code, _star, party_id = asked.party.partition("*")
-        rows = rows.filter(
-            **{f"{place}__country_code": country_code, f"{place}__party_id": party_id}
-        )
-    if asked.group and may_see(request, "locations.locationgroup"):
-        groups = visible(request, LocationGroup.objects.filter(pk=asked.group))
-        members = LocationGroup.locations.through.objects.filter(locationgroup__in=groups)
-        rows = rows.filter(**{f"{place}__in": members.values("location_id")})
-    return rows
-
-
 def _found(request: HttpRequest, asked: Asked, bounds: Bounds) -> dict[str, Any]:
     """Return what the page shows of the totals. Three queries, whatever the number of sites."""
     since, until = bounds.within(asked.period)
-    rows = _narrowed(request, asked, LocationUptime.objects.all(), "location")
+    rows = choosing.narrowed(request, asked.chosen, LocationUptime.objects.all())
     sites = _worst_first(rows, since, until)
     whole = availability.together(site.uptime for site in sites)
     page = Paginator(sites, SITES_A_PAGE).get_page(request.GET.get("page"))
@@ -177,6 +139,7 @@ def _found(request: HttpRequest, asked: Asked, bounds: Bounds) -> dict[str, Any]
         "chart": _chart(rows, since, until) if sites else None,
         "panel": _table(list(page)),
         "page": page,
+        "query": asked.query,
         "csv_of_sites": _csv_url(SITES, asked),
         "csv_of_evses": _csv_url(EVSES, asked) if may_see(request, "locations.evse") else "",
     }
@@ -230,7 +193,7 @@ def _table(sites: Sequence[Site]) -> Panel:
 def _site_rows(
     request: HttpRequest, asked: Asked, since: datetime, until: datetime
 ) -> tuple[list[str], Iterator[list[Plain]]]:
-    rows = _narrowed(request, asked, LocationUptime.objects.all(), "location")
+    rows = choosing.narrowed(request, asked.chosen, LocationUptime.objects.all())
     uptimes = {site.location_id: site.uptime for site in _worst_first(rows, since, until)}
     places = visible(request, Location.objects.order_by("pk"))
     heads = [gettext("party"), gettext("id"), gettext("location"), gettext("city"), *_heads()]
@@ -248,7 +211,7 @@ def _site_rows(
 def _evse_rows(
     request: HttpRequest, asked: Asked, since: datetime, until: datetime
 ) -> tuple[list[str], Iterator[list[Plain]]]:
-    rows = _narrowed(request, asked, EvseUptime.objects.all(), "evse__location")
+    rows = choosing.narrowed(request, asked.chosen, EvseUptime.objects.all(), "evse__location")
     heads = [
         *(gettext("EVSE id"), gettext("uid"), gettext("location id"), gettext("location")),
         *(gettext("city"), *_heads()),

@@ -15,6 +15,7 @@ from locations.uptime import FREE, IN_USE, OUT, PARTLY, UNMEASURED, Stretch, Upt
 
 # A share that is this much below the goal is red, in per cent of the time.
 FAR_BELOW = 5.0
+GOOD_SCORE, FAIR_SCORE = 85, 65
 LOOKS = {
     FREE: _("available"),
     IN_USE: _("in use"),
@@ -69,3 +70,9 @@ def timeline_picture(stretches: Sequence[Stretch]) -> SafeString:
 
 def _minute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def score_pill(score: int) -> SafeString:
+    """Return a score of quality in its colour."""
+    tone = "green" if score >= GOOD_SCORE else "amber" if score >= FAIR_SCORE else "red"
+    return pill(f"{score} / 100", tone)

@@ -8,13 +8,25 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Button, Panel, duration, link, minute, visible
-from cpo_platform.sites import availability
+from cpo_platform.common.admin import (
+    Button,
+    Panel,
+    change_url,
+    duration,
+    link,
+    link_to,
+    minute,
+    pill,
+    visible,
+)
+from cpo_platform.sites import availability, operations
 from cpo_platform.sites.availability import NOTHING, Recent
-from cpo_platform.sites.display import goal_text, timeline_picture, uptime_pill
+from cpo_platform.sites.display import goal_text, score_pill, timeline_picture, uptime_pill
 from cpo_platform.sites.periods import LAST_DAYS
+from cpo_platform.sites.phrases import PHRASES, SEVERITIES
 from locations.admin import status_pill
-from locations.models import Evse
+from locations.models import Evse, Location
+from locations.quality import Finding, score
 from locations.uptime import midnight, timeline
 
 TIMELINE_DAYS = 30
@@ -22,6 +34,8 @@ STEP = timedelta(hours=1)
 CHANGES_SHOWN = 20
 # EVSEs of a location that are shown one by one.
 MOST_EVSES = 200
+# Findings of a location that are shown.
+MOST_FINDINGS = 100
 
 
 def _since(days: int) -> str:
@@ -90,3 +104,42 @@ def location_panel(request: HttpRequest, location_id: int) -> Panel:
 
 def _cells(recent: Recent) -> list[object]:
     return [uptime_pill(recent.by_days[days]) for days in LAST_DAYS]
+
+
+def quality_panel(request: HttpRequest, location_id: int) -> Panel:
+    """Return how good what we say of a location is, and what to do about it."""
+    rows = visible(request, Location.objects.filter(pk=location_id))
+    location = rows.complete().first()
+    findings = operations.findings_of(location) if location else []
+    evses = {evse.uid: evse for evse in location.evses.all()} if location else {}
+    points = score(findings)
+    return Panel(
+        title=_("Data quality"),
+        anchor="quality",
+        facts=[(_("score"), score_pill(points))],
+        columns=(_("what"), _("where"), _("severity"), _("what to do")) if findings else (),
+        rows=[
+            (
+                PHRASES[one.rule].finds,
+                _where(location, evses.get(one.evse_uid), one),
+                pill(*SEVERITIES[one.severity]),
+                PHRASES[one.rule].do,
+            )
+            for one in findings[:MOST_FINDINGS]
+        ],
+        note=""
+        if findings
+        else _("Everything that drivers and partners ask for is there. Nothing is to be done."),
+        buttons=[Button(_("Data quality of all sites"), reverse("sites:quality"))],
+    )
+
+
+def _where(location: Location | None, evse: Evse | None, finding: Finding) -> object:
+    """Return a link to the field that mends it: of the form on this page, or of an EVSE's."""
+    field = PHRASES[finding.rule].field
+    anchor = f"#id_{field}" if field else ""
+    if evse is not None:
+        return link_to(f"{change_url(evse)}{anchor}", evse)
+    if location is None or not anchor:
+        return gettext("this location")
+    return link_to(anchor, gettext("this location"))

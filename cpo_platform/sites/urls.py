@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from cpo_platform.sites import availability_pages
+from cpo_platform.sites import availability_pages, quality_pages
 
 app_name = "sites"
 urlpatterns = [
@@ -17,4 +17,6 @@ urlpatterns = [
         admin.site.admin_view(availability_pages.availability_csv),
         name="availability_csv",
     ),
+    path("quality/", admin.site.admin_view(quality_pages.quality_page), name="quality"),
+    path("quality.csv", admin.site.admin_view(quality_pages.quality_csv), name="quality_csv"),
 ]
