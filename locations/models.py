@@ -187,6 +187,16 @@ VEHICLE_TYPES = [
 """OCPI 2.3.0, mod_locations, VehicleType (open)."""
 
 
+class ConnectorCapability(models.TextChoices):
+    """OCPI 2.3.0, mod_locations, ConnectorCapability (open)."""
+
+    ISO_15118_2_PLUG_AND_CHARGE = "ISO_15118_2_PLUG_AND_CHARGE", _("Plug and Charge (ISO 15118-2)")
+    ISO_15118_20_PLUG_AND_CHARGE = (
+        "ISO_15118_20_PLUG_AND_CHARGE",
+        _("Plug and Charge (ISO 15118-20)"),
+    )
+
+
 class ParkingDirection(models.TextChoices):
     """OCPI 2.3.0, mod_locations, ParkingDirection."""
 

@@ -49,6 +49,10 @@ class UnknownParkingPlace(ValueError):
     """An EVSE names a parking place that its location does not have."""
 
 
+class ParkingPlaceExists(ValueError):
+    """A new parking place has the id of one that its location has."""
+
+
 class OverlappingTariffs(ValueError):
     """A connector has two tariffs of one type that are valid at the same time."""
 
@@ -151,6 +155,28 @@ def put_evse(*, location_id: int, evse: EvseShape, now: datetime) -> tuple[Evse,
             location.save(update_fields=["last_updated"])
             location_changed.send(sender=Location, location_id=location.pk, now=now)
     return location.evses.get(uid=evse.uid), outcome
+
+
+def put_parking_place(
+    *, location_id: int, place: ParkingShape, is_new: bool, now: datetime
+) -> ParkingPlace:
+    """Create a parking place of a location, or make the one with this id equal to `place`.
+
+    Raises:
+        Location.DoesNotExist: there is no such location.
+        ParkingPlaceExists: it is to be new, and there is one with its id.
+        django.core.exceptions.ValidationError: a field breaks a rule.
+
+    """
+    with transaction.atomic():
+        location = Location.objects.select_for_update(no_key=True).get(pk=location_id)
+        if is_new and location.parking_places.filter(ocpi_id=place.id).exists():
+            raise ParkingPlaceExists(f"id: {location.ocpi_id} has a parking place {place.id}")
+        if _put_parking_places(location, [place]):
+            location.touch(now)
+            location.save(update_fields=["last_updated"])
+            location_changed.send(sender=Location, location_id=location.pk, now=now)
+    return location.parking_places.get(ocpi_id=place.id)
 
 
 def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:

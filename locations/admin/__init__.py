@@ -14,6 +14,7 @@ from locations.admin.groups import GroupForm, LocationGroupAdmin
 from locations.admin.location_forms import BUSINESSES, DAYS, LocationForm
 from locations.admin.location_pages import LocationAdmin
 from locations.admin.panels import evses_panel
+from locations.admin.parking import ParkingPlaceAdmin, ParkingPlaceForm
 from locations.admin.tariff_checks import register as register_tariff_checks
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "LocationAdmin",
     "LocationForm",
     "LocationGroupAdmin",
+    "ParkingPlaceAdmin",
+    "ParkingPlaceForm",
     "PublishedFilter",
     "TariffFilter",
     "connector_text",

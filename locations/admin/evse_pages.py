@@ -75,6 +75,7 @@ class EvseAdmin(OperationAdmin):
                     "direction_texts",
                     "parking_restrictions",
                     "parking_ids",
+                    "position_lines",
                     "image_lines",
                     "providers",
                 ),
@@ -88,7 +89,7 @@ class EvseAdmin(OperationAdmin):
         # The status of an EVSE that exists is set by its buttons: a form would write an old one.
         hidden = set() if obj is None else {"status"}
         if location is None or not location.parking_places.exists():
-            hidden.add("parking_ids")
+            hidden |= {"parking_ids", "position_lines"}
         return [
             (
                 title,

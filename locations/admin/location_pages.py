@@ -72,7 +72,9 @@ class LocationAdmin(OperationAdmin):
         (
             _("Who runs it"),
             {
-                "fields": tuple((f"{name}_name", f"{name}_website") for name in BUSINESSES),
+                "fields": tuple(
+                    (f"{name}_name", f"{name}_website", f"{name}_logo") for name in BUSINESSES
+                ),
                 "classes": ("collapse",),
             },
         ),

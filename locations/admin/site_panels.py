@@ -11,17 +11,36 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Panel, address, number, pill, visible
+from cpo_platform.common.admin import (
+    NONE,
+    Button,
+    Panel,
+    address,
+    link,
+    may,
+    number,
+    pill,
+    visible,
+)
 from cpo_platform.common.admin.charts import Bar, WeekPicture
 from locations import opening
 from locations.admin.display import lines, yes_no
-from locations.models import Evse, Facility, Location, ParkingRestriction, ParkingType, Status
+from locations.models import (
+    Evse,
+    Facility,
+    Location,
+    ParkingPlace,
+    ParkingRestriction,
+    ParkingType,
+    Status,
+)
 
 EXCEPTIONS_AHEAD = timedelta(days=14)
 MOST_IMAGES = 50
@@ -52,7 +71,7 @@ def site_panels(request: HttpRequest, location_id: int) -> list[Panel]:
     evses = location.evses.exclude(status=Status.REMOVED).prefetch_related("parking__parking_place")
     return [
         hours_panel(location, clock.now()),
-        parking_panel(location, list(evses.order_by("pk"))),
+        parking_panel(request, location, list(evses.order_by("pk"))),
         images_panel(location),
         energy_panel(location),
     ]
@@ -152,8 +171,12 @@ def elsewhere(url: str) -> object:
     )
 
 
-def parking_panel(location: Location, evses: list[Evse]) -> Panel:
+def parking_panel(request: HttpRequest, location: Location, evses: list[Evse]) -> Panel:
     """Return where drivers park, what they find there, and what is fit for disabled people."""
+    buttons = []
+    if may(request, "locations.add_parkingplace"):
+        url = f"{reverse('admin:locations_parkingplace_add')}?location={location.pk}"
+        buttons = [Button(_("Add a parking place"), url)]
     places = list(location.parking_places.all())
     accessible = [evse for evse in evses if _is_accessible(evse)]
     restrictions = sorted({name for evse in evses for name in evse.parking_restrictions})
@@ -181,14 +204,23 @@ def parking_panel(location: Location, evses: list[Evse]) -> Panel:
         else (),
         rows=[
             (
-                *(place.ocpi_id, place.physical_reference, ", ".join(place.vehicle_types)),
+                *(
+                    _place_link(request, place),
+                    place.physical_reference,
+                    ", ".join(place.vehicle_types),
+                ),
                 number(place.max_vehicle_height, "cm"),
                 *(yes_no(place.roofed), yes_no(place.drive_through), yes_no(place.lighting)),
                 lines(str(evse) for evse in evses if _stands_at(evse, place.pk)),
             )
             for place in places
         ],
+        buttons=buttons,
     )
+
+
+def _place_link(request: HttpRequest, place: ParkingPlace) -> object:
+    return link(place) if may(request, "locations.view_parkingplace") else place.ocpi_id
 
 
 def _is_accessible(evse: Evse) -> bool:
