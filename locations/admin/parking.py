@@ -20,10 +20,20 @@ from cpo_platform.common.formfields import (
 )
 from cpo_platform.common.shapes import parse
 from locations import operations
-from locations.models import VEHICLE_TYPES, Location, ParkingPlace
+from locations.models import Location, ParkingPlace
 from locations.shapes import ParkingShape
 
-VEHICLE_CHOICES = [(name, name.replace("_", " ").capitalize()) for name in VEHICLE_TYPES]
+VEHICLE_CHOICES = [
+    ("MOTORCYCLE", _("Motorcycle")),
+    ("PERSONAL_VEHICLE", _("Car")),
+    ("PERSONAL_VEHICLE_WITH_TRAILER", _("Car with a trailer")),
+    ("VAN", _("Van")),
+    ("SEMI_TRACTOR", _("Tractor unit")),
+    ("RIGID", _("Lorry")),
+    ("TRUCK_WITH_TRAILER", _("Lorry with a trailer")),
+    ("BUS", _("Bus")),
+    ("DISABLED", _("For disabled people")),
+]
 # What drivers are told in numbers, and by yes or no.
 MEASURES = (
     *("max_vehicle_weight", "max_vehicle_height", "max_vehicle_length", "max_vehicle_width"),

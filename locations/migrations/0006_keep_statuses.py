@@ -16,6 +16,7 @@ CREATE TABLE locations_statuschange (
     PRIMARY KEY (evse_id, at)
 ) PARTITION BY RANGE (at);
 CREATE TABLE locations_statuschange_default PARTITION OF locations_statuschange DEFAULT;
+CREATE INDEX status_change_at ON locations_statuschange USING brin (at) WITH (autosummarize = on);
 
 CREATE TABLE locations_evseuptime (
     at timestamptz NOT NULL,
@@ -138,10 +139,10 @@ class Migration(migrations.Migration):
                         "verbose_name_plural": "uptimes of locations",
                     },
                 ),
+                migrations.AddIndex(
+                    model_name="statuschange",
+                    index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=["at"], name="status_change_at"),
+                ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="statuschange",
-            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=["at"], name="status_change_at"),
         ),
     ]
