@@ -18,6 +18,8 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("Map"), "map", "locations.location@workplace:map"),
             (_("Locations"), "location_on", "locations.location"),
             (_("EVSEs"), "ev_station", "locations.evse"),
+            (_("Availability"), "monitoring", "locations.location@sites:availability"),
+            (_("Data quality"), "fact_check", "locations.location@sites:quality"),
             (_("Location groups"), "workspaces", "locations.locationgroup"),
             (_("Parties"), "apartment", "tariffs.party"),
             (_("Bulk changes"), "edit_note", "bulk.job"),

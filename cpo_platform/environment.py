@@ -72,6 +72,22 @@ def flag(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be true or false, got {value!r}.")
 
 
+def percent(name: str, default: float) -> float:
+    """Return a number from 0 to 100.
+
+    Raises:
+        ImproperlyConfigured: it is no such number.
+    """
+    value = text(name)
+    try:
+        number = float(value) if value else default
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 100:
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to 100, got {value!r}.")
+    return number
+
+
 def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """Return a list that was written with commas."""
     value = text(name)

@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "cpo_platform.upkeep",
     "cpo_platform.staff",
     "cpo_platform.audit",
+    "cpo_platform.sites",
     "cpo_platform.workplace",
     "cpo_platform.alerting",
     "cpo_platform.bulk",
@@ -433,6 +434,19 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "tend-bulk-jobs": {"task": "bulk.tend", "schedule": 30.0, "options": {"expires": 30}},
     "tidy-bulk-jobs": {"task": "bulk.tidy", "schedule": 3600.0},
     "tidy-audit": {"task": "audit.tidy", "schedule": 3600.0},
+    "tidy-statuses": {"task": "locations.tidy", "schedule": 3600.0},
+    # Each site once a day, some hundred at a time.
+    "check-quality": {
+        "task": "sites.check_quality",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    # A day is done once, after midnight UTC; twice an hour, so that what was missed is made up for.
+    "tally-uptime": {
+        "task": "locations.tally_uptime",
+        "schedule": 1800.0,
+        "options": {"expires": 1800},
+    },
     # At one in the morning, UTC; the partners follow at random moments of the next hours.
     "check-drift": {
         "task": "roaming.check_drift_nightly",
@@ -612,5 +626,11 @@ OCPP_OFFLINE_GRACE_SECONDS = env.integer("OCPP_OFFLINE_GRACE_SECONDS", 300, maxi
 OCPP_MESSAGE_DAYS = env.integer("OCPP_MESSAGE_DAYS", 90, minimum=14, maximum=3650)
 # How many months the audit is kept beside the present one; 0: for ever.
 AUDIT_RETENTION_MONTHS = env.integer("AUDIT_RETENTION_MONTHS", 0, maximum=1200)
+# How many months the statuses of EVSEs are kept beside the present one, and the totals of each day
+# that are made of them; 0: for ever.
+STATUS_HISTORY_MONTHS = env.integer("STATUS_HISTORY_MONTHS", 13, maximum=1200)
+UPTIME_HISTORY_MONTHS = env.integer("UPTIME_HISTORY_MONTHS", 37, maximum=1200)
+# The share of time, in per cent, that EVSEs should be up: a line in charts, and what is below it.
+UPTIME_GOAL = env.percent("UPTIME_GOAL", 97.0)
 # Requests of partners are written down by a thread; tests write them when they look.
 MESSAGE_LOG_THREAD = not TESTING

@@ -19,6 +19,7 @@ urlpatterns = [
     path("admin/flower/tasks/datatable", admin.site.admin_view(flower.tasks)),
     path("admin/flower/<path:page>", admin.site.admin_view(flower.flower)),
     path("admin/", include("cpo_platform.workplace.urls")),
+    path("admin/sites/", include("cpo_platform.sites.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch of the admin
     path("", include("roaming.urls")),

@@ -28,6 +28,7 @@ from locations.models import (
     LocationGroup,
     ParkingPlace,
     Status,
+    StatusChange,
 )
 from locations.shapes import ConnectorShape, EvseShape, LocationShape, ParkingShape
 from locations.signals import (
@@ -46,6 +47,10 @@ class UnknownTariff(ValueError):
 
 class UnknownParkingPlace(ValueError):
     """An EVSE names a parking place that its location does not have."""
+
+
+class ParkingPlaceExists(ValueError):
+    """A new parking place has the id of one that its location has."""
 
 
 class OverlappingTariffs(ValueError):
@@ -152,6 +157,28 @@ def put_evse(*, location_id: int, evse: EvseShape, now: datetime) -> tuple[Evse,
     return location.evses.get(uid=evse.uid), outcome
 
 
+def put_parking_place(
+    *, location_id: int, place: ParkingShape, is_new: bool, now: datetime
+) -> ParkingPlace:
+    """Create a parking place of a location, or make the one with this id equal to `place`.
+
+    Raises:
+        Location.DoesNotExist: there is no such location.
+        ParkingPlaceExists: it is to be new, and there is one with its id.
+        django.core.exceptions.ValidationError: a field breaks a rule.
+
+    """
+    with transaction.atomic():
+        location = Location.objects.select_for_update(no_key=True).get(pk=location_id)
+        if is_new and location.parking_places.filter(ocpi_id=place.id).exists():
+            raise ParkingPlaceExists(f"id: {location.ocpi_id} has a parking place {place.id}")
+        if _put_parking_places(location, [place]):
+            location.touch(now)
+            location.save(update_fields=["last_updated"])
+            location_changed.send(sender=Location, location_id=location.pk, now=now)
+    return location.parking_places.get(ocpi_id=place.id)
+
+
 def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:
     """Set the status of an EVSE; return whether that changed it.
 
@@ -176,7 +203,8 @@ def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:
 
 # One statement: it is made for every car that comes or goes, and the ORM takes four times as long.
 # The location is locked first, as in every other operation (no deadlocks), and both are touched as
-# `Updated.touch` does it. Who had to wait for the lock sees what was written meanwhile.
+# `Updated.touch` does it. Who had to wait for the lock sees what was written meanwhile. The history
+# of the EVSE gets its row by the way.
 _SET_STATUS = """
 WITH held AS MATERIALIZED (
     SELECT location.id FROM locations_location AS location
@@ -187,10 +215,13 @@ WITH held AS MATERIALIZED (
     SET status = %s, last_updated = greatest(%s, last_updated + interval '1 millisecond')
     FROM held
     WHERE evse.id = %s AND evse.location_id = held.id AND evse.status NOT IN (%s, 'REMOVED')
-    RETURNING evse.location_id
+    RETURNING evse.id, evse.location_id, evse.last_updated, evse.status
+), kept AS (
+    INSERT INTO locations_statuschange (evse_id, at, status)
+    SELECT id, last_updated, status FROM changed
 )
 UPDATE locations_location AS location
-SET last_updated = greatest(%s, last_updated + interval '1 millisecond')
+SET last_updated = greatest(%s, location.last_updated + interval '1 millisecond')
 FROM changed WHERE location.id = changed.location_id
 RETURNING location.id
 """
@@ -340,14 +371,26 @@ def _put_evses(
     tariffs = _tariffs_named(location, shapes)
     places = {place.ocpi_id.lower(): place for place in location.parking_places.all()}
     outcomes = {}
+    got_status: list[Evse] = []
     for shape in shapes:
         evse = existing.get(shape.uid.lower())
+        before = None if evse is None else evse.status
         if evse is not None and evse.location_id != location.pk:
             raise EvseElsewhere(f"uid: {shape.uid} belongs to another location")
         if evse is None:
             evse = Evse(location=location, uid=shape.uid)
         outcomes[shape.uid] = _put_evse(evse, shape, tariffs, places, now)
+        if evse.status != before:
+            got_status.append(evse)
+    _keep_statuses(got_status)
     return outcomes
+
+
+def _keep_statuses(evses: Sequence[Evse]) -> None:
+    """Write into the history what EVSEs have just become."""
+    StatusChange.objects.bulk_create(
+        StatusChange(evse_id=evse.pk, at=evse.last_updated, status=evse.status) for evse in evses
+    )
 
 
 def _tariffs_named(location: Location, shapes: Sequence[EvseShape]) -> dict[str, Tariff]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.db import connection
+from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import translation
 from django.utils.text import capfirst
@@ -36,6 +37,14 @@ def note(model_admin: ModelAdmin[Any], _request: HttpRequest, obj: Any, message:
         _write(table, "", [], message, name)
     elif table in audited.by_table():
         _write(table, str(obj.pk), [f"{table}:{obj.pk}"], message, str(obj))
+
+
+def note_file(model: type[Model], message: str) -> None:
+    """Write down that a file of rows left the platform which is no export of a list."""
+    meta = model._meta  # noqa: SLF001
+    with translation.override("en"):
+        name = str(capfirst(meta.verbose_name_plural))
+    _write(meta.db_table, "", [], message, name)
 
 
 def _write(table: str, key: str, objects: list[str], message: str, name: str) -> None:

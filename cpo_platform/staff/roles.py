@@ -39,6 +39,8 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     NETWORK: (
         *("tariffs.party", "locations.location", "locations.evse", "locations.connector"),
         *("locations.parkingplace", "locations.evseparking", "sessions_app.simulatedstation"),
+        *("locations.statuschange", "locations.evseuptime", "locations.locationuptime"),
+        "sites.sitequality",
     ),
     GROUPS: ("locations.locationgroup",),
     PRICES: ("tariffs.tariff", "tariffs.tariffelement", "tariffs.pricecomponent"),

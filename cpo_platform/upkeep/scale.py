@@ -156,6 +156,12 @@ def _copies_of_network(first: int, last: int) -> Iterator[tuple[str, list[Any]]]
         ),
         [],
     )
+    yield (
+        "INSERT INTO locations_statuschange (evse_id, at, status)"
+        " SELECT evse.id, date_trunc('milliseconds', now()), evse.status"
+        " FROM twins JOIN locations_evse AS evse ON evse.id = twins.copy_id",
+        [],
+    )
     yield "ANALYZE twins, locations_connector", []
     yield (
         "INSERT INTO locations_connector_tariffs (connector_id, tariff_id)"

@@ -13,7 +13,8 @@ from locations.admin.filters import AtLocationFilter, EvsePartyFilter, Published
 from locations.admin.groups import GroupForm, LocationGroupAdmin
 from locations.admin.location_forms import BUSINESSES, DAYS, LocationForm
 from locations.admin.location_pages import LocationAdmin
-from locations.admin.panels import evses_panel, parking_panel
+from locations.admin.panels import evses_panel
+from locations.admin.parking import ParkingPlaceAdmin, ParkingPlaceForm
 from locations.admin.tariff_checks import register as register_tariff_checks
 
 __all__ = [
@@ -32,11 +33,12 @@ __all__ = [
     "LocationAdmin",
     "LocationForm",
     "LocationGroupAdmin",
+    "ParkingPlaceAdmin",
+    "ParkingPlaceForm",
     "PublishedFilter",
     "TariffFilter",
     "connector_text",
     "evses_panel",
-    "parking_panel",
     "power_of",
     "status_pill",
 ]

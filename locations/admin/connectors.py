@@ -13,8 +13,8 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 )
 
 from cpo_platform.common.admin import PartFormSet
-from cpo_platform.common.formfields import OpenChoiceField, url_field
-from locations.models import CONNECTOR_TYPES, ConnectorFormat, PowerType
+from cpo_platform.common.formfields import OpenChoiceField, OpenChoicesField, url_field
+from locations.models import CONNECTOR_TYPES, ConnectorCapability, ConnectorFormat, PowerType
 
 CONNECTOR_CHOICES = [(name, name.replace("_", " ")) for name in CONNECTOR_TYPES]
 
@@ -58,6 +58,7 @@ class ConnectorForm(forms.Form):
     tariff_ids = forms.MultipleChoiceField(
         label=_("tariffs"), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
+    capabilities = OpenChoicesField(label=_("capabilities"), known=ConnectorCapability.choices)
     terms_and_conditions = url_field(label=_("terms and conditions"))
 
     def __init__(self, *args: Any, tariffs: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
@@ -68,6 +69,9 @@ class ConnectorForm(forms.Form):
         standard = self.fields["standard"]
         assert isinstance(standard, OpenChoiceField)  # noqa: S101  it is declared above
         standard.keep(self.initial.get("standard"))
+        capabilities = self.fields["capabilities"]
+        assert isinstance(capabilities, OpenChoicesField)  # noqa: S101  it is declared above
+        capabilities.keep(self.initial.get("capabilities"))
         if self.initial.get("id"):
             self.fields["id"].disabled = True
 
@@ -76,7 +80,7 @@ class ConnectorForm(forms.Form):
         data = self.cleaned_data
         names = (
             *("id", "standard", "format", "power_type", "max_voltage", "max_amperage"),
-            *("max_electric_power", "tariff_ids", "terms_and_conditions"),
+            *("max_electric_power", "tariff_ids", "capabilities", "terms_and_conditions"),
         )
         return {name: None if data[name] in ("", []) else data[name] for name in names}
 

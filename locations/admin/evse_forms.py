@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,7 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 
 from cpo_platform.common.admin import PartsForm
 from cpo_platform.common.formfields import (
+    LinesField,
     OpenChoicesField,
     images_field,
     local_periods,
@@ -28,9 +30,29 @@ from cpo_platform.common.formfields import (
 from cpo_platform.common.shapes import Problem, ShapeError, parse
 from locations import canonical, operations
 from locations.admin.connectors import CONNECTOR_FORMSET, ConnectorFormSet
-from locations.models import Capability, Evse, Location, ParkingRestriction, Status
+from locations.models import (
+    Capability,
+    Evse,
+    EvsePosition,
+    Location,
+    ParkingRestriction,
+    Status,
+)
 from locations.shapes import EvseShape
 from tariffs.models import Tariff
+
+
+def _read_position(line: str) -> dict[str, str]:
+    """Return where the EVSE stands at a parking place: `P1 LEFT`.
+
+    Raises:
+        ValueError: it is no such line.
+
+    """
+    name, _space, position = line.rpartition(" ")
+    if not name.strip() or position.upper() not in EvsePosition.values:
+        raise ValueError(gettext("write a parking place and LEFT, RIGHT or CENTER."))
+    return {"parking_id": name.strip(), "evse_position": position.upper()}
 
 
 class EvseForm(PartsForm):
@@ -82,6 +104,15 @@ class EvseForm(PartsForm):
     )
     parking_ids = forms.MultipleChoiceField(
         label=_("parking places"), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
+    position_lines = LinesField(
+        label=_("where the EVSE stands"),
+        help_text=_(
+            "Seen by who drives into the parking place, one place per line: “P1 LEFT”, RIGHT or "
+            "CENTER."
+        ),
+        read=_read_position,
+        write=lambda item: f"{item['parking_id']} {item['evse_position']}",
     )
     image_lines = images_field(label=_("images"))
     providers = words_field(
@@ -176,14 +207,20 @@ class EvseForm(PartsForm):
             for name in ("latitude", "longitude")
             for value in (getattr(row, name),)
         }
+        stands = [
+            (parking.parking_place.ocpi_id, parking.evse_position)
+            for parking in sorted(row.parking.all(), key=attrgetter("pk"))
+        ]
         return {
             "uid": row.uid,
             "status": row.status,
             "schedule": local_periods(row.status_schedule, ZoneInfo(row.location.time_zone)),
             "direction_texts": row.directions,
-            "parking_ids": [
-                parking.parking_place.ocpi_id
-                for parking in sorted(row.parking.all(), key=attrgetter("pk"))
+            "parking_ids": [place for place, _position in stands],
+            "position_lines": [
+                {"parking_id": place, "evse_position": position}
+                for place, position in stands
+                if position
             ],
             "image_lines": row.images,
             "providers": row.accepted_service_providers,
@@ -193,28 +230,36 @@ class EvseForm(PartsForm):
     def build_with(self, parts: list[dict[str, Any]]) -> EvseShape:
         return parse(EvseShape, self._document(parts))
 
+    def clean_position_lines(self) -> list[dict[str, str]]:
+        """Refuse a position at a place that is not chosen."""
+        items: list[dict[str, str]] = self.cleaned_data["position_lines"]
+        chosen = self.cleaned_data.get("parking_ids") or []
+        for item in items:
+            if item["parking_id"] not in chosen:
+                raise ValidationError(
+                    gettext("Choose the parking place %(name)s above first.")
+                    % {"name": item["parking_id"]}
+                )
+        return items
+
     def _document(self, connectors: list[dict[str, Any]]) -> dict[str, Any]:
         assert self.location is not None  # noqa: S101  there is no page without one
         data = self.cleaned_data
-        has = canonical.evse_shape_of(self.instance).model_dump() if self.instance.pk else {}
-        kept = {item["id"]: item["capabilities"] for item in has.get("connectors", [])}
-        positions = {item["parking_id"]: item for item in has.get("parking") or []}
+        positions = {item["parking_id"]: item["evse_position"] for item in data["position_lines"]}
         return {
             "uid": data["uid"],
             "evse_id": data["evse_id"] or None,
             "status": data.get("status") or self.instance.status,
             "status_schedule": self._schedule(ZoneInfo(self.location.time_zone)),
             "capabilities": data["capabilities"],
-            "connectors": [
-                connector | {"capabilities": kept.get(connector["id"])} for connector in connectors
-            ],
+            "connectors": connectors,
             "floor_level": data["floor_level"] or None,
             "coordinates": self._coordinates(),
             "physical_reference": data["physical_reference"] or None,
             "directions": data["direction_texts"],
             "parking_restrictions": data["parking_restrictions"],
             "parking": [
-                positions.get(parking_id, {"parking_id": parking_id})
+                {"parking_id": parking_id, "evse_position": positions.pop(parking_id, None)}
                 for parking_id in data["parking_ids"]
             ],
             "images": data["image_lines"],

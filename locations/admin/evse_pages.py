@@ -40,6 +40,7 @@ class EvseAdmin(OperationAdmin):
     """EVSEs: their status at a glance, and the page of each with its connectors."""
 
     form = EvseForm
+    module = "evses"
     scope = Way(party="location", location="location")
     change_form_template = "admin/locations/evse/change_form.html"
     change_list_template = "admin/locations/evse/change_list.html"
@@ -74,6 +75,7 @@ class EvseAdmin(OperationAdmin):
                     "direction_texts",
                     "parking_restrictions",
                     "parking_ids",
+                    "position_lines",
                     "image_lines",
                     "providers",
                 ),
@@ -87,7 +89,7 @@ class EvseAdmin(OperationAdmin):
         # The status of an EVSE that exists is set by its buttons: a form would write an old one.
         hidden = set() if obj is None else {"status"}
         if location is None or not location.parking_places.all():
-            hidden.add("parking_ids")
+            hidden |= {"parking_ids", "position_lines"}
         return [
             (
                 title,

@@ -54,10 +54,15 @@ DAYS = (
 BUSINESSES = ("operator", "suboperator", "owner")
 
 
-def _business_fields(title: Any) -> tuple[forms.Field, forms.Field]:
+def _business_fields(title: Any) -> tuple[forms.Field, forms.Field, forms.Field]:
     return (
         text_field(label=title, max_length=100),
         url_field(label=_("website")),
+        images_field(
+            label=_("logo"),
+            rows=1,
+            help_text=_("An image, such as “OPERATOR https://…/logo.png 120x60”."),
+        ),
     )
 
 
@@ -92,9 +97,9 @@ class LocationForm(OperationForm):
         label=_("parking type"), required=False, known=ParkingType.choices
     )
     direction_texts = texts_field(label=_("directions"))
-    operator_name, operator_website = _business_fields(_("operator"))
-    suboperator_name, suboperator_website = _business_fields(_("suboperator"))
-    owner_name, owner_website = _business_fields(_("owner"))
+    operator_name, operator_website, operator_logo = _business_fields(_("operator"))
+    suboperator_name, suboperator_website, suboperator_logo = _business_fields(_("suboperator"))
+    owner_name, owner_website, owner_logo = _business_fields(_("owner"))
     facilities = OpenChoicesField(label=_("facilities"), known=Facility.choices)
     time_zone = forms.CharField(
         label=_("time zone"),
@@ -146,6 +151,7 @@ class LocationForm(OperationForm):
         "directions": "direction_texts",
         **{name: f"{name}_name" for name in BUSINESSES},
         **{f"{name}.website": f"{name}_website" for name in BUSINESSES},
+        **{f"{name}.logo": f"{name}_logo" for name in BUSINESSES},
         "opening_times": "open_always",
         "opening_times.exceptional_openings": "openings",
         "opening_times.exceptional_closings": "closings",
@@ -190,6 +196,7 @@ class LocationForm(OperationForm):
                 for business in BUSINESSES
                 for part in ("name", "website")
             },
+            **{f"{name}_logo": _logo_lines(getattr(row, name)) for name in BUSINESSES},
         }
 
     def clean_country(self) -> str:
@@ -231,12 +238,16 @@ class LocationForm(OperationForm):
     def _business(self, name: str) -> dict[str, Any] | None:
         data = self.cleaned_data
         title, website = data[f"{name}_name"], data[f"{name}_website"]
+        logos = data[f"{name}_logo"]
         if not title:
             if website:
                 raise ShapeError([Problem(name, gettext("A website needs a name as well."))])
+            if logos:
+                raise ShapeError([Problem(name, gettext("A logo needs a name as well."))])
             return None
-        logo = (getattr(self.instance, name) or {}).get("logo")
-        return {"name": title, "website": website or None, "logo": logo}
+        if len(logos) > 1:
+            raise ShapeError([Problem(f"{name}.logo", gettext("Give one image only."))])
+        return {"name": title, "website": website or None, "logo": logos[0] if logos else None}
 
     def _opening_times(self) -> dict[str, Any] | None:
         data = self.cleaned_data
@@ -271,6 +282,11 @@ def _resolved(name: str, items: list[dict[str, Any]], zone: ZoneInfo) -> list[An
     except ValueError as error:
         place = f"opening_times.exceptional_{name}"
         raise ShapeError([Problem(place, gettext("There is no such date or time."))]) from error
+
+
+def _logo_lines(business: dict[str, Any] | None) -> list[Any]:
+    logo = (business or {}).get("logo")
+    return [logo] if logo else []
 
 
 def _hours_values(hours: dict[str, Any] | None, zone: ZoneInfo) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from cpo_platform.common.admin import (
 from locations import operations
 from locations.admin.filters import PublishedFilter
 from locations.admin.location_forms import BUSINESSES, LocationForm
-from locations.admin.panels import evses_panel, parking_panel
+from locations.admin.panels import evses_panel
+from locations.admin.site_panels import site_panels
 from locations.models import Evse, Location, Status
 from tariffs.admin import PartyFilter, needs_party, party_choices
 
@@ -71,7 +72,9 @@ class LocationAdmin(OperationAdmin):
         (
             _("Who runs it"),
             {
-                "fields": tuple((f"{name}_name", f"{name}_website") for name in BUSINESSES),
+                "fields": tuple(
+                    (f"{name}_name", f"{name}_website", f"{name}_logo") for name in BUSINESSES
+                ),
                 "classes": ("collapse",),
             },
         ),
@@ -155,7 +158,10 @@ class LocationAdmin(OperationAdmin):
         context = super().form_context(request, object_id)
         if object_id and str(object_id).isdigit():
             context["panels_above"] = [evses_panel(request, int(object_id))]
-            context["panels"] = [*parking_panel(int(object_id)), *context.get("panels", [])]
+            context["panels"] = [
+                *site_panels(request, int(object_id)),
+                *context.get("panels", []),
+            ]
         return context
 
     def changelist_view(

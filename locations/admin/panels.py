@@ -5,8 +5,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.admin import Button, Panel, link
-from locations.admin.display import connector_text, lines, status_pill, yes_no
-from locations.models import Evse, Location
+from locations.admin.display import connector_text, lines, status_pill
+from locations.models import Evse
 
 
 def evses_panel(request: HttpRequest, location_id: int) -> Panel:
@@ -46,28 +46,3 @@ def _tariff_names(evse: Evse) -> set[str]:
         for tariff in connector.tariffs.all()
         if tariff.deleted_at is None
     }
-
-
-def parking_panel(location_id: int) -> list[Panel]:
-    """Return the parking places of a location, if it has some."""
-    location = Location.objects.prefetch_related("parking_places").filter(pk=location_id).first()
-    places = list(location.parking_places.all()) if location else []
-    if not places:
-        return []
-    return [
-        Panel(
-            title=_("Parking places"),
-            note=_("Parking places come from imports; choose them at the EVSEs."),
-            columns=(_("id"), _("reference"), _("vehicles"), _("roofed"), _("drive-through")),
-            rows=[
-                (
-                    place.ocpi_id,
-                    place.physical_reference,
-                    ", ".join(place.vehicle_types),
-                    yes_no(place.roofed),
-                    yes_no(place.drive_through),
-                )
-                for place in places
-            ],
-        )
-    ]

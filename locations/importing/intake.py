@@ -6,7 +6,7 @@ from typing import Any
 
 from cpo_platform.common.shapes import Problem, ShapeError
 from locations import canonical
-from locations.importing.countries import TIME_ZONES
+from locations.countries import TIME_ZONES
 from locations.importing.mending import mend, shown
 from locations.importing.party import PartyKey
 from locations.importing.pruning import parse_leniently, path_of

@@ -15,7 +15,7 @@ from django.core.validators import URLValidator
 from django.db.models import TextChoices
 
 from cpo_platform.common.shapes import Hours, Shape
-from locations.importing.countries import ALPHA_3
+from locations.countries import ALPHA_3
 from locations.importing.reader import Path
 from locations.importing.report import Note, Rule
 from locations.models import (

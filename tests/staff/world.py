@@ -148,6 +148,14 @@ def _network(party_id: str, mark: str, partner: Partner) -> tuple[Party, dict[st
             evse(f"{name}-E{number}", physical_reference=f"{name}-P{number}") for number in range(4)
         ],
         tariff=tariff,
+        parking_places=[
+            {
+                "id": f"{name}-PARK",
+                "vehicle_types": ["BUS"],
+                "restricted_to_type": False,
+                "reservation_required": False,
+            }
+        ],
     )
     group = location_operations.put_group(
         group=LocationGroup(name=f"{name} group"), location_ids=[location.pk], now=NOW
@@ -158,6 +166,7 @@ def _network(party_id: str, mark: str, partner: Partner) -> tuple[Party, dict[st
         "locations.location": location.pk,
         "locations.evse": location.evses.order_by("pk")[0].pk,
         "locations.locationgroup": group.pk,
+        "locations.parkingplace": location.parking_places.get().pk,
         **_charging(location, name, partner),
         **_station(location, name),
     }

@@ -17,7 +17,8 @@ from cpo_platform.common.admin.scopes import may
 class Panel:
     """A titled part of a page: facts, a table, or both. `numeric` are columns set to the right.
 
-    A long table scrolls, unless it is `whole`. `anchor` names the panel in addresses.
+    A long table scrolls, unless it is `whole`. `anchor` names the panel in addresses. A `picture`
+    is safe HTML; what it shows is said in words as well.
     """
 
     title: object
@@ -32,6 +33,7 @@ class Panel:
     buttons: Sequence["Button"] = ()
     anchor: str = ""
     whole: bool = False
+    picture: object = ""
 
     @property
     def cells(self) -> list[list[tuple[object, bool]]]:

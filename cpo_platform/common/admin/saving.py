@@ -99,7 +99,12 @@ class OperationAdmin(Admin):
             request,
             "admin/cpo/record.html",
             obj=obj,
-            panels=[*panels, *self.view_panels(obj), *context.pop("panels", [])],
+            panels=[
+                *panels,
+                *context.pop("panels_above", []),
+                *self.view_panels(obj),
+                *context.pop("panels", []),
+            ],
             heading=self.view_heading(obj),
             **({"title": str(obj)} | context),
         )

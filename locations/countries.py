@@ -1,4 +1,4 @@
-"""Countries of Europe: their codes, and the time zone of those that have only one."""
+"""Countries: their codes, the time zone of those that have only one, and about where they are."""
 
 # ISO 3166-1 alpha-2 and alpha-3, and the IANA name. No name: the country has several time zones.
 _FACTS = """
@@ -23,4 +23,25 @@ _WORDS = _FACTS.split()
 ALPHA_3: dict[str, str] = dict(zip(_WORDS[::3], _WORDS[1::3], strict=True))
 TIME_ZONES: dict[str, str] = {
     alpha_3: zone for alpha_3, zone in zip(_WORDS[1::3], _WORDS[2::3], strict=True) if zone != "-"
+}
+
+# West, south, east, north in whole degrees, with islands and some room: for what is far off only.
+# ISO 3166-1 alpha-3. A country that is not here is not judged.
+_BOXES = """
+ALB 19 39 22 43   AUT 9 46 18 50    BEL 2 49 7 52     BGR 22 41 29 45   BIH 15 42 20 46
+CHE 5 45 11 48    CYP 32 34 35 36   CZE 12 48 19 52   DEU 5 47 16 56    DNK 7 54 16 58
+ESP -19 27 5 44   EST 21 57 29 60   FIN 19 59 32 71   FRA -62 -22 56 52 GBR -9 49 2 61
+GRC 19 34 30 42   HRV 13 42 20 47   HUN 16 45 23 49   IRL -11 51 -5 56  ISL -25 63 -13 67
+ITA 6 35 19 48    JPN 122 20 154 46 LIE 9 47 10 48    LTU 20 53 27 57   LUX 5 49 7 51
+LVA 20 55 29 59   MCO 7 43 8 44     MDA 26 45 31 49   MKD 20 40 24 43   MLT 14 35 15 37
+MNE 18 41 21 44   NLD 3 50 8 54     NOR -10 57 35 81  POL 14 48 25 55   PRT -32 32 -6 43
+ROU 20 43 30 49   SMR 12 43 13 45   SRB 18 42 24 47   SVK 16 47 23 50   SVN 13 45 17 47
+SWE 10 55 25 70   TUR 25 35 45 43   UKR 22 44 41 53
+"""
+_NUMBERS = _BOXES.split()
+BOXES: dict[str, tuple[int, int, int, int]] = {
+    name: (int(west), int(south), int(east), int(north))
+    for name, west, south, east, north in zip(
+        *(_NUMBERS[place::5] for place in range(5)), strict=True
+    )
 }

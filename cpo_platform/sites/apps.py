@@ -1,0 +1,25 @@
+"""Sites as a Django app."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SitesConfig(AppConfig):
+    """It is above every domain app."""
+
+    name = "cpo_platform.sites"
+    label = "sites"
+    verbose_name = _("Sites")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have the pages of locations and EVSEs show how available they are."""
+        # Late: models are not loaded when apps are.
+        from cpo_platform.common.admin import register_panel
+        from cpo_platform.sites import scopes
+        from cpo_platform.sites.panels import evse_panel, location_panel, quality_panel
+
+        scopes.register()
+        register_panel("locations", quality_panel, needs="locations.view_location")
+        register_panel("locations", location_panel, needs="locations.view_location")
+        register_panel("evses", evse_panel, needs="locations.view_evse")

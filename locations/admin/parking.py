@@ -1,0 +1,207 @@
+"""The pages of parking places: kinds of parking space at a location (OCPI 2.3.0 Parking)."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cpo_platform.common.admin import OperationAdmin, OperationForm, Way, change_url, link, visible
+from cpo_platform.common.formfields import (
+    OpenChoicesField,
+    images_field,
+    text_field,
+    words_field,
+)
+from cpo_platform.common.shapes import parse
+from locations import operations
+from locations.models import Location, ParkingPlace
+from locations.shapes import ParkingShape
+
+VEHICLE_CHOICES = [
+    ("MOTORCYCLE", _("Motorcycle")),
+    ("PERSONAL_VEHICLE", _("Car")),
+    ("PERSONAL_VEHICLE_WITH_TRAILER", _("Car with a trailer")),
+    ("VAN", _("Van")),
+    ("SEMI_TRACTOR", _("Tractor unit")),
+    ("RIGID", _("Lorry")),
+    ("TRUCK_WITH_TRAILER", _("Lorry with a trailer")),
+    ("BUS", _("Bus")),
+    ("DISABLED", _("For disabled people")),
+]
+# What drivers are told in numbers, and by yes or no.
+MEASURES = (
+    *("max_vehicle_weight", "max_vehicle_height", "max_vehicle_length", "max_vehicle_width"),
+    *("parking_space_length", "parking_space_width", "time_limit"),
+)
+ANSWERS = (
+    *("restricted_to_type", "reservation_required", "drive_through", "roofed", "lighting"),
+    *("refrigeration_outlet", "dangerous_goods_allowed"),
+)
+
+
+class ParkingPlaceForm(OperationForm):
+    """A parking place, in OCPI's order."""
+
+    ocpi_id = text_field(
+        label=_("id"),
+        max_length=36,
+        required=True,
+        help_text=_("Names the place towards partners. This cannot be changed later."),
+    )
+    vehicle_types = OpenChoicesField(
+        label=_("vehicle types"), known=VEHICLE_CHOICES, required=True, initial=["PERSONAL_VEHICLE"]
+    )
+    standards = words_field(label=_("standards"), help_text=_("One name per line."))
+    image_lines = images_field(label=_("images"))
+
+    location: Location | None = None
+    fixed = ("ocpi_id",)
+    places = {"id": "ocpi_id", "images": "image_lines"}
+    refusals = {
+        operations.ParkingPlaceExists: (
+            "ocpi_id",
+            _("This location has a parking place with this id."),
+        )
+    }
+
+    class Meta:
+        model = ParkingPlace
+        fields = ("physical_reference", "direction", "apds_reference", *MEASURES, *ANSWERS)
+
+    def values_of(self, row: ParkingPlace) -> dict[str, Any]:
+        return {
+            "ocpi_id": row.ocpi_id,
+            "vehicle_types": row.vehicle_types,
+            "standards": row.standards,
+            "image_lines": row.images,
+        }
+
+    def build(self) -> ParkingShape:
+        data = self.cleaned_data
+        texts = ("physical_reference", "direction", "apds_reference")
+        return parse(
+            ParkingShape,
+            {
+                "id": data["ocpi_id"],
+                "vehicle_types": data["vehicle_types"],
+                "standards": data["standards"] or None,
+                "images": data["image_lines"] or None,
+                **{name: data[name] or None for name in texts},
+                **{name: data[name] for name in (*MEASURES, *ANSWERS)},
+            },
+        )
+
+
+@admin.register(ParkingPlace)
+class ParkingPlaceAdmin(OperationAdmin):
+    """Parking places; they are reached from their location, and chosen at its EVSEs."""
+
+    form = ParkingPlaceForm
+    scope = Way(party="location", location="location")
+    list_display = ("title", "place", "vehicles")
+    list_display_links = ("title",)
+    list_select_related = ("location",)
+    search_fields = ("ocpi_id", "physical_reference")
+    search_help_text = _("Search by id or reference")
+    ordering = ("location_id", "ocpi_id")
+    empty_text = _("Open a location and choose “Add a parking place”.")
+    fieldsets = (
+        (None, {"fields": (("ocpi_id", "physical_reference"), "vehicle_types")}),
+        (_("Rules"), {"fields": (ANSWERS[:2], "time_limit", "dangerous_goods_allowed")}),
+        (
+            _("Measures"),
+            {
+                "fields": (
+                    ("max_vehicle_height", "max_vehicle_weight"),
+                    ("max_vehicle_length", "max_vehicle_width"),
+                    ("parking_space_length", "parking_space_width"),
+                )
+            },
+        ),
+        (
+            _("On site"),
+            {
+                "fields": (
+                    ("direction", "drive_through"),
+                    ("roofed", "lighting"),
+                    "refrigeration_outlet",
+                    "standards",
+                    "image_lines",
+                    "apds_reference",
+                )
+            },
+        ),
+    )
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002  Django's signature
+        **kwargs: Any,
+    ) -> type[forms.ModelForm[Any]]:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        location = obj.location if obj is not None else self._location(request)
+        return type(form.__name__, (form,), {"location": location})
+
+    def _location(self, request: HttpRequest) -> Location | None:
+        value = request.GET.get("location", "")
+        if not (value.isascii() and value.isdecimal() and len(value) < 19):
+            return None
+        return visible(request, Location.objects.filter(pk=value)).first()
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if self._location(request) is None:
+            messages.info(request, gettext("Open a location and choose “Add a parking place”."))
+            return HttpResponseRedirect(reverse("admin:locations_location_changelist"))
+        return super().add_view(request, form_url, extra_context)
+
+    def put(self, form: ParkingPlaceForm, now: datetime) -> ParkingPlace:
+        assert form.location is not None  # noqa: S101  `add_view` sees to it
+        return operations.put_parking_place(
+            location_id=form.location.pk,
+            place=form.shape,
+            is_new=form.instance.pk is None,
+            now=now,
+        )
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        return self._back(request, obj) or super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        return self._back(request, obj) or super().response_change(request, obj)
+
+    def _back(self, request: HttpRequest, obj: ParkingPlace) -> HttpResponse | None:
+        """Return to the location, or add another there."""
+        if "_continue" in request.POST:
+            return None
+        messages.success(request, gettext("Parking place %(place)s is saved.") % {"place": obj})
+        if "_addanother" in request.POST:
+            url = reverse("admin:locations_parkingplace_add")
+            return HttpResponseRedirect(f"{url}?location={obj.location_id}")
+        return HttpResponseRedirect(f"{change_url(obj.location)}#parking")
+
+    @admin.display(description=_("parking place"), ordering="ocpi_id")
+    def title(self, row: ParkingPlace) -> object:
+        return row.ocpi_id
+
+    @admin.display(description=_("location"))
+    def place(self, row: ParkingPlace) -> str:
+        return link(row.location, row.location.name or row.location.address)
+
+    @admin.display(description=_("vehicle types"))
+    def vehicles(self, row: ParkingPlace) -> str:
+        return ", ".join(row.vehicle_types)
