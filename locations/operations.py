@@ -192,7 +192,7 @@ def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:
     moment = clock.truncate(now)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_SET_STATUS, [evse_id, status, moment, evse_id, status, moment])
+            cursor.execute(_SET_STATUS, [moment, evse_id, status, evse_id, status])
             changed = cursor.fetchone()
         if changed is None:
             _refuse_removed(Evse.objects.get(pk=evse_id), status)
@@ -203,16 +203,18 @@ def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:
 
 # One statement: it is made for every car that comes or goes, and the ORM takes four times as long.
 # The location is locked first, as in every other operation (no deadlocks), and both are touched as
-# `Updated.touch` does it. Who had to wait for the lock sees what was written meanwhile. The history
-# of the EVSE gets its row by the way.
+# `Updated.touch` does it: with one moment, so that whoever is told of the EVSE alone knows how new
+# the location is. Who had to wait for the lock sees what was written meanwhile. The history of the
+# EVSE gets its row by the way.
 _SET_STATUS = """
 WITH held AS MATERIALIZED (
-    SELECT location.id FROM locations_location AS location
+    SELECT location.id, greatest(%s, location.last_updated + interval '1 millisecond') AS moment
+    FROM locations_location AS location
     JOIN locations_evse AS evse ON evse.location_id = location.id
     WHERE evse.id = %s FOR NO KEY UPDATE OF location
 ), changed AS (
     UPDATE locations_evse AS evse
-    SET status = %s, last_updated = greatest(%s, last_updated + interval '1 millisecond')
+    SET status = %s, last_updated = greatest(held.moment, last_updated + interval '1 millisecond')
     FROM held
     WHERE evse.id = %s AND evse.location_id = held.id AND evse.status NOT IN (%s, 'REMOVED')
     RETURNING evse.id, evse.location_id, evse.last_updated, evse.status
@@ -221,7 +223,7 @@ WITH held AS MATERIALIZED (
     SELECT id, last_updated, status FROM changed
 )
 UPDATE locations_location AS location
-SET last_updated = greatest(%s, location.last_updated + interval '1 millisecond')
+SET last_updated = changed.last_updated
 FROM changed WHERE location.id = changed.location_id
 RETURNING location.id
 """

@@ -23,6 +23,7 @@ from tests.factories import (
     PartyFactory,
     SessionFactory,
     TariffFactory,
+    evse,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,3 +115,14 @@ def _shape(make: Callable[[], Any]) -> Any:
         shape = canonical.shape_of(Location.objects.complete().get(pk=make().pk))
         transaction.set_rollback(True)
     return shape
+
+
+def test_a_location_is_as_new_as_the_newest_status_also_within_one_millisecond() -> None:
+    """A partner is told of the EVSE alone, and takes its moment for the location's."""
+    location = LocationFactory(evses=[evse("E1"), evse("E2")])
+    for row in location.evses.all():
+        assert operations.set_evse_status(evse_id=row.pk, status="CHARGING", now=LATER)
+    location.refresh_from_db()
+    moments = sorted(location.evses.values_list("last_updated", flat=True))
+    assert moments == [LATER, LATER + timedelta(milliseconds=1)]
+    assert location.last_updated == moments[-1]
