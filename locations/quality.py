@@ -19,6 +19,8 @@ WEIGHTS: Mapping[str, int] = {WRONG: 15, MISSING: 6, BETTER: 2}
 
 # What a rule is about, by severity; in the order in which it is worth to mend things.
 RULES: Mapping[str, str] = {
+    # Found where the location is read: what breaks the rules of OCPI has no shape to look at.
+    "breaks_rules": WRONG,
     "no_evse": WRONG,
     "coordinates_zero": WRONG,
     "coordinates_elsewhere": WRONG,

@@ -25,6 +25,10 @@ class Phrase:
 
 
 PHRASES: Mapping[str, Phrase] = {
+    "breaks_rules": Phrase(
+        _("Something breaks the rules of OCPI"),
+        _("Save the form of the location, and of its EVSEs: it says what to mend."),
+    ),
     "no_evse": Phrase(_("No EVSE"), _("Add an EVSE: until then partners do not see the location.")),
     "coordinates_zero": Phrase(
         _("Coordinates are 0, 0"),

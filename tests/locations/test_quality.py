@@ -108,7 +108,8 @@ def test_each_rule_finds_what_it_is_about_and_nothing_else(
 
 
 def test_every_rule_is_shown_to_find_something() -> None:
-    assert {rule for rule, _broken in BROKEN} == set(RULES)
+    # The one that is left out is found where there is no shape: see tests/sites.
+    assert {rule for rule, _broken in BROKEN} == set(RULES) - {"breaks_rules"}
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,17 @@ def test_new_sites_are_looked_at_first_then_those_longest_ago() -> None:
     assert operations.due_locations(now=NOW, limit=10) == []
 
 
+def test_what_breaks_the_rules_of_ocpi_is_said_to() -> None:
+    location = LocationFactory()
+    Location.objects.filter(pk=location.pk).update(
+        time_zone="Mars/Olympus", last_updated=NOW + timedelta(hours=1)
+    )
+    look()
+    found = SiteQuality.objects.get()
+    assert found.rules == ["breaks_rules"]
+    assert found.score < 100
+
+
 def test_looking_again_replaces_what_was_found() -> None:
     location = LocationFactory(help_phone=None)
     look()
