@@ -429,7 +429,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
-    "count-attention": {"task": "workplace.count_attention", "schedule": crontab(minute="0")},
+    # The first count of each hour is kept.
+    "count-attention": {"task": "workplace.count_attention", "schedule": 1800.0},
     "tidy-alerts": {"task": "alerting.tidy", "schedule": 3600.0},
     "tend-bulk-jobs": {"task": "bulk.tend", "schedule": 30.0, "options": {"expires": 30}},
     "tidy-bulk-jobs": {"task": "bulk.tidy", "schedule": 3600.0},

@@ -86,6 +86,15 @@ ABOUT: Mapping[str, About] = {
     "tend-drift-checks": About(_("Goes on with drift checks whose worker has died.")),
     "pull-partners": About(_("Asks partners for their new tokens.")),
     "renew-registrations": About(_("Exchanges tokens with partners before they are too old.")),
+    "count-attention": About(_("Counts what needs somebody, for the trends of the home page.")),
+    "tend-bulk-jobs": About(_("Goes on with bulk changes whose worker has died.")),
+    "tidy-bulk-jobs": About(_("Removes old bulk changes.")),
+    "tally-uptime": About(_("Sums up each day's statuses, for availability.")),
+    "tidy-statuses": About(
+        _("Makes the months that come in the history of statuses, and removes old ones."),
+        _("The database grows without end."),
+    ),
+    "check-quality": About(_("Scores what is said of each site, once a day.")),
 }
 NOTHING = About("")
 

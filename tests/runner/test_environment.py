@@ -13,6 +13,7 @@ from tests.runner.conftest import Start
 
 ROOT = servers.ROOT
 READERS = {
+    "percent",
     "text",
     "integer",
     "flag",
