@@ -3,6 +3,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BOOTSTRAP = $(or $(PYTHON),$(error Python 3.11 or newer is needed: install python3 and its venv module)) cpo_platform/runner/bootstrap.py
 BIN = .venv/bin
 ARGS ?=
+# One more than processors, as each waits now and then.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-dev reset test e2e bench chaos check lint format types layers audit migrations conformance openapi lock
@@ -23,7 +25,7 @@ reset: setup ## Wipe the data of `make run`
 	@$(BIN)/python -m cpo_platform.runner reset
 
 test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m pytest tests/e2e)
 
 e2e: setup-dev ## Do the commonest jobs of staff in a real browser, by keyboard: ARGS="-k location"

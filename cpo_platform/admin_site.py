@@ -1,12 +1,13 @@
 """The navigation of the admin."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from cpo_platform.common.admin import may
 from cpo_platform.staff.roles import VIEW_OPERATIONS
@@ -91,14 +92,15 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the sidebar: what this person may see."""
-    home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
+    """Return the sidebar, in the language of the moment: what this person may see."""
+    home = {"title": gettext("Home"), "icon": "home", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"items": [home]}]
     here = _entry_of(request.path)
     for title, entries in _GROUPS:
         items = [
             {
-                "title": name,
+                # As text: the sidebar is copied for each page, and what is lazy takes long to copy.
+                "title": str(name),
                 "icon": icon,
                 "link": list_url(model),
                 "active": list_url(model) == here,
@@ -107,7 +109,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             if may_see(request, model)
         ]
         if items:
-            groups.append({"title": title, "separator": True, "items": items})
+            groups.append({"title": str(title), "separator": True, "items": items})
     return groups
 
 
@@ -117,6 +119,7 @@ def _entry_of(path: str) -> str:
     return max((link for link in links if path.startswith(link)), key=len, default="")
 
 
+@cache
 def list_url(model: str) -> str:
     """Return the address of a model's list, or of a page beside it: `tariffs.tariff/check`.
 

@@ -304,7 +304,7 @@ def _pages(request: HttpRequest, text: str) -> Found:
     """Return the pages of the admin whose names hold a text, in this language or in English."""
     groups = navigation(request)
     with override("en"):
-        english = [[str(item["title"]) for item in group["items"]] for group in groups]
+        english = [[str(item["title"]) for item in group["items"]] for group in navigation(request)]
     wanted = text.casefold()
     hits = [
         Hit(str(item["title"]), str(group.get("title", "")), str(item["link"]))
