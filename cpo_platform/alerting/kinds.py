@@ -9,18 +9,14 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from cpo_platform.alerting.models import Kind, Severity
+from cpo_platform.upkeep import readiness
 from locations.models import Status
 from ocpp_gateway.models import AlertKind
 
 STATUSES = (Status.OUTOFORDER, Status.INOPERATIVE, Status.UNKNOWN, Status.BLOCKED)
+# Without the database nobody could be told.
 COMPONENTS: Mapping[str, Any] = {
-    "worker": _("Workers"),
-    "push": _("Push workers"),
-    "beat": _("Beat"),
-    "gateway": _("Gateway of the chargers"),
-    "broker": _("Broker"),
-    "migrations": _("Migrations"),
-    "feed": _("Change feed"),
+    part: name for part, name in readiness.NAMES.items() if part != "database"
 }
 # Partners and the platform belong to no place: their rules look at all of it.
 OF_NO_PLACE = frozenset([Kind.PARTNER_LAG, Kind.PARTNER_FAILING, Kind.PARTNER_TOKEN, Kind.PLATFORM])

@@ -29,7 +29,6 @@ from cpo_platform.upkeep import readiness, schedules, task_runs
 from cpo_platform.upkeep.admin import every_text
 from cpo_platform.upkeep.models import Schedule
 from cpo_platform.upkeep.task_runs import TaskRun
-from ocpp_gateway import counting
 
 # A periodic task that has not run for so many of its periods is late; none is late sooner than
 # this, as one that runs each second may wait for a longer one.
@@ -41,16 +40,6 @@ _STATUSES: Mapping[str, tuple[Any, str]] = {
     "unreachable": (_("does not answer"), "red"),
     "behind": (_("older than the code"), "red"),
     "late": (_("late"), "amber"),
-}
-_CHECKS: Mapping[str, Any] = {
-    "database": _("Database"),
-    "broker": _("Broker (Redis)"),
-    "migrations": _("Migrations"),
-    "feed": _("Changes for partners"),
-    task_runs.WORKER: _("Workers"),
-    task_runs.PUSH: _("Workers that push"),
-    task_runs.BEAT: _("Beat"),
-    counting.KIND: _("Gateways of chargers"),
 }
 
 
@@ -111,7 +100,7 @@ def _ready(now: datetime) -> tuple[Panel, Mapping[str, readiness.Check]]:
         numeric=frozenset({2, 3}),
         rows=[
             (
-                _CHECKS[name],
+                readiness.NAMES[name],
                 pill(*_STATUSES[str(check["status"])]),
                 check.get("processes", NONE),
                 number(str(check["lag_seconds"]), "s") if "lag_seconds" in check else NONE,
@@ -139,7 +128,7 @@ def _of_redis(request: HttpRequest, schedule: Sequence[Schedule], now: datetime)
     yield Panel(
         title=_("Processes"),
         columns=(_("kind"), _("name")),
-        rows=[(_CHECKS[kind], name) for kind, name in names],
+        rows=[(readiness.NAMES[kind], name) for kind, name in names],
         empty=_("No worker and no gateway has said within the last minute that it is there."),
         buttons=[Button(_("Watch workers in Flower"), reverse("flower"))],
         half=True,

@@ -9,12 +9,14 @@ the rest; `/readyz?strict=1` answers 503 for that, too: for monitoring.
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -26,6 +28,17 @@ from roaming.operations.health import Circuit, registered_lanes
 TIMEOUT_SECONDS = 2
 # What a web process cannot do without.
 NEEDED = ("database", "broker", "migrations")
+# What each check is called, where people read it.
+NAMES: Mapping[str, Any] = {
+    "database": _("Database"),
+    "broker": _("Broker (Redis)"),
+    "migrations": _("Migrations"),
+    "feed": _("Changes for partners"),
+    task_runs.WORKER: _("Workers"),
+    task_runs.PUSH: _("Workers that push"),
+    task_runs.BEAT: _("Beat"),
+    counting.KIND: _("Gateways of chargers"),
+}
 # The kinds of process that say that they are there.
 KINDS = (task_runs.WORKER, task_runs.PUSH, task_runs.BEAT, counting.KIND)
 OK, MISSING, UNREACHABLE = "ok", "missing", "unreachable"

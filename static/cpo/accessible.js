@@ -18,3 +18,16 @@ document.addEventListener("DOMContentLoaded", () => {
     icon.setAttribute("aria-hidden", "true");
   }
 });
+// The admin's own choosers. This script is deferred: it comes before they begin. A chooser of many
+// would put a button among the entries of its list, which is then no list.
+for (const chooser of document.querySelectorAll("select[multiple][data-allow-clear]")) {
+  chooser.dataset.allowClear = "false";
+}
+window.addEventListener("load", () => {
+  for (const hint of document.querySelectorAll(".help-tooltip[aria-label]")) hint.setAttribute("role", "img");
+  for (const field of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
+    const chooser = field.closest(".select2-container")?.previousElementSibling;
+    const label = chooser?.labels?.[0]?.textContent.trim();
+    if (label) field.setAttribute("aria-label", label);
+  }
+});
