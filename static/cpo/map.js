@@ -9,7 +9,8 @@ window.addEventListener("DOMContentLoaded", async () => {
   const said = place.dataset;
   const EVERY = 15000;
   const [west, south, east, north] = said.bbox.split(",").map(Number);
-  const map = L.map(place, { maxZoom: 19, minZoom: 1, worldCopyJump: false });
+  const map = L.map(place, { maxZoom: 19, minZoom: 1, worldCopyJump: false, zoomControl: false });
+  L.control.zoom({ zoomInTitle: said.zoomIn, zoomOutTitle: said.zoomOut }).addTo(map);
   map.attributionControl.setPrefix(false);
   map.fitBounds([[south, west], [north, east]], { maxZoom: 16 });
   const marks = L.layerGroup().addTo(map);
