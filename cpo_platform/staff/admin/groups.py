@@ -38,9 +38,12 @@ class GroupForm(forms.ModelForm[Group]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offered: Any = self.fields["permissions"]
-        # What the beat reads is made of the schedules: it has no pages that one could be let into.
-        offered.queryset = offered.queryset.exclude(content_type__app_label="django_celery_beat")
+        offered: Any = self.fields.get("permissions")
+        if offered is not None:
+            # What the beat reads is made of the schedules: there are no pages to be let into.
+            offered.queryset = offered.queryset.exclude(
+                content_type__app_label="django_celery_beat"
+            )
 
     def clean_permissions(self) -> Any:
         chosen = self.cleaned_data["permissions"]
