@@ -5,13 +5,27 @@ however long it is.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, F, Max, Min, QuerySet, Sum, Value, When
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Count,
+    ExpressionWrapper,
+    F,
+    FloatField,
+    Max,
+    Min,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast
 
 from cpo_platform.sites.periods import LAST_DAYS, Period, points
@@ -49,6 +63,45 @@ def by_location(
     """Return each location with its uptime, where something was measured. One query."""
     found = _differences(rows, since, until).values_list("location_id", "sum_up", "sum_measured")
     return [(pk, Uptime(up, measured)) for pk, up, measured in found.order_by() if measured]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All sites together: their uptime, how many were measured, and how many are below a goal."""
+
+    uptime: Uptime
+    measured: int
+    below: int
+
+
+def summary(
+    rows: QuerySet[LocationUptime], since: datetime, until: datetime, *, goal: float
+) -> Summary:
+    """Return how all sites together were; `goal` is in per cent. One query."""
+    found = _shares(rows, since, until).aggregate(
+        up=Sum("sum_up"),
+        measured=Sum("sum_measured"),
+        number=Count("location_id"),
+        below=Count("location_id", filter=Q(share__lt=goal)),
+    )
+    uptime = Uptime(float(found["up"] or 0), float(found["measured"] or 0))
+    return Summary(uptime, found["number"], found["below"])
+
+
+def worst_first(
+    rows: QuerySet[LocationUptime], since: datetime, until: datetime
+) -> QuerySet[Any, tuple[int, int, int]]:
+    """Return each location that was measured, with seconds up and measured, the worst first."""
+    shares = _shares(rows, since, until).order_by("share", "location_id")
+    found: QuerySet[Any, Any] = shares.values_list("location_id", "sum_up", "sum_measured")
+    return found
+
+
+def _shares(rows: QuerySet[Any], since: datetime, until: datetime) -> QuerySet[Any]:
+    """Return what was measured at each location, and its share of time up in per cent."""
+    share = Value(100.0) * F("sum_up") / F("sum_measured")
+    found = _differences(rows, since, until).filter(sum_measured__gt=0).order_by()
+    return found.annotate(share=ExpressionWrapper(share, output_field=FloatField()))
 
 
 def of_evses(rows: QuerySet[EvseUptime], since: datetime, until: datetime) -> Iterator[list[Any]]:
@@ -195,8 +248,3 @@ def _status_at(evse_id: int, moment: datetime) -> str | None:
     """Return the status at a midnight, of its totals: the change may be too old to be kept."""
     rows = EvseUptime.objects.filter(evse_id=evse_id, at=midnight(moment))
     return rows.values_list("status", flat=True).first()
-
-
-def together(all_: Iterable[Uptime]) -> Uptime:
-    """Return the uptime of all, each second counted alike."""
-    return sum(all_, start=Uptime())

@@ -56,10 +56,6 @@ class Site:
     location_id: int
     uptime: Uptime
 
-    @property
-    def rank(self) -> tuple[float, int]:
-        return (self.uptime.percent or 0.0, self.location_id)
-
 
 def availability_page(request: HttpRequest) -> HttpResponse:
     """Show how available sites were in a period.
@@ -121,23 +117,23 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _found(request: HttpRequest, asked: Asked, bounds: Bounds) -> dict[str, Any]:
-    """Return what the page shows of the totals. Three queries, whatever the number of sites."""
+    """Return what the page shows of the totals. Four queries, whatever the number of sites."""
     since, until = bounds.within(asked.period)
     rows = choosing.narrowed(request, asked.chosen, LocationUptime.objects.all())
-    sites = _worst_first(rows, since, until)
-    whole = availability.together(site.uptime for site in sites)
-    page = Paginator(sites, SITES_A_PAGE).get_page(request.GET.get("page"))
-    below = sum(1 for site in sites if (site.uptime.percent or 0.0) < settings.UPTIME_GOAL)
+    summary = availability.summary(rows, since, until, goal=settings.UPTIME_GOAL)
+    pages = Paginator(availability.worst_first(rows, since, until), SITES_A_PAGE)
+    pages.count = summary.measured
+    page = pages.get_page(request.GET.get("page"))
     return {
         "since": since,
         "until": until,
         "is_cut": asked.period.since < since or until < asked.period.until,
         "has_days": since < until,
-        "whole": uptime_pill(whole),
-        "below": f"{below:,}",
-        "measured": f"{len(sites):,}",
-        "chart": _chart(rows, since, until) if sites else None,
-        "panel": _table(list(page)),
+        "whole": uptime_pill(summary.uptime),
+        "below": f"{summary.below:,}",
+        "measured": f"{summary.measured:,}",
+        "chart": _chart(rows, since, until) if summary.measured else None,
+        "panel": _table([Site(pk, Uptime(up, measured)) for pk, up, measured in page]),
         "page": page,
         "query": asked.query,
         "csv_of_sites": _csv_url(SITES, asked),
@@ -147,11 +143,6 @@ def _found(request: HttpRequest, asked: Asked, bounds: Bounds) -> dict[str, Any]
 
 def _csv_url(what: str, asked: Asked) -> str:
     return f"{reverse('sites:availability_csv', args=[what])}?{asked.query}"
-
-
-def _worst_first(rows: QuerySet[LocationUptime], since: datetime, until: datetime) -> list[Site]:
-    sites = [Site(pk, uptime) for pk, uptime in availability.by_location(rows, since, until)]
-    return sorted(sites, key=lambda site: site.rank)
 
 
 def _chart(rows: QuerySet[LocationUptime], since: datetime, until: datetime) -> ShareChart:
@@ -194,7 +185,7 @@ def _site_rows(
     request: HttpRequest, asked: Asked, since: datetime, until: datetime
 ) -> tuple[list[str], Iterator[list[Plain]]]:
     rows = choosing.narrowed(request, asked.chosen, LocationUptime.objects.all())
-    uptimes = {site.location_id: site.uptime for site in _worst_first(rows, since, until)}
+    uptimes = dict(availability.by_location(rows, since, until))
     places = visible(request, Location.objects.order_by("pk"))
     heads = [gettext("party"), gettext("id"), gettext("location"), gettext("city"), *_heads()]
     found = places.only(*("country_code", "party_id", "ocpi_id", "name", "address", "city"))
