@@ -101,7 +101,10 @@ def _shares(rows: QuerySet[Any], since: datetime, until: datetime) -> QuerySet[A
     """Return what was measured at each location, and its share of time up in per cent."""
     share = Value(100.0) * F("sum_up") / F("sum_measured")
     found = _differences(rows, since, until).filter(sum_measured__gt=0).order_by()
-    return found.annotate(share=ExpressionWrapper(share, output_field=FloatField()))
+    shares: QuerySet[Any] = found.annotate(
+        share=ExpressionWrapper(share, output_field=FloatField())
+    )
+    return shares
 
 
 def of_evses(rows: QuerySet[EvseUptime], since: datetime, until: datetime) -> Iterator[list[Any]]:
