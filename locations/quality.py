@@ -37,6 +37,7 @@ RULES: Mapping[str, str] = {
     "name_is_address": BETTER,
     "no_postal_code": MISSING,
     "no_physical_reference": MISSING,
+    "no_remote_start": BETTER,
     "no_parking_type": BETTER,
     "no_accessibility": BETTER,
     "no_photos": BETTER,
@@ -166,6 +167,7 @@ _OF_EVSE: Mapping[str, Callable[[EvseShape], bool]] = {
     "power_in_kilowatts": _any_connector(_is_in_kilowatts),
     "no_tariff": _any_connector(lambda connector: not connector.tariff_ids),
     "no_evse_id": lambda evse: not evse.evse_id,
+    "no_remote_start": lambda evse: "REMOTE_START_STOP_CAPABLE" not in (evse.capabilities or []),
     "evse_id_format": lambda evse: bool(evse.evse_id) and not _EVSE_ID.match(evse.evse_id or ""),
 }
 

@@ -149,6 +149,10 @@ def _ticked(cell: str) -> list[str]:
 def _choice(field: Any, word: str) -> str:
     """Return a choice whatever its case; what is none is left for the form to refuse."""
     known = {str(value).lower(): str(value) for value, _label in field.choices}
+    for words in (_YES, _NO):
+        if word.lower() in words:
+            # “true” where the form says “yes”: a column does not show which of them it is.
+            word = next((one for one in words if one in known), word)
     return known.get(word.lower(), word)
 
 

@@ -74,7 +74,9 @@ def check_url(url: str) -> None:
     if parts.username or parts.password:
         raise UnsafeUrl("a URL with a user name or a password is not allowed")
     if parts.scheme == "http" and not settings.OUTBOUND_ALLOW_PRIVATE:
-        raise UnsafeUrl("https:// is required")
+        raise UnsafeUrl(
+            "https:// is required; partners on this machine need OUTBOUND_ALLOW_PRIVATE=true"
+        )
     try:
         address = ipaddress.ip_address(host)
     except ValueError as error:

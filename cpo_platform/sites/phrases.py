@@ -83,6 +83,11 @@ PHRASES: Mapping[str, Phrase] = {
         _("Write what stands on it, so that drivers find the right one of several."),
         "physical_reference",
     ),
+    "no_remote_start": Phrase(
+        _("Apps cannot start a session"),
+        _("Tick “Remote start and stop” among the capabilities, if the station can do it."),
+        "capabilities",
+    ),
     "no_parking_type": Phrase(
         _("Kind of parking is not stated"), _("Choose the parking type."), "parking_type"
     ),

@@ -25,8 +25,9 @@ from cpo_platform.common.admin import (
     visible,
 )
 from cpo_platform.workplace import attention, tallies, today
-from locations.models import Location
+from locations.models import Connector, Location
 from ocpp_gateway.admin.home import charger_panels
+from ocpp_gateway.models import Station
 from roaming.admin.display import object_link, trouble_pills
 from roaming.admin.quarantine import number_of
 from roaming.models import Feed, Partner, Quarantined
@@ -68,6 +69,8 @@ def _card(title: Any, value: Any, url: str, note: Any = "", tone: str = "") -> d
 
 def _next_steps(request: HttpRequest) -> list[dict[str, Any]]:
     """Return what is still to be done on a new platform, in order."""
+    has_tariffs = visible(request, Tariff.objects.in_use()).exists()
+    priced = Connector.objects.filter(tariffs__isnull=False)
     steps = (
         (
             "tariffs.add_party",
@@ -87,11 +90,19 @@ def _next_steps(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         (
             "tariffs.add_tariff",
-            visible(request, Tariff.objects.in_use()).exists(),
+            has_tariffs,
             _("Set your prices"),
             _("A connector without a tariff costs nothing."),
             reverse("admin:tariffs_tariff_add"),
             _("Create a tariff"),
+        ),
+        (
+            "locations.change_evse",
+            not has_tariffs or visible(request, priced).exists(),
+            _("Put your prices on the connectors"),
+            _("No connector has a tariff yet. Select the EVSEs, then “Change…” and “Tariffs”."),
+            list_url("locations.evse"),
+            _("Go to EVSEs"),
         ),
         (
             "roaming.add_partner",
@@ -100,6 +111,14 @@ def _next_steps(request: HttpRequest) -> list[dict[str, Any]]:
             _("Invite an e-mobility provider, so that its drivers can charge."),
             list_url("roaming.partner"),
             _("Go to partners"),
+        ),
+        (
+            "ocpp_gateway.add_station",
+            visible(request, Station.objects.all()).exists(),
+            _("Connect a charger"),
+            _("Register a charging station, and tell it our address and its password."),
+            list_url("ocpp_gateway.station"),
+            _("Go to stations"),
         ),
     )
     return [

@@ -47,7 +47,7 @@ class LocationAdmin(OperationAdmin):
     search_fields = ("name", "address", "city", "ocpi_id", "evses__uid", "evses__evse_id")
     search_help_text = _("Search by name, address, id or EVSE")
     ordering = ("city", "name", "pk")
-    empty_text = _("Import your network from a file, or add a location by hand.")
+    empty_text = _("Import your network with the buttons above, or add a location by hand.")
     fieldsets = (
         (None, {"fields": (("party", "ocpi_id"), "publish", "publish_to")}),
         (

@@ -45,7 +45,7 @@ def start_peer(tmp_path: Path, port: int) -> Iterator[StartPeer]:
     found = re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     assert found
     program = tmp_path / "peer.py"
-    program.write_text(found[1].replace("9000", str(port)), encoding="utf-8")
+    program.write_text(found[1].replace("9100", str(port)), encoding="utf-8")
     started: list[subprocess.Popen[bytes]] = []
 
     def start(version: str) -> None:
@@ -66,7 +66,7 @@ def start_peer(tmp_path: Path, port: int) -> Iterator[StartPeer]:
 def credentials(version: str, port: int) -> Any:
     """Return the body that the guide registers with."""
     bodies = re.findall(r"/credentials -d '(\{.*?\})'", GUIDE, re.DOTALL)
-    later, first = (json.loads(body.replace("9000", str(port))) for body in bodies)
+    later, first = (json.loads(body.replace("9100", str(port))) for body in bodies)
     return first if version == "2.1.1" else later
 
 
