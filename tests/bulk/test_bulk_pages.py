@@ -12,7 +12,7 @@ from cpo_platform.bulk.admin import offering
 from cpo_platform.bulk.models import Job, JobRow
 from cpo_platform.common import clock
 from locations.models import Evse
-from tests.bulk.jobs import change, client_of, person, run, value
+from tests.bulk.jobs import apply, change, client_of, imported, person, run, value
 from tests.factories import LocationFactory, evse
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +132,30 @@ def test_lists_that_cannot_be_imported_have_no_button() -> None:
         page = client.get(reverse(f"admin:{name}_changelist")).content.decode()
         assert "import-file" in page
     assert not JobRow.objects.exists()
+
+
+def test_a_file_of_which_nothing_can_be_written_says_so() -> None:
+    user = person()
+    job = imported(user, "locations.evse", "uid,floor_level\nnowhere,1\nno-place,2\n")
+    page = client_of(user).get(page_of("change", job)).content.decode()
+    assert "Nothing can be written: 2 of 2 were refused." in page
+    assert "There is nothing to change." not in page
+
+
+def test_what_is_created_is_not_said_to_be_undone() -> None:
+    user = person()
+    make_evses(1)
+    cells = "NL*TST,L1,NEW,1,IEC_62196_T2,SOCKET,AC_3_PHASE,230,32"
+    heads = (
+        "location__party,location__ocpi_id,uid,connector_1_id,connector_1_standard,"
+        "connector_1_format,connector_1_power_type,connector_1_max_voltage,connector_1_max_amperage"
+    )
+    job = imported(user, "locations.evse", f"{heads}\n{cells}\n")
+    text = client_of(user).get(page_of("apply", job)).content.decode()
+    assert "What is created stays" in text
+    assert "can be undone later" not in text
+    done = apply(job)
+    assert done.counts == {"CREATED": 1}
+    assert (
+        page_of("undo", done) not in client_of(user).get(page_of("change", done)).content.decode()
+    )

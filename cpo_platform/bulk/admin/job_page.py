@@ -55,7 +55,15 @@ def title_of(job: Job) -> str:
 def state_pill(job: Job) -> str:
     """Return the state of a job in its colour."""
     state = JobState(job.state)
+    if _is_refused(job):
+        return pill(gettext("Refused"), "red")
     return pill(capfirst(state.label), STATE_TONES[state])
+
+
+def _is_refused(job: Job) -> bool:
+    """Tell whether it ended with nothing but refusals."""
+    ended = job.state == JobState.DONE and job.applied_at is None
+    return ended and bool(job.counts.get(RowOutcome.REFUSED))
 
 
 def context(request: HttpRequest, job: Job, *, is_own: bool) -> dict[str, Any]:
@@ -100,19 +108,25 @@ def _chips(job: Job, chosen: str) -> list[dict[str, object]]:
     return chips
 
 
-def _sentence(job: Job) -> str:
+_SENTENCES = {
+    JobState.CHECKING: _("Each object is tried and put back: nothing is changed."),
+    JobState.READY: _("Nothing is changed yet. Look at the differences, then apply them."),
+    JobState.APPLYING: _("Objects are changed one by one. What is refused stays as it is."),
+    JobState.STOPPED: _("It was stopped. Go on, and it continues with what is left."),
+}
+
+
+def _sentence(job: Job) -> object:
     """Say where a job is, and what comes next."""
-    if job.state == JobState.CHECKING:
-        return gettext("Each object is tried and put back: nothing is changed.")
-    if job.state == JobState.READY:
-        return gettext("Nothing is changed yet. Look at the differences, then apply them.")
-    if job.state == JobState.APPLYING:
-        return gettext("Objects are changed one by one. What is refused stays as it is.")
-    if job.state == JobState.STOPPED:
-        return gettext("It was stopped. Go on, and it continues with what is left.")
+    if _is_refused(job):
+        return gettext(
+            "Nothing can be written: %(refused)s of %(total)s were refused. Mend them in the file "
+            "of refused rows, and import it."
+        ) % {"refused": f"{job.counts[RowOutcome.REFUSED]:,}", "total": f"{job.total:,}"}
     if job.state == JobState.DONE and job.applied_at is None:
         return gettext("There is nothing to change.")
-    return gettext("It has ended. What was changed is in the history of each object.")
+    ended = gettext("It has ended. What was changed is in the history of each object.")
+    return _SENTENCES.get(JobState(job.state), ended)
 
 
 def _facts(request: HttpRequest, job: Job) -> list[Panel]:
@@ -202,7 +216,11 @@ def _buttons(request: HttpRequest, job: Job, *, is_own: bool) -> list[Button]:
         buttons.append(Button(_("Stop"), _url("stop", job), post=True))
     if may and is_own and job.state == JobState.STOPPED:
         buttons.append(Button(_("Go on"), _url("resume", job), post=True, tone="primary"))
-    if may and job.did and job.state in {JobState.DONE, JobState.STOPPED}:
+    if (
+        may
+        and job.counts.get(RowOutcome.CHANGED)
+        and job.state in {JobState.DONE, JobState.STOPPED}
+    ):
         buttons.append(Button(_("Undo…"), _url("undo", job)))
     if job.counts.get(RowOutcome.REFUSED):
         buttons.append(Button(_("Refused rows (CSV)"), _url("refused", job)))
@@ -229,11 +247,15 @@ def apply_sentences(job: Job, listed: BulkList) -> list[str]:
         )
     if number := counts.get(RowOutcome.REFUSED):
         sentences.append(gettext("Refused, and left as they are: %(number)s.") % {"number": number})
-    return [
-        *sentences,
+    sentences += [
         gettext("Partners that see them are told of each."),
-        gettext("What somebody changes meanwhile is left as it is then. It can be undone later."),
+        gettext("What somebody changes meanwhile is left as it is then."),
     ]
+    if counts.get(RowOutcome.WOULD_CHANGE):
+        sentences.append(gettext("What is changed can be undone later."))
+    if counts.get(RowOutcome.WOULD_CREATE):
+        sentences.append(gettext("What is created stays: it cannot be undone here."))
+    return sentences
 
 
 def undo_sentences(job: Job) -> list[str]:
