@@ -1,11 +1,12 @@
 """The demonstration network."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from io import StringIO
 
 import pytest
-from django.core.management import call_command
+from django.db import transaction
+from pytest_django.plugin import DjangoDbBlocker
 
 from cpo_platform import demo
 from cpo_platform.common.shapes import parse
@@ -13,17 +14,22 @@ from locations import canonical
 from locations.models import Capability, Evse, Location, LocationGroup, Status
 from locations.shapes import LocationShape
 from sessions_app.models import Cdr, Session, SessionStatus
-from tariffs.models import Party, Tariff, TariffElement, TariffType
-from tests.factories import PartyFactory
+from tariffs.models import Tariff, TariffElement, TariffType
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 6, 24, 15, 30, tzinfo=UTC)
 
 
-def test_network_is_made_with_a_history() -> None:
-    said = demo.load(now=NOW)
+@pytest.fixture(scope="module")
+def said(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Sequence[str]]:
+    """Load the demonstration once for all tests that only look at it; return what is said."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield demo.load(now=NOW)
+        transaction.set_rollback(True)
 
+
+def test_network_is_made_with_a_history(said: Sequence[str]) -> None:
     assert said == [
         "Made 2 parties.",
         "Made 9 tariffs.",
@@ -35,9 +41,8 @@ def test_network_is_made_with_a_history() -> None:
     assert Cdr.objects.count() == 60
 
 
+@pytest.mark.usefixtures("said")
 def test_history_lies_in_the_past_and_is_worth_looking_at() -> None:
-    demo.load(now=NOW)
-
     cdrs = list(Cdr.objects.order_by("end_date_time"))
     assert all(NOW - timedelta(days=22) < cdr.start_date_time for cdr in cdrs)
     assert all(cdr.last_updated == cdr.end_date_time < NOW for cdr in cdrs)
@@ -55,9 +60,8 @@ def test_history_lies_in_the_past_and_is_worth_looking_at() -> None:
     assert remarks == set()
 
 
+@pytest.mark.usefixtures("said")
 def test_whatever_a_partner_can_ask_for_can_be_tried_somewhere() -> None:
-    demo.load(now=NOW)
-
     evse = Evse.objects.get(uid="AMS-01-1")
     connector = evse.connectors.get()
     assert {
@@ -81,9 +85,8 @@ def test_whatever_a_partner_can_ask_for_can_be_tried_somewhere() -> None:
     assert set(Tariff.objects.values_list("tax_included", flat=True)) == {"YES", "NO"}
 
 
+@pytest.mark.usefixtures("said")
 def test_every_status_but_those_of_use_and_removal_is_shown() -> None:
-    demo.load(now=NOW)
-
     assert set(Evse.objects.values_list("status", flat=True)) == {
         Status.AVAILABLE,
         Status.BLOCKED,
@@ -94,9 +97,8 @@ def test_every_status_but_those_of_use_and_removal_is_shown() -> None:
     }
 
 
+@pytest.mark.usefixtures("said")
 def test_network_passes_its_own_checks_once_more() -> None:
-    demo.load(now=NOW)
-
     for location in Location.objects.complete():
         shape = canonical.shape_of(location)
         assert parse(LocationShape, shape.model_dump(mode="json")) == shape
@@ -105,25 +107,3 @@ def test_network_passes_its_own_checks_once_more() -> None:
             evse.full_clean()
     for tariff in Tariff.objects.all():
         tariff.full_clean()
-
-
-def test_platform_with_a_party_is_left_as_it_is() -> None:
-    PartyFactory()
-    out = StringIO()
-
-    call_command("load_demo", stdout=out)
-
-    assert out.getvalue() == (
-        "There are parties already: the demonstration network was left out.\n"
-    )
-    assert (Party.objects.count(), Location.objects.count()) == (1, 0)
-
-
-def test_second_load_does_nothing() -> None:
-    call_command("load_demo", stdout=StringIO())
-    before = Location.objects.order_by("pk").values_list("last_updated", flat=True)[0]
-
-    call_command("load_demo", stdout=StringIO())
-
-    assert Session.objects.count() == 60
-    assert Location.objects.order_by("pk").values_list("last_updated", flat=True)[0] == before
