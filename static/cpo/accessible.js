@@ -18,16 +18,22 @@ document.addEventListener("DOMContentLoaded", () => {
     icon.setAttribute("aria-hidden", "true");
   }
 });
-// The admin's own choosers. This script is deferred: it comes before they begin. A chooser of many
-// would put a button among the entries of its list, which is then no list.
-for (const chooser of document.querySelectorAll("select[multiple][data-allow-clear]")) {
-  chooser.dataset.allowClear = "false";
-}
-window.addEventListener("load", () => {
-  for (const hint of document.querySelectorAll(".help-tooltip[aria-label]")) hint.setAttribute("role", "img");
+// The admin's own choosers. A chooser of many would put a button among the entries of its list, which
+// is then no list: that is said before they begin, with the page.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const chooser of document.querySelectorAll("select[multiple][data-allow-clear]")) {
+    chooser.dataset.allowClear = "false";
+  }
+});
+// They begin with the same event, after this script: so it waits for all of them.
+window.addEventListener("load", () => setTimeout(nameTheChoosers));
+function nameTheChoosers() {
+  for (const hint of document.querySelectorAll(".help-tooltip[aria-label]")) {
+    hint.setAttribute("role", "img");
+  }
   for (const field of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
-    const chooser = field.closest(".select2-container")?.previousElementSibling;
+    const chooser = field.closest(".select2-container").previousElementSibling;
     const label = chooser?.labels?.[0]?.textContent.trim();
     if (label) field.setAttribute("aria-label", label);
   }
-});
+}
