@@ -59,6 +59,12 @@ class LocationGroupAdmin(OperationAdmin):
         "partners that are not to see every location."
     )
 
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Fetch of the locations, of which there may be thousands, what names them."""
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        field.queryset = field.queryset.only("country_code", "party_id", "ocpi_id")
+        return field
+
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).annotate(location_total=Count("locations"))
 
