@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy as _
 from cpo_platform.common import clock
 from cpo_platform.common.admin import (
     Button,
-    OperationAdmin,
     Panel,
     Way,
     change_url,
@@ -32,14 +31,16 @@ from locations import operations
 from locations.admin.display import STATUS_TONES, connector_text, lines, status_pill
 from locations.admin.evse_forms import EvseForm
 from locations.admin.filters import AtLocationFilter, EvsePartyFilter, TariffFilter
+from locations.admin.part_pages import PartAdmin
 from locations.models import Evse, Location, Status
 
 
 @admin.register(Evse)
-class EvseAdmin(OperationAdmin):
+class EvseAdmin(PartAdmin):
     """EVSEs: their status at a glance, and the page of each with its connectors."""
 
     form = EvseForm
+    how_to_add = _("Open the location that gets the EVSE and choose “Add an EVSE”.")
     module = "evses"
     scope = Way(party="location", location="location")
     change_form_template = "admin/locations/evse/change_form.html"
@@ -85,7 +86,7 @@ class EvseAdmin(OperationAdmin):
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        location = self._location(request, obj)
+        location = self.location_of(request, obj)
         # The status of an EVSE that exists is set by its buttons: a form would write an old one.
         hidden = set() if obj is None else {"status"}
         if location is None or not location.parking_places.all():
@@ -102,22 +103,8 @@ class EvseAdmin(OperationAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("connectors")
 
-    def get_form(
-        self,
-        request: HttpRequest,
-        obj: Any = None,
-        change: bool = False,  # noqa: FBT001, FBT002  Django's signature
-        **kwargs: Any,
-    ) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"location": self._location(request, obj)})
-
-    def _location(self, request: HttpRequest, obj: Evse | None) -> Location | None:
-        if obj is not None:
-            return obj.location
-        value = request.GET.get("location", "")
-        rows = visible(request, Location.objects.all())
-        return rows.filter(pk=value).first() if value.isdecimal() else None
+    def saved_text(self, obj: Evse) -> str:
+        return gettext("EVSE %(evse)s is saved.") % {"evse": obj}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         removed = obj is not None and obj.status == Status.REMOVED
@@ -129,34 +116,9 @@ class EvseAdmin(OperationAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        location = self._location(request, None)
-        if location is None:
-            messages.info(
-                request, gettext("Open the location that gets the EVSE and choose “Add an EVSE”.")
-            )
-            return HttpResponseRedirect(reverse("admin:locations_location_changelist"))
+        location = self.location_of(request, None)
         context = {"location": location, "title": gettext("Add an EVSE"), **(extra_context or {})}
         return super().add_view(request, form_url, context)
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
-        return self._next_page(request, obj) or super().response_add(
-            request, obj, post_url_continue
-        )
-
-    def response_change(self, request: HttpRequest, obj: Any) -> Any:
-        return self._next_page(request, obj) or super().response_change(request, obj)
-
-    def _next_page(self, request: HttpRequest, obj: Evse) -> HttpResponse | None:
-        """Return to the location, or to the next EVSE of it."""
-        if "_continue" in request.POST:
-            return None
-        messages.success(request, gettext("EVSE %(evse)s is saved.") % {"evse": obj})
-        if "_addanother" in request.POST:
-            url = reverse("admin:locations_evse_add")
-            return HttpResponseRedirect(f"{url}?location={obj.location_id}")
-        return HttpResponseRedirect(change_url(obj.location))
 
     def put(self, form: EvseForm, now: datetime) -> Evse:
         assert form.location is not None  # noqa: S101  `add_view` sees to it

@@ -3,15 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.contrib import admin
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import OperationAdmin, OperationForm, Way, change_url, link, visible
+from cpo_platform.common.admin import OperationForm, Way, link
 from cpo_platform.common.formfields import (
     OpenChoicesField,
     images_field,
@@ -20,6 +16,7 @@ from cpo_platform.common.formfields import (
 )
 from cpo_platform.common.shapes import parse
 from locations import operations
+from locations.admin.part_pages import PartAdmin
 from locations.models import Location, ParkingPlace
 from locations.shapes import ParkingShape
 
@@ -99,9 +96,11 @@ class ParkingPlaceForm(OperationForm):
 
 
 @admin.register(ParkingPlace)
-class ParkingPlaceAdmin(OperationAdmin):
+class ParkingPlaceAdmin(PartAdmin):
     """Parking places; they are reached from their location, and chosen at its EVSEs."""
 
+    how_to_add = _("Open a location and choose “Add a parking place”.")
+    anchor = "#parking"
     form = ParkingPlaceForm
     scope = Way(party="location", location="location")
     list_display = ("title", "place", "vehicles")
@@ -139,35 +138,8 @@ class ParkingPlaceAdmin(OperationAdmin):
         ),
     )
 
-    def get_form(
-        self,
-        request: HttpRequest,
-        obj: Any = None,
-        change: bool = False,  # noqa: FBT001, FBT002  Django's signature
-        **kwargs: Any,
-    ) -> type[forms.ModelForm[Any]]:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        location = obj.location if obj is not None else self._location(request)
-        return type(form.__name__, (form,), {"location": location})
-
-    def _location(self, request: HttpRequest) -> Location | None:
-        value = request.GET.get("location", "")
-        if not (value.isascii() and value.isdecimal() and len(value) < 19):
-            return None
-        return visible(request, Location.objects.filter(pk=value)).first()
-
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        if self._location(request) is None:
-            messages.info(request, gettext("Open a location and choose “Add a parking place”."))
-            return HttpResponseRedirect(reverse("admin:locations_location_changelist"))
-        return super().add_view(request, form_url, extra_context)
+    def saved_text(self, obj: ParkingPlace) -> str:
+        return gettext("Parking place %(place)s is saved.") % {"place": obj}
 
     def put(self, form: ParkingPlaceForm, now: datetime) -> ParkingPlace:
         assert form.location is not None  # noqa: S101  `add_view` sees to it
@@ -177,22 +149,6 @@ class ParkingPlaceAdmin(OperationAdmin):
             is_new=form.instance.pk is None,
             now=now,
         )
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
-        return self._back(request, obj) or super().response_add(request, obj, post_url_continue)
-
-    def response_change(self, request: HttpRequest, obj: Any) -> Any:
-        return self._back(request, obj) or super().response_change(request, obj)
-
-    def _back(self, request: HttpRequest, obj: ParkingPlace) -> HttpResponse | None:
-        """Return to the location, or add another there."""
-        if "_continue" in request.POST:
-            return None
-        messages.success(request, gettext("Parking place %(place)s is saved.") % {"place": obj})
-        if "_addanother" in request.POST:
-            url = reverse("admin:locations_parkingplace_add")
-            return HttpResponseRedirect(f"{url}?location={obj.location_id}")
-        return HttpResponseRedirect(f"{change_url(obj.location)}#parking")
 
     @admin.display(description=_("parking place"), ordering="ocpi_id")
     def title(self, row: ParkingPlace) -> object:

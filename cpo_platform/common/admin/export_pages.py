@@ -4,7 +4,7 @@ Every list has it (`Admin`). What is exported is what the list shows at the same
 search, filters and order, of the rows that this person may see.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import ModelAdmin
@@ -20,14 +20,12 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
-from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from cpo_platform.common import acting, clock
-from cpo_platform.common.acting import Actor
+from cpo_platform.common import clock
 from cpo_platform.common.admin import exporting
-from cpo_platform.common.admin.exporting import MOST_ROWS_A_SHEET, Plain, Read
+from cpo_platform.common.admin.exporting import MOST_ROWS_A_SHEET, Read
 from cpo_platform.common.admin.lists import MOST_COUNTED
 
 CSV, XLSX = "csv", "xlsx"
@@ -144,7 +142,10 @@ class WithExport(_Base):
         columns: dict[str, Read],
         query: str,
     ) -> HttpResponseBase:
-        values = self._noted(request, exporting.rows_of(columns, rows), kind, query)
+        values = exporting.counted(
+            exporting.rows_of(columns, rows),
+            lambda number: self._note_export(request, number, kind, query),
+        )
         name = f"{self.opts.model_name}-{clock.now():%Y%m%dT%H%M%SZ}.{kind}"
         if kind == XLSX:
             file = exporting.as_xlsx(columns, values)
@@ -155,38 +156,9 @@ class WithExport(_Base):
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
-    def _noted(
-        self, request: HttpRequest, rows: Iterator[list[Plain]], kind: str, query: str
-    ) -> Iterator[list[Plain]]:
-        """Yield the rows; write down who took how many, also where the reader goes away.
-
-        A file that is streamed is read when the request is over: who acts, and the language, are
-        those of the request.
-        """
-        actor, language = acting.current() or Actor(), translation.get_language()
-        return self._counted(
-            rows,
-            lambda number: self._note_export(request, actor, number, kind, query),
-            language or "",
-        )
-
-    def _counted(
-        self, rows: Iterator[list[Plain]], note: Callable[[int], None], language: str
-    ) -> Iterator[list[Plain]]:
-        number = 0
-        translation.activate(language)
-        try:
-            for number, row in enumerate(rows, start=1):  # noqa: B007  the last one counts
-                yield row
-        finally:
-            note(number)
-
-    def _note_export(
-        self, request: HttpRequest, actor: Actor, number: int, kind: str, query: str
-    ) -> None:
+    def _note_export(self, request: HttpRequest, number: int, kind: str, query: str) -> None:
         sentence = f"exported {number} rows as {kind.upper()}"
-        with acting.as_found(lambda: actor):
-            self.note_of_list(request, f"{sentence}: {query}" if query else sentence)
+        self.note_of_list(request, f"{sentence}: {query}" if query else sentence)
 
 
 def _related(selected: Any, before: str = "") -> Iterator[str]:

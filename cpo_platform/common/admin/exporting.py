@@ -19,11 +19,14 @@ from django.contrib.admin.utils import lookup_field
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import models
 from django.db.models import Model, QuerySet
+from django.utils import translation
 from django.utils.dateparse import parse_datetime
 from django.utils.safestring import SafeString
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
+from cpo_platform.common import acting
+from cpo_platform.common.acting import Actor
 from cpo_platform.common.admin.display import NONE
 
 AT_ONCE = 500
@@ -124,6 +127,29 @@ def rows_of(columns: Mapping[str, Read], rows: "QuerySet[Any]") -> Iterator[list
     reads = list(columns.values())
     for row in rows.iterator(chunk_size=AT_ONCE):
         yield [plain(read(row)) for read in reads]
+
+
+def counted(
+    rows: Iterable[Sequence[Plain]], note: Callable[[int], None]
+) -> Iterator[Sequence[Plain]]:
+    """Return the rows of a file; `note` is told how many were read, also if the reader goes away.
+
+    A file that is streamed is read when the request is over: who acts, and the language, are those
+    of the request.
+    """
+    actor, language = acting.current() or Actor(), translation.get_language()
+
+    def read() -> Iterator[Sequence[Plain]]:
+        number = 0
+        translation.activate(language or "")
+        try:
+            for number, row in enumerate(rows, start=1):  # noqa: B007  the last one counts
+                yield row
+        finally:
+            with acting.as_found(lambda: actor):
+                note(number)
+
+    return read()
 
 
 def plain(value: Any) -> Plain:
