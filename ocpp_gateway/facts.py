@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
+
+from cpo_platform.common.saying import Saying
 
 
 class Kind(StrEnum):
@@ -64,7 +67,10 @@ class Finding:
     """One thing that was odd, and in plain words what became of it."""
 
     code: Code
-    text: str
+    saying: Saying
+
+    def to_json(self) -> dict[str, Any]:
+        return {"code": self.code.value, **self.saying.to_json()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
+from cpo_platform.common import clock
+from cpo_platform.common.saying import say
 from ocpp_gateway.facts import Code, Finding
 from sessions_app.metering import Reading
 from sessions_app.metering.registers import usable_readings
@@ -24,11 +26,14 @@ def possible(readings: list[Reading]) -> tuple[list[Reading], list[Finding]]:
         return readings, []
     kept = {reading.at for reading in left}
     first = next(reading for reading in readings if reading.at not in kept)
-    text = (
-        f"The register of {first.at:%Y-%m-%d %H:%M:%S} UTC, {first.kwh} kWh, was left out, and "
-        f"{len(readings) - len(left) - 1} more: no car takes that much."
+    saying = say(
+        "The register of %(at)s, %(kwh)s kWh, was left out, and %(more)s more: no car takes "
+        "that much.",
+        at=clock.in_utc(first.at),
+        kwh=str(first.kwh),
+        more=str(len(readings) - len(left) - 1),
     )
-    return left, [Finding(Code.ABSURD_REGISTER, text)]
+    return left, [Finding(Code.ABSURD_REGISTER, saying)]
 
 
 def _below(

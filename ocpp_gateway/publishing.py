@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import models, transaction
 
 from cpo_platform.common.locks import advisory_lock
+from cpo_platform.common.saying import say
 from locations.models import Status
 from locations.operations import EvseRemoved, set_evse_status
 from ocpp_gateway import statuses
@@ -122,7 +123,7 @@ def show_offline(*, now: datetime, grace: timedelta) -> int:
                 raise_alert(
                     kind=AlertKind.OFFLINE,
                     station_id=station_id,
-                    text="It is not connected: its EVSEs are shown as unknown.",
+                    saying=say("It is not connected: its EVSEs are shown as unknown."),
                     now=now,
                 )
     return len(gone)

@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from typing import Any
 
+from cpo_platform.common import clock
+from cpo_platform.common.saying import say
 from ocpp_gateway.facts import Code, Finding, Sample, SignedValue
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
@@ -93,7 +95,8 @@ def stamp(text: object) -> tuple[datetime | None, tuple[Finding, ...]]:
     at = moment(text)
     if at is not None:
         return at, ()
-    return None, (Finding(Code.BAD_TIME, f"No time: {text!r:.60}. The arrival counts."),)
+    saying = say("No time: %(text)s. The arrival counts.", text=f"{text!r:.60}")
+    return None, (Finding(Code.BAD_TIME, saying),)
 
 
 def register(wh: int, name: str) -> tuple[int | None, tuple[Finding, ...]]:
@@ -102,7 +105,8 @@ def register(wh: int, name: str) -> tuple[int | None, tuple[Finding, ...]]:
     if 0 <= wh <= limit * 1000:
         # 12345.0 is an integer to JSON Schema.
         return int(wh), ()
-    return None, (Finding(Code.BAD_VALUE, f"{name} was dropped: {wh!s:.20} Wh."),)
+    saying = say("%(name)s was dropped: %(value)s.", name=name, value=f"{wh!s:.20} Wh")
+    return None, (Finding(Code.BAD_VALUE, saying),)
 
 
 def of_message(
@@ -119,8 +123,11 @@ def of_message(
     for meter_value in meter_values:
         at = moment(meter_value["timestamp"])
         if at is None:
-            text = f"Samples of no time were dropped: {meter_value['timestamp']!r:.60}."
-            findings.append(Finding(Code.BAD_TIME, text))
+            saying = say(
+                "Samples of no time were dropped: %(text)s.",
+                text=f"{meter_value['timestamp']!r:.60}",
+            )
+            findings.append(Finding(Code.BAD_TIME, saying))
             continue
         values = meter_value["sampledValue"]
         signed_values = [one for value in values if (one := signed(at, value)) is not None]
@@ -184,8 +191,10 @@ def _amount(raw: RawValue, quantity: _Quantity) -> Decimal | None:
 def _bad(at: datetime, raw: RawValue) -> Finding:
     unit = f" {raw.unit}" if raw.unit else ""
     times = f" x 10^{raw.multiplier}" if raw.multiplier else ""
-    return Finding(
-        Code.BAD_VALUE,
-        f"{raw.measurand} of {at:%Y-%m-%d %H:%M:%S} UTC was dropped: "
-        f"{raw.value!s:.40}{times}{unit}.",
+    saying = say(
+        "%(name)s of %(at)s was dropped: %(value)s.",
+        name=raw.measurand,
+        at=clock.in_utc(at),
+        value=f"{raw.value!s:.40}{times}{unit}",
     )
+    return Finding(Code.BAD_VALUE, saying)

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pyocmf import OCMF, PyOCMFError, SignatureVerificationError, SpecWarning
 
+from cpo_platform.common.saying import say
+
 # A transaction of a day with a reading a minute is some 200 KB.
 LONGEST_VALUE = 1024 * 1024
 LONGEST_KEY = 4096
@@ -45,7 +47,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`reason` is empty where the verdict is VALID."""
+    """`reason` is empty where the verdict is VALID; in English, ours can be translated."""
 
     verdict: Verdict
     reason: str = ""
@@ -66,11 +68,13 @@ def judge(value: str, public_key: str) -> Judgement:
         is_valid = parsed.verify_signature(_key(public_key, str(parsed.signature.SA or "")))
     except (PyOCMFError, ValueError, RecursionError) as error:
         if isinstance(error, SignatureVerificationError) and "curve mismatch" in str(error):
-            return Judgement(Verdict.BROKEN, f"the meter has another kind of key: {_line(error)}")
+            return Judgement(Verdict.BROKEN, say("the meter has another kind of key").text)
         return Judgement(Verdict.UNVERIFIED, _line(error))
     if is_valid:
         return Judgement(Verdict.VALID)
-    return Judgement(Verdict.BROKEN, "the signature is not of this meter over these readings")
+    return Judgement(
+        Verdict.BROKEN, say("the signature is not of this meter over these readings").text
+    )
 
 
 def text_of(value: str) -> str | None:
@@ -88,10 +92,10 @@ def key_bytes(key: str) -> bytes | None:
 
 def _parsed(value: str) -> OCMF:
     if len(value) > LONGEST_VALUE:
-        raise _Unclear(f"the value is longer than {LONGEST_VALUE} characters")
+        raise _Unclear(say("the value is too long").text)
     text = text_of(value)
     if text is None:
-        raise _Unclear("the value is not OCMF")
+        raise _Unclear(say("the value is not OCMF").text)
     with warnings.catch_warnings():
         # What deviates from the specification can be signed all the same.
         warnings.simplefilter("ignore", SpecWarning)
@@ -105,10 +109,10 @@ def _line(error: Exception) -> str:
 def _key(key: str, method: str) -> str:
     """Return a key as DER in hex, whichever way it came."""
     if not key:
-        raise _Unclear("no public key of the meter is known")
+        raise _Unclear(say("no public key of the meter is known").text)
     raw = key_bytes(key)
     if raw is None:
-        raise _Unclear("the public key is neither hex nor base64")
+        raise _Unclear(say("the public key is neither hex nor base64").text)
     # `ECDSA-secp256k1-SHA256`: the curve tells how long a bare point is.
     curve = _CURVES.get(method.split("-")[1] if method.count("-") == 2 else "")
     if curve is None or len(raw) > 2 * ((curve().key_size + 7) // 8) + 1:

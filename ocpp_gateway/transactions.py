@@ -35,7 +35,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from cpo_platform.common.clock import truncate
+from cpo_platform.common.clock import in_utc, truncate
+from cpo_platform.common.saying import Saying, say
 from ocpp_gateway.facts import (
     ChargingState,
     Code,
@@ -57,6 +58,8 @@ RESUMES_WITHIN = timedelta(minutes=20)
 
 _WH = Decimal("0.001")
 
+_OVERLAP = say("The transaction ended after the next one at the connector had begun.")
+_END_MISSING = say("Its end was never told: it ends with the last reading.")
 _OF_THE_STATION = frozenset({Kind.REBOOTED, Kind.SUPERSEDED})
 _FLOWING = frozenset({ChargingState.CHARGING, ChargingState.SUSPENDED_EV})
 _ASKING = frozenset({ChargingState.CHARGING, ChargingState.SUSPENDED_EVSE})
@@ -290,15 +293,11 @@ def _end(told: _Told, readings: Sequence[Reading], started_at: datetime, now: da
     rebooted = tuple(_reboots(boots))
     if told.end is not None:
         at, fact = told.end
-        text = "The transaction ended after the next one at the connector had begun."
-        overlap = (Finding(Code.OVERLAP, text),) if others and at > others[0] else ()
+        overlap = (Finding(Code.OVERLAP, _OVERLAP),) if others and at > others[0] else ()
         return _End(at, fact.reason, findings=rebooted + overlap)
     concluded = _End(
         at=max([started_at, *(reading.at for reading in readings[-1:])]),
-        findings=(
-            *rebooted,
-            Finding(Code.END_MISSING, "Its end was never told: it ends with the last reading."),
-        ),
+        findings=(*rebooted, Finding(Code.END_MISSING, _END_MISSING)),
     )
     if others:
         return concluded
@@ -316,7 +315,9 @@ def _goes_on(fact: Fact) -> bool:
 
 def _reboots(boots: Iterable[datetime]) -> Iterator[Finding]:
     for at in boots:
-        yield Finding(Code.REBOOTED, f"The station booted at {_text(at)}, before the end.")
+        yield Finding(
+            Code.REBOOTED, say("The station booted at %(at)s, before the end.", at=in_utc(at))
+        )
 
 
 def _signed(told: _Told) -> tuple[SignedValue, ...]:
@@ -331,38 +332,63 @@ def _order(once: Sequence[Fact]) -> Iterator[Finding]:
     """Yield what is odd in the order: seqNo counts up by one (OCPP 2.0.1, E01, E02)."""
     numbers = [fact.seq_no for fact in once if fact.seq_no is not None]
     if numbers != sorted(numbers):
-        yield Finding(Code.OUT_OF_ORDER, "Events came out of order.")
+        yield Finding(Code.OUT_OF_ORDER, say("Events came out of order."))
     twice = sorted(number for number, times in Counter(numbers).items() if times > 1)
     if twice:
-        yield Finding(Code.SEQ_NO_TWICE, f"Different events have one seqNo: {_listed(twice)}.")
+        yield Finding(
+            Code.SEQ_NO_TWICE,
+            say("Different events have one seqNo: %(numbers)s.", numbers=_listed(twice)),
+        )
     # A seqNo is the station's to choose: a range may be larger than any list of it.
     missing = [(a + 1, b - 1) for a, b in pairwise(sorted(set(numbers))) if b > a + 1]
     if missing:
-        ranges = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in missing[:10])
-        yield Finding(Code.SEQ_NO_MISSING, f"Events are missing: seqNo {ranges}.")
+        ranges = ", ".join(str(a) if a == b else f"{a}\N{EN DASH}{b}" for a, b in missing[:10])
+        yield Finding(
+            Code.SEQ_NO_MISSING, say("Events are missing: seqNo %(numbers)s.", numbers=ranges)
+        )
+
+
+def _ahead(shift: timedelta | None) -> Saying:
+    if shift is None:
+        return say("The station's clock was ahead: it stood, so arrivals count.")
+    return say("The station's clock was ahead: it is taken as off by %(by)s.", by=str(-shift))
+
+
+def _never_set(shift: timedelta | None) -> Saying:
+    if shift is None:
+        return say("The station's clock was never set: it stood, so arrivals count.")
+    return say("The station's clock was never set: it is taken as off by %(by)s.", by=str(-shift))
 
 
 def _clock(told: _Told) -> Iterator[Finding]:
-    words = {Code.CLOCK_AHEAD: "ahead", Code.CLOCK_BEHIND: "never set"}
     for fault, shift in sorted(told.clock.shifts.items()):
-        what = "stood, so arrivals count" if shift is None else f"is taken as off by {-shift}"
-        yield Finding(fault, f"The station's clock was {words[fault]}: it {what}.")
+        is_ahead = fault == Code.CLOCK_AHEAD
+        yield Finding(fault, _ahead(shift) if is_ahead else _never_set(shift))
     for _, fact in told.own:
         for sample in fact.samples:
             if told.clock.time_within(fact, sample.at) is None:
-                text = f"A sample of {_text(sample.at)} was dropped: nothing tells when it was."
-                yield Finding(Code.BAD_TIME, text)
+                yield Finding(
+                    Code.BAD_TIME,
+                    say(
+                        "A sample of %(at)s was dropped: nothing tells when it was.",
+                        at=in_utc(sample.at),
+                    ),
+                )
 
 
 def _bounds(told: _Told, once: Sequence[Fact]) -> Iterator[Finding]:
     kinds = [fact.kind for fact in once]
     if told.start is None:
-        text = "Its start was never told: it starts with the earliest thing known."
-        yield Finding(Code.START_MISSING, text)
+        yield Finding(
+            Code.START_MISSING,
+            say("Its start was never told: it starts with the earliest thing known."),
+        )
     if kinds.count(Kind.STARTED) > 1:
-        yield Finding(Code.STARTED_TWICE, "It started twice: the start that came first counts.")
+        yield Finding(
+            Code.STARTED_TWICE, say("It started twice: the start that came first counts.")
+        )
     if kinds.count(Kind.ENDED) > 1:
-        yield Finding(Code.ENDED_TWICE, "It ended twice: the end that came first counts.")
+        yield Finding(Code.ENDED_TWICE, say("It ended twice: the end that came first counts."))
 
 
 def _meter(
@@ -371,30 +397,35 @@ def _meter(
     for before, after in pairwise(readings):
         # A message has whole Wh, a sample before it may have parts of one.
         if before.kwh - after.kwh >= _WH:
-            yield Finding(
-                Code.REGISTER_FELL,
-                f"The register fell from {before.kwh} kWh to {after.kwh} kWh at {_text(after.at)}.",
+            saying = say(
+                "The register fell from %(before)s kWh to %(after)s kWh at %(at)s.",
+                before=str(before.kwh),
+                after=str(after.kwh),
+                at=in_utc(after.at),
             )
+            yield Finding(Code.REGISTER_FELL, saying)
     stop = told.end[1].meter_stop_wh if told.end else None
     start = _meter_start(told, readings)
     if stop is not None and start is not None and _kwh(stop) < start:
-        text = f"meterStop, {_kwh(stop)} kWh, is below the register at the start, {start} kWh."
-        yield Finding(Code.STOP_BELOW_START, text)
+        saying = say(
+            "meterStop, %(stop)s kWh, is below the register at the start, %(start)s kWh.",
+            stop=str(_kwh(stop)),
+            start=str(start),
+        )
+        yield Finding(Code.STOP_BELOW_START, saying)
     if ended_at is None:
         return
     before_end = [reading.at for reading in readings if reading.at < truncate(ended_at)]
     if told.end and before_end and ended_at - before_end[-1] > MAX_GAP:
-        text = f"There are no readings between {_text(before_end[-1])} and the end."
-        yield Finding(Code.GAP_BEFORE_END, text)
+        yield Finding(
+            Code.GAP_BEFORE_END,
+            say("There are no readings between %(at)s and the end.", at=in_utc(before_end[-1])),
+        )
     if not readings:
-        yield Finding(Code.NO_REGISTER, "No register was told: no energy is counted.")
+        yield Finding(Code.NO_REGISTER, say("No register was told: no energy is counted."))
     elif not energy:
-        yield Finding(Code.NO_ENERGY, "No energy flowed.")
+        yield Finding(Code.NO_ENERGY, say("No energy flowed."))
 
 
 def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:10]))
-
-
-def _text(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -19,6 +19,7 @@ from enum import StrEnum
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
+from cpo_platform.common.saying import say
 from ocpp_gateway.models import AlertKind, StationAlert, StationMessage, Transaction
 from ocpp_gateway.operations.alerts import raise_alert
 from sessions_app.models import MeterReading, Session, SessionStatus
@@ -155,19 +156,23 @@ def _act(one: Transaction, verdict: Verdict, now: datetime) -> list[str]:
     is_over = verdict in {Verdict.NEVER_BEGAN, Verdict.GIVEN_UP}
     if is_over and not _close(one, one.session, now):
         return []
-    text = _TEXTS[verdict]
+    saying = _SAYINGS[verdict]
     kind = AlertKind.NO_PROGRESS if verdict is Verdict.STANDING else AlertKind.STUCK
     is_news = raise_alert(
-        kind=kind, station_id=one.station_id, transaction_id=one.pk, text=text, now=now
+        kind=kind, station_id=one.station_id, transaction_id=one.pk, saying=saying, now=now
     )
-    return [f"{one}: {text}"] if is_news else []
+    return [f"{one}: {saying.text}"] if is_news else []
 
 
-_TEXTS = {
-    Verdict.NEVER_BEGAN: "No energy flowed for two hours: the session was ended, without a bill.",
-    Verdict.SILENT: "The station has said nothing of this transaction for an hour.",
-    Verdict.GIVEN_UP: "Nothing was heard for a day: the session was ended with its last reading.",
-    Verdict.STANDING: "It says that it charges, and the register has stood for half an hour.",
+_SAYINGS = {
+    Verdict.NEVER_BEGAN: say(
+        "No energy flowed for two hours: the session was ended, without a bill."
+    ),
+    Verdict.SILENT: say("The station has said nothing of this transaction for an hour."),
+    Verdict.GIVEN_UP: say(
+        "Nothing was heard for a day: the session was ended with its last reading."
+    ),
+    Verdict.STANDING: say("It says that it charges, and the register has stood for half an hour."),
 }
 
 

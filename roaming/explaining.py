@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext
 
+from cpo_platform.common.clock import in_utc
 from locations.models import Location
 from roaming import visibility
 from roaming.client import endpoint_url
@@ -145,7 +146,7 @@ def _delivery(partner: Partner, location: Location) -> Reason:
     if delivery is None or delivery.delivered_at is None:
         text = gettext("It was not sent to this partner yet.")
         return Reason("delivery", ok=False, text=text, decides=False)
-    when = f"{delivery.delivered_at:%Y-%m-%d %H:%M:%S} UTC"
+    when = in_utc(delivery.delivered_at)
     if delivery.refused_at is not None:
         text = gettext("The partner refused it: %(error)s") % {"error": delivery.error}
         return Reason("delivery", ok=False, text=text, decides=False)

@@ -30,3 +30,8 @@ def next_last_updated(previous: datetime | None, now: datetime) -> datetime:
     if previous is None or now > previous:
         return now
     return truncate(previous) + RESOLUTION
+
+
+def in_utc(moment: datetime) -> str:
+    """Return a moment in words, such as `2026-01-31 23:59:00 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

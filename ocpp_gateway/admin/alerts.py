@@ -120,7 +120,7 @@ class StationAlertAdmin(RecordAdmin):
                 request,
                 title=gettext("Mark this alert as resolved?"),
                 sentences=[
-                    f"{alert}. {alert.text}",
+                    f"{alert}. {alert.seen}",
                     gettext("It leaves the home page. If it is seen again, a new one is raised."),
                 ],
                 button=gettext("Resolved"),
@@ -141,7 +141,7 @@ class StationAlertAdmin(RecordAdmin):
                     (_("transaction"), link(obj.transaction, obj.transaction_id)),
                     (_("session"), link(session)),
                     (_("since (UTC)"), moment(obj.raised_at)),
-                    (_("what was seen"), obj.text),
+                    (_("what was seen"), obj.seen),
                     (_("what to do"), ADVICE[AlertKind(obj.kind)]),
                     (_("resolved (UTC)"), moment(obj.resolved_at)),
                     (_("resolved by"), _resolver(obj)),

@@ -38,7 +38,7 @@ def charger_panels(request: HttpRequest) -> list[Panel]:
                     link(row, alert_pill(row.kind)),
                     link(row.station),
                     moment(row.raised_at),
-                    row.text,
+                    row.seen,
                     link(row.transaction, row.transaction_id) if row.transaction else NONE,
                 )
                 for row in rows[:ALERTS_SHOWN]

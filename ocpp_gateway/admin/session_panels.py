@@ -13,6 +13,8 @@ from cpo_platform.common.admin import (
     register_panel,
     register_story,
 )
+from cpo_platform.common.saying import Saying
+from cpo_platform.common.telling import tell
 from ocpp_gateway.admin import stories
 from ocpp_gateway.admin.display import authorisation_pill, verdict_pill
 from ocpp_gateway.admin.message_log import transaction_log_url
@@ -61,7 +63,7 @@ def _warning(signed: list[SignedMeterValue]) -> str:
 
 def findings_of(row: Transaction) -> str:
     """Return what was odd about a transaction, one below the other."""
-    found = [str(finding.get("text", "")) for finding in row.findings]
+    found = [tell(Saying.from_json(finding)) for finding in row.findings]
     shown: str = format_html_join("", "<div>{}</div>", ((text,) for text in found))
     return shown or gettext("nothing")
 

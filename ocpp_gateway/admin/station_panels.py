@@ -185,7 +185,7 @@ def _charging(row: Transaction) -> SafeString:
         return format_html(
             "{} · {}",
             link(row, _("Transaction %(id)s") % {"id": row.pk}),
-            row.unbilled_reason or gettext("no session yet"),
+            row.why_unbilled or gettext("no session yet"),
         )
     return format_html(
         "#{} · {} · {} · {}",
@@ -222,7 +222,7 @@ def alerts_panel(station: Station, request: HttpRequest) -> list[Panel]:
                 (
                     link(alert, alert_pill(alert.kind)),
                     moment(alert.raised_at),
-                    alert.text,
+                    alert.seen,
                     link(alert.transaction, alert.transaction_id),
                 )
                 for alert in alerts
@@ -316,7 +316,7 @@ def transactions_panel(station: Station) -> Panel:
                 authorisation_pill(row.verdict),
                 number(round(row.energy, 2), "kWh"),
                 minute(row.ended_at),
-                link(row.session, _("Session")) if row.session else row.unbilled_reason or NONE,
+                link(row.session, _("Session")) if row.session else row.why_unbilled or NONE,
             )
             for row in rows[:TRANSACTIONS_SHOWN]
         ],

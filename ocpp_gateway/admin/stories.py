@@ -47,7 +47,7 @@ def tell(session_id: int) -> Iterable[Event]:
         text = gettext("A signed meter value:")
         yield Event(value.at, row.station, format_html("{} {}", text, verdict_pill(value.verdict)))
     for alert in row.alerts.order_by("raised_at")[:MOST_SIGNED]:
-        text = format_html("{} {}", alert_pill(alert.kind), alert.text)
+        text = format_html("{} {}", alert_pill(alert.kind), alert.seen)
         yield Event(alert.raised_at, gettext("Alert"), text)
 
 

@@ -136,7 +136,7 @@ class TransactionAdmin(RecordAdmin):
     def outcome(self, row: Transaction) -> str:
         if row.session is not None:
             return link(row.session, row.session.token_contract_id)
-        return row.unbilled_reason or NONE
+        return row.why_unbilled or NONE
 
 
 def outcome_of(row: Transaction) -> str:
@@ -162,7 +162,7 @@ def _token_panel(row: Transaction) -> Panel:
             (_("authorisation reference"), row.authorization_reference or NONE),
             (_("remote start"), gettext("yes") if row.remote_start_id else gettext("no")),
             (_("session"), link(row.session)),
-            *([(_("why there is no session"), row.unbilled_reason)] if row.unbilled_reason else []),
+            *([(_("why there is no session"), row.why_unbilled)] if row.unbilled_reason else []),
         ],
     )
 
@@ -211,7 +211,7 @@ def _alerts_panel(row: Transaction) -> list[Panel]:
                 (
                     link(alert, alert_pill(alert.kind)),
                     moment(alert.raised_at),
-                    alert.text,
+                    alert.seen,
                     moment(alert.resolved_at),
                 )
                 for alert in alerts
@@ -239,7 +239,7 @@ def _signed_panels(row: Transaction) -> list[Panel]:
             facts=[
                 (_("at (UTC)"), moment(value.at)),
                 (_("context"), value.context or NONE),
-                (_("reason"), value.reason or NONE),
+                (_("reason"), gettext(value.reason) if value.reason else NONE),
                 (_("method"), value.signing_method or NONE),
                 (_("encoding"), value.encoding_method or NONE),
                 (_("judged (UTC)"), moment(value.judged_at)),

@@ -1,9 +1,11 @@
 """What staff has to know of: seen by the gateway, and by the watchdog."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils.translation import gettext_lazy as _
 
+from cpo_platform.common.saying import Saying
+from cpo_platform.common.telling import tell
 from ocpp_gateway.models.stations import Station
 from ocpp_gateway.models.transactions import Transaction
 
@@ -34,7 +36,11 @@ class StationAlert(models.Model):
         null=True,
         blank=True,
     )
+    # A sentence with gaps, in English, and what stands in them (`common.saying`).
     text = models.TextField(_("what was seen"))
+    values = models.JSONField(
+        default=dict, db_default=Value({}, models.JSONField()), editable=False
+    )
     raised_at = models.DateTimeField(_("since"))
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
     # A user's name, or "" where what was wrong has gone by itself.
@@ -62,3 +68,8 @@ class StationAlert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.station}"
+
+    @property
+    def seen(self) -> str:
+        """What was seen, in the present language."""
+        return tell(Saying.from_json({"text": self.text, "values": self.values}))

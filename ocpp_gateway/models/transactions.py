@@ -6,6 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.fields import CiStringField, StringField
 from cpo_platform.common.models import fragments_index
+from cpo_platform.common.saying import Saying
+from cpo_platform.common.telling import tell
 from ocpp_gateway.models.calls import RemoteStart
 from ocpp_gateway.models.stations import Outlet, Station
 from ocpp_gateway.signatures import Verdict
@@ -70,8 +72,9 @@ class Transaction(models.Model):
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     end_reason = StringField(_("reason of the end"), max_length=30, blank=True, default="")
     energy = models.DecimalField(_("energy (kWh)"), max_digits=14, decimal_places=4, default=0)
-    # Each: code, and text in plain words (`facts.Finding`).
+    # Each: code, and a sentence with its values (`facts.Finding`).
     findings = models.JSONField(_("what was odd"), default=list, blank=True)
+    # A sentence in English, with a gap for the verdict: `why_unbilled` is for readers.
     unbilled_reason = models.TextField(_("why there is no session"), blank=True, default="")
     digested_at = models.DateTimeField(null=True, blank=True, editable=False)
     look_again_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -101,6 +104,16 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.station} {self.pk}"
+
+    @property
+    def reason_unbilled(self) -> Saying:
+        """Why there is no session; empty where there is one, or may be."""
+        return Saying(self.unbilled_reason, (("verdict", self.verdict),))
+
+    @property
+    def why_unbilled(self) -> str:
+        """Why there is no session, in the present language."""
+        return tell(self.reason_unbilled)
 
 
 class News(models.Model):

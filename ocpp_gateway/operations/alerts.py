@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from cpo_platform.common.saying import Saying
 from ocpp_gateway.models import AlertKind, StationAlert
 
 
@@ -12,23 +13,24 @@ def raise_alert(
     *,
     kind: AlertKind,
     station_id: int,
-    text: str,
+    saying: Saying,
     now: datetime,
     transaction_id: int | None = None,
 ) -> bool:
     """Tell staff of something; return whether that is new.
 
     There is one open alert of a kind for each transaction, or for a station: one that is open gets
-    the text, and keeps its time.
+    the sentence, and keeps its time.
     """
-    if _open(kind, station_id, transaction_id).update(text=text):
+    told = {"text": saying.text, "values": saying.values_to_json()}
+    if _open(kind, station_id, transaction_id).update(**told):
         return False
     alert = StationAlert(
         kind=kind,
         station_id=station_id,
         transaction_id=transaction_id,
-        text=text,
         raised_at=now,
+        **told,
     )
     # Somebody else may raise it at this moment: then theirs is as good.
     StationAlert.objects.bulk_create([alert], ignore_conflicts=True)

@@ -30,6 +30,7 @@ from operator import itemgetter
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef
 
+from cpo_platform.common.saying import say
 from ocpp_gateway.models import AlertKind, News, StationMessage, Transaction
 from ocpp_gateway.operations import alerts
 from ocpp_gateway.operations.following import follow
@@ -143,7 +144,10 @@ def put_off(*, transaction_id: int, why: str, now: datetime) -> None:
             kind=AlertKind.FAILED,
             station_id=row.station_id,
             transaction_id=row.pk,
-            text=f"What was said of it could not be made a session, and is tried again: {why}",
+            saying=say(
+                "What was said of it could not be made a session, and is tried again: %(why)s",
+                why=why,
+            ),
             now=now,
         )
     News.objects.filter(transaction_id=transaction_id, due_at__lte=now).update(due_at=again)

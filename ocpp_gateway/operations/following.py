@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from cpo_platform.common.clock import truncate
+from cpo_platform.common.clock import in_utc, truncate
 from cpo_platform.common.money import OCPI_PLACES, round_money
+from cpo_platform.common.saying import Saying, say
 from cpo_platform.common.shapes import CdrToken, parse
 from ocpp_gateway.facts import Code, Finding
 from ocpp_gateway.models import AlertKind, SignedMeterValue, Transaction
@@ -66,7 +67,7 @@ def _session(row: Transaction, understood: Understood, now: datetime) -> Session
     """Return the session, locked; begun, if it may and can."""
     if row.session_id is not None:
         return sessions.locked(row.session_id)
-    row.unbilled_reason = _unbilled_reason(row, understood)
+    row.unbilled_reason = _unbilled_reason(row, understood).text
     if not _may_begin(row, understood):
         return None
     try:
@@ -79,20 +80,22 @@ def _session(row: Transaction, understood: Understood, now: datetime) -> Session
     return row.session
 
 
-def _unbilled_reason(row: Transaction, understood: Understood) -> str:
-    """Return why there can be no session; "" where there can, or may yet."""
+def _unbilled_reason(row: Transaction, understood: Understood) -> Saying:
+    """Return why there can be no session; an empty sentence where there can, or may yet."""
     has_ended = understood.ended_at is not None
     if row.verdict not in {"", Allowed.ALLOWED}:
-        return f"The token was refused: {row.verdict}."
+        return say("The token was refused: %(verdict)s.", verdict=row.verdict)
     if row.outlet is None:
-        return "It is not known which connector of ours it was at: the station's is not placed."
+        return say(
+            "It is not known which connector of ours it was at: the station's is not placed."
+        )
     if row.verdict == Allowed.ALLOWED and row.cdr_token is None:
-        return "It is not known which contract pays for the token."
+        return say("It is not known which contract pays for the token.")
     if not row.verdict and has_ended:
-        return "Nobody presented a token."
+        return say("Nobody presented a token.")
     if understood.meter_start is None and has_ended:
-        return "The station told no register: it is not known how much energy flowed."
-    return ""
+        return say("The station told no register: it is not known how much energy flowed.")
+    return Saying("")
 
 
 def _may_begin(row: Transaction, understood: Understood) -> bool:
@@ -203,7 +206,7 @@ def _late(
     energy = four_places(understood.energy)
     if (energy, understood.ended_at) == (row.energy, row.ended_at):
         return [
-            Finding(Code.LATE_FACTS, found["text"])
+            Finding(Code.LATE_FACTS, Saying.from_json(found))
             for found in row.findings
             if found["code"] == Code.LATE_FACTS
         ]
@@ -213,20 +216,35 @@ def _late(
             kind=AlertKind.LATE_FACTS, station_id=row.station_id, transaction_id=row.pk, now=now
         )
         return []
-    text = (
-        f"News came after session {session.ocpi_id} had ended: by them it took "
-        f"{energy.normalize():f} kWh, {more.normalize():+f} kWh to what it has."
-    )
-    if _ends_otherwise(session, understood):
-        text += f" It ended at {understood.ended_at:%Y-%m-%d %H:%M:%S} UTC."
+    saying = _late_saying(session, understood, energy)
     alerts.raise_alert(
         kind=AlertKind.LATE_FACTS,
         station_id=row.station_id,
         transaction_id=row.pk,
-        text=text,
+        saying=saying,
         now=now,
     )
-    return [Finding(Code.LATE_FACTS, text)]
+    return [Finding(Code.LATE_FACTS, saying)]
+
+
+def _late_saying(session: Session, understood: Understood, energy: Decimal) -> Saying:
+    values: dict[str, str | Saying] = {
+        "session": session.ocpi_id,
+        "kwh": f"{energy.normalize():f}",
+        "more": f"{(energy - session.kwh).normalize():+f}",
+    }
+    if understood.ended_at is None or not _ends_otherwise(session, understood):
+        return say(
+            "News came after session %(session)s had ended: by them it took %(kwh)s kWh, "
+            "%(more)s kWh to what it has.",
+            **values,
+        )
+    return say(
+        "News came after session %(session)s had ended: by them it took %(kwh)s kWh, "
+        "%(more)s kWh to what it has. It ended at %(at)s.",
+        **values,
+        at=in_utc(understood.ended_at),
+    )
 
 
 def _ends_otherwise(session: Session, understood: Understood) -> bool:
@@ -240,25 +258,27 @@ def _note(row: Transaction, understood: Understood, findings: Sequence[Finding])
     row.ended_at = understood.ended_at
     row.end_reason = understood.end_reason
     row.energy = four_places(understood.energy)
-    row.findings = [
-        {"code": finding.code.value, "text": finding.text} for finding in dict.fromkeys(findings)
-    ]
+    row.findings = [finding.to_json() for finding in dict.fromkeys(findings)]
     row.look_again_at = understood.look_again_at
 
 
 def _tell_of_unbilled(row: Transaction, findings: Sequence[Finding], now: datetime) -> None:
-    absurd = [one.text for one in findings if one.code == Code.ABSURD_REGISTER]
+    absurd = [one.saying for one in findings if one.code == Code.ABSURD_REGISTER]
     if row.unbilled_reason and row.energy > 0:
-        text = f"{row.energy.normalize():f} kWh without a bill. {row.unbilled_reason}"
+        saying = say(
+            "%(kwh)s kWh without a bill. %(why)s",
+            kwh=f"{row.energy.normalize():f}",
+            why=row.reason_unbilled,
+        )
     elif row.ended_at is not None and absurd:
-        text = f"It is not known how much energy flowed. {absurd[0]}"
+        saying = say("It is not known how much energy flowed. %(why)s", why=absurd[0])
     else:
         return
     alerts.raise_alert(
         kind=AlertKind.UNBILLED,
         station_id=row.station_id,
         transaction_id=row.pk,
-        text=text,
+        saying=saying,
         now=now,
     )
 
@@ -267,11 +287,25 @@ def _tell_of_broken(
     row: Transaction, session: Session | None, broken: Sequence[SignedMeterValue], now: datetime
 ) -> None:
     last = broken[-1]
-    whose = f"Session {session.ocpi_id}" if session else f"Transaction {row.pk}, without a session"
+    at, why = in_utc(last.at), Saying(last.reason)
+    if session is not None:
+        saying = say(
+            "Session %(session)s: the signed value of %(at)s: %(why)s.",
+            session=session.ocpi_id,
+            at=at,
+            why=why,
+        )
+    else:
+        saying = say(
+            "Transaction %(transaction)s, without a session: the signed value of %(at)s: %(why)s.",
+            transaction=str(row.pk),
+            at=at,
+            why=why,
+        )
     alerts.raise_alert(
         kind=AlertKind.BROKEN_SIGNATURE,
         station_id=row.station_id,
         transaction_id=row.pk,
-        text=f"{whose}: the signed value of {last.at:%Y-%m-%d %H:%M:%S} UTC: {last.reason}.",
+        saying=saying,
         now=now,
     )

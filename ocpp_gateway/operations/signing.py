@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from cpo_platform.common.saying import say
 from ocpp_gateway.facts import SignedValue
 from ocpp_gateway.models import SignedMeterValue, Transaction
 from ocpp_gateway.signatures import Judgement, Verdict, judge
 
-NO_KEY = (
+NO_KEY = say(
     "the station named a public key, but none of the meter is known here: what comes with a value "
     "proves nothing"
-)
+).text
 
 
 def keep_signed(

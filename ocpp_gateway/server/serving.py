@@ -20,6 +20,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from cpo_platform.common import clock, figures
+from cpo_platform.common.saying import say
 from ocpp_gateway import counting, registry, tasks
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import AlertKind, StationState
@@ -300,9 +301,10 @@ class Gateway:
                 alerts.raise_alert,
                 kind=AlertKind.FLOOD,
                 station_id=station.id,
-                text=(
-                    f"It sends more than {self._limits.messages_per_minute} messages a minute; "
-                    "they are read more slowly than it sends them."
+                saying=say(
+                    "It sends more than %(limit)s messages a minute; they are read more "
+                    "slowly than it sends them.",
+                    limit=str(self._limits.messages_per_minute),
                 ),
                 now=clock.now(),
             )

@@ -33,8 +33,3 @@ class Reading:
         if self.at.tzinfo is None:
             raise InvalidMetering("at: must be an aware datetime")
         object.__setattr__(self, "at", self.at.astimezone(UTC))
-
-
-def clock(moment: datetime) -> str:
-    """Return a moment as flags tell it."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

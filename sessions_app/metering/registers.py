@@ -14,15 +14,16 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import accumulate
 
-from sessions_app.metering.readings import Reading, clock
+from cpo_platform.common.clock import in_utc
+from sessions_app.metering.readings import Reading
 
 
 def usable_readings(readings: Iterable[Reading]) -> tuple[list[Reading], list[str]]:
     """Return readings in order, one per moment, whose register never falls; and what was odd."""
     ordered = sorted(readings, key=lambda reading: (reading.at, reading.kwh))
     flags = [
-        f"The station's clock was ahead: the reading that it stamped {clock(reading.stamped_at)} "
-        f"is taken as of {clock(reading.at)}."
+        f"The station's clock was ahead: the reading that it stamped {in_utc(reading.stamped_at)} "
+        f"is taken as of {in_utc(reading.at)}."
         for reading in ordered
         if reading.stamped_at is not None
     ]
@@ -58,21 +59,21 @@ def _was_a_jump(usable: Sequence[Reading], kwh: Decimal) -> bool:
 
 def _ignored(reading: Reading, highest: Decimal) -> str:
     return (
-        f"The reading of {clock(reading.at)} was ignored: its register, "
+        f"The reading of {in_utc(reading.at)} was ignored: its register, "
         f"{reading.kwh} kWh, is below an earlier one of {highest} kWh."
     )
 
 
 def _jumped(reading: Reading, added: Decimal) -> str:
     return (
-        f"The reading of {clock(reading.at)} was ignored: its register, "
+        f"The reading of {in_utc(reading.at)} was ignored: its register, "
         f"{reading.kwh - added} kWh, is above all later ones."
     )
 
 
 def _began_anew(reading: Reading, before: Reading, added: Decimal) -> str:
     return (
-        f"The meter began anew at {clock(reading.at)}: its register fell from "
+        f"The meter began anew at {in_utc(reading.at)}: its register fell from "
         f"{before.kwh - added} kWh to {reading.kwh} kWh. Energy is counted on from there; what "
         "flowed since the reading before is not."
     )
@@ -81,6 +82,6 @@ def _began_anew(reading: Reading, before: Reading, added: Decimal) -> str:
 def _differing(one: Reading, other: Reading) -> Iterable[str]:
     if one.kwh != other.kwh:
         yield (
-            f"Two readings of {clock(other.at)} differ: {one.kwh} kWh "
+            f"Two readings of {in_utc(other.at)} differ: {one.kwh} kWh "
             f"and {other.kwh} kWh. The higher one counts."
         )

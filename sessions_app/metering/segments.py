@@ -8,7 +8,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from itertools import pairwise
 
-from sessions_app.metering.readings import InvalidMetering, Reading, clock
+from cpo_platform.common.clock import in_utc
+from sessions_app.metering.readings import InvalidMetering, Reading
 from sessions_app.metering.registers import usable_readings
 from sessions_app.metering.states import NO_BOUNDS, LevelBounds, State, states
 from tariffs.pricing.types import Segment
@@ -77,19 +78,19 @@ def _gaps(
     moments = [reading.at for reading in readings]
     if moments[0] - start > max_gap:
         flags.append(
-            f"The first reading is of {clock(moments[0])}: "
-            f"no energy is counted from {clock(start)} until then."
+            f"The first reading is of {in_utc(moments[0])}: "
+            f"no energy is counted from {in_utc(start)} until then."
         )
     for earlier, later in pairwise(moments):
         if later - earlier > max_gap and earlier < end and later > start:
             flags.append(
-                f"There are no readings between {clock(earlier)} and {clock(later)}: "
+                f"There are no readings between {in_utc(earlier)} and {in_utc(later)}: "
                 "the energy is spread evenly."
             )
     if end - moments[-1] > max_gap:
         flags.append(
-            f"The last reading is of {clock(moments[-1])}: "
-            f"no energy is counted from then until {clock(end)}."
+            f"The last reading is of {in_utc(moments[-1])}: "
+            f"no energy is counted from then until {in_utc(end)}."
         )
     return flags
 

@@ -11,6 +11,7 @@ from cpo_platform.alerting import texts, wrongs
 from cpo_platform.alerting.kinds import ABOUT, DEFAULTS
 from cpo_platform.alerting.models import Kind
 from cpo_platform.alerting.wrongs import Wanted, Wrong
+from cpo_platform.common.saying import say
 from cpo_platform.upkeep import readiness
 from locations import operations as location_operations
 from locations.models import Connector, Evse, LocationGroup
@@ -64,7 +65,7 @@ def test_a_station_offline_is_one_in_service_that_has_been_there() -> None:
 def test_an_alert_of_a_station_is_taken_over_by_its_kind() -> None:
     station = place(LocationFactory())
     for kind in (AlertKind.FLOOD, AlertKind.STUCK):
-        raise_alert(kind=kind, station_id=station.pk, text="much", now=NOW)
+        raise_alert(kind=kind, station_id=station.pk, saying=say("much"), now=NOW)
     (found,) = look(Kind.STATION_ALERT, choices=["FLOOD"])
     assert (found.subject, found.station_id) == ("stationalert", station.pk)
 

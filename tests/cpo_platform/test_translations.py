@@ -15,7 +15,7 @@ from cpo_platform.translations import Entry, compile_file, read_catalogue
 ROOT: Path = settings.BASE_DIR
 CATALOGUE = ROOT / "locale/ja/LC_MESSAGES/django.po"
 APPS = ("cpo_platform", "tariffs", "locations", "sessions_app", "roaming", "ocpp_gateway")
-FUNCTIONS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
+FUNCTIONS = {"_", "gettext", "gettext_lazy", "say", "ngettext", "ngettext_lazy"}
 WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
 GAP = re.compile(r"%\(\w+\)[sd]|%%|\{\w*\}")
 
@@ -55,6 +55,22 @@ def test_every_text_is_in_the_catalogue() -> None:
         if text not in known and text.strip()
     ]
     assert missing == [], "add these to locale/ja, then run: manage.py compile_translations"
+
+
+def test_kept_sentences_are_written_out_where_they_are_said() -> None:
+    """Otherwise nobody finds them to translate."""
+    hidden = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for app in APPS
+        for path in sorted((ROOT / app).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "say"
+        and path.parent.name != "runner"
+        and not isinstance(node.args[0], ast.Constant)
+    ]
+    assert hidden == []
 
 
 def test_every_text_is_translated_with_all_its_gaps() -> None:

@@ -24,7 +24,7 @@ def test_a_register_of_all_nines_is_left_out_and_staff_is_told(registers: list[s
     assert charge.session.kwh == Decimal(2)
     assert charge.codes.count("ABSURD_REGISTER") == 1
     alert = StationAlert.objects.get(kind=AlertKind.UNBILLED)
-    assert "999999999" in alert.text
+    assert "999999999" in alert.seen
 
 
 @pytest.mark.django_db

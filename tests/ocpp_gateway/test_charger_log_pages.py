@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from cpo_platform.common import clock
+from cpo_platform.common.saying import say
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import (
     AlertKind,
@@ -156,7 +157,7 @@ def test_an_unbilled_one_says_why(admin_client: Client) -> None:
     charge.start(0)
     charge.stop(10, 20_000)
     charge.digest(11)
-    reason = charge.now().unbilled_reason
+    reason = charge.now().why_unbilled
     assert reason
     page = text_of(admin_client.get(f"{TRANSACTIONS}{charge.row.pk}/change/"))
     assert reason in page
@@ -201,7 +202,7 @@ def test_an_empty_list_says_when_there_will_be_some(admin_client: Client) -> Non
 
 def alert(kind: AlertKind = AlertKind.FLOOD) -> StationAlert:
     station = place(LocationFactory(), identity=f"CP-{Station.objects.count()}")
-    raise_alert(kind=kind, station_id=station.pk, text="Seen", now=NOW)
+    raise_alert(kind=kind, station_id=station.pk, saying=say("Seen"), now=NOW)
     return StationAlert.objects.latest("pk")
 
 

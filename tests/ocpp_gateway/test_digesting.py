@@ -35,7 +35,7 @@ def ordinary(outlet: Any = None, **fields: Any) -> Charge:
 
 def open_alerts() -> list[tuple[str, str]]:
     rows = StationAlert.objects.filter(resolved_at=None).order_by("pk")
-    return list(rows.values_list("kind", "text"))
+    return [(row.kind, row.seen) for row in rows]
 
 
 def hold(outlet: Any, *, at: float = 0, **fields: Any) -> Reservation:
@@ -381,7 +381,7 @@ def test_energy_of_a_refused_token_is_no_session_and_staff_is_told(verdict: str)
     charge.digest(40.1)
 
     assert not Session.objects.exists()
-    assert charge.now().unbilled_reason == f"The token was refused: {verdict}."
+    assert charge.now().why_unbilled == f"The token was refused: {verdict}."
     assert open_alerts() == [
         ("UNBILLED", f"6 kWh without a bill. The token was refused: {verdict}.")
     ]

@@ -24,7 +24,7 @@ def test_staff_is_told_of_what_fails_again_until_it_is_understood(
         tasks.digest_news()
     alert = StationAlert.objects.get()
     assert (alert.kind, alert.resolved_at) == (AlertKind.FAILED, None)
-    assert "ZeroDivisionError" in alert.text
+    assert "ZeroDivisionError" in alert.seen
 
     monkeypatch.setattr(clock, "now", lambda: minute(10))
     tasks.digest_news()

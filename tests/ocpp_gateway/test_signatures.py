@@ -143,7 +143,7 @@ def test_a_key_that_the_value_brings_along_proves_nothing(meter: Meter, value: s
         ("OCMF|{", "00", ""),
         ("OCMF|{}|{}", "00", ""),
         ("OCMF|" + "[" * 5000 + "|{}", "00", ""),
-        ("x" * (LONGEST_VALUE + 1), "00", "longer than"),
+        ("x" * (LONGEST_VALUE + 1), "00", "too long"),
     ],
 )
 def test_what_cannot_be_told_says_why(value: str, key: str, reason: str) -> None:

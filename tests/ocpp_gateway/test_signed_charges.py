@@ -140,7 +140,7 @@ def test_a_broken_signature_is_told_to_staff_and_billed_all_the_same() -> None:
     )
     alert = StationAlert.objects.get()
     assert (alert.kind, alert.transaction) == (AlertKind.BROKEN_SIGNATURE, charge.row)
-    assert alert.text == (
+    assert alert.seen == (
         f"Session {charge.session.ocpi_id}: the signed value of 2026-06-01 08:15:00 UTC: "
         "the signature is not of this meter over these readings."
     )

@@ -6,6 +6,7 @@ import pytest
 import redis
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from cpo_platform.common.saying import say
 from locations.models import Connector, Location
 from ocpp_gateway import passwords, registry
 from ocpp_gateway.models import Outlet, Station, StationAlert, StationState
@@ -167,7 +168,7 @@ def test_an_outlet_where_somebody_charges_is_not_taken_away() -> None:
 def test_a_refused_station_gives_its_connectors_back_and_can_be_placed_later() -> None:
     location = LocationFactory()
     row = place(location, password_hash=passwords.make("x"))
-    raise_alert(kind="OFFLINE", station_id=row.pk, text="", now=NOW)  # type: ignore[arg-type]
+    raise_alert(kind="OFFLINE", station_id=row.pk, saying=say(""), now=NOW)  # type: ignore[arg-type]
 
     assert stations.refuse_station(station_id=row.pk, now=NOW).state == StationState.REFUSED
 

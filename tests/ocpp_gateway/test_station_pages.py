@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from cpo_platform.audit.models import Entry
 from cpo_platform.common import clock
+from cpo_platform.common.saying import say
 from ocpp_gateway import passwords
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import (
@@ -121,7 +122,7 @@ def test_the_list_takes_the_same_queries_for_any_size(
 ) -> None:
     for number in range(size):
         row = place(LocationFactory(), identity=f"CP-{number}", **online())
-        raise_alert(kind=AlertKind.FLOOD, station_id=row.pk, text="x", now=NOW)
+        raise_alert(kind=AlertKind.FLOOD, station_id=row.pk, saying=say("x"), now=NOW)
     admin_client.get(STATIONS)
     # Session, user, chips, versions to filter by, count, the page, its outlets, its alerts.
     with django_assert_num_queries(7):
@@ -149,7 +150,7 @@ def test_stations_are_found_by_each_filter(
 ) -> None:
     place(LocationFactory(evses=[evse("E-A")]), identity="A", **online())
     row = place(LocationFactory(), Version.V2_0_1, identity="B", online_until=NOW)
-    raise_alert(kind=AlertKind.FLOOD, station_id=row.pk, text="x", now=NOW)
+    raise_alert(kind=AlertKind.FLOOD, station_id=row.pk, saying=say("x"), now=NOW)
     place(LocationFactory(), identity="C", in_maintenance=True, serial_number="SERIAL-3")
     Station.objects.create(identity="D")
     Station.objects.create(identity="E", state=StationState.REFUSED)
@@ -272,7 +273,7 @@ def fill(station: Station, size: int) -> None:
         StationCall.objects.create(
             station=station, action="Reset", asked_at=at, state=CallState.TIMEOUT, error="late"
         )
-    raise_alert(kind=AlertKind.FLOOD, station_id=station.pk, text="Too many", now=now)
+    raise_alert(kind=AlertKind.FLOOD, station_id=station.pk, saying=say("Too many"), now=now)
     station.configuration = {"HeartbeatInterval": "300", "AuthorizationKey": "s3cret"}
     station.save()
 

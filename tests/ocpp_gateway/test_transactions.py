@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpo_platform.common.telling import tell
 from ocpp_gateway import v1_6, v2_0_1
 from ocpp_gateway.facts import Code, Fact, Token, says_the_same, superseded_by
 from ocpp_gateway.transactions import Understood, understand
@@ -230,13 +231,13 @@ def test_missing_events_leave_the_transaction_usable() -> None:
     found = meaning(ORDINARY_2_0_1[0], ORDINARY_2_0_1[2], ORDINARY_2_0_1[4])
 
     assert found.energy == Decimal(5)
-    assert found.findings[0].text == "Events are missing: seqNo 1, 3."
+    assert tell(found.findings[0].saying) == "Events are missing: seqNo 1, 3."
 
 
 def test_a_huge_gap_is_told_as_a_range() -> None:
     found = meaning(event(0, "Started", 0, 1), event(2**31, "Ended", 1, 2))
 
-    assert found.findings[0].text == "Events are missing: seqNo 1 to 2147483647."
+    assert tell(found.findings[0].saying) == "Events are missing: seqNo 1–2147483647."
 
 
 # Bounds that are missing or told twice

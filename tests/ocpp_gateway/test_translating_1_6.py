@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cpo_platform.common.telling import tell
 from ocpp_gateway import v1_6
 from ocpp_gateway.facts import ChargingState, Code, Fact, Kind, Sample, SignedValue, Token
 
@@ -132,7 +133,7 @@ def test_a_foreign_unit_is_dropped_with_a_finding() -> None:
     fact = metered({"value": "5", "unit": "kvarh"})
 
     assert fact.samples == ()
-    assert fact.findings[0].text == (
+    assert tell(fact.findings[0].saying) == (
         "Energy.Active.Import.Register of 2026-03-01 12:00:00 UTC was dropped: 5 kvarh."
     )
 

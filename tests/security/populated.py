@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.contrib.auth.models import Group
 
+from cpo_platform.common.saying import say
 from ocpp_gateway.models import AlertKind, Station
 from ocpp_gateway.operations.alerts import raise_alert
 from roaming import message_log
@@ -25,7 +26,7 @@ def populate(partner: Partner) -> Station:
     session: Session = SessionFactory(connector=location.evses.get().connectors.get())
     station = place(location)
     open_transaction(session)
-    raise_alert(station_id=station.pk, kind=AlertKind.FLOOD, text="Too much", now=NOW)
+    raise_alert(station_id=station.pk, kind=AlertKind.FLOOD, saying=say("Too much"), now=NOW)
     message_log.write([entry(partner_id=partner.pk)])
     sessions.stop_session(session_id=session.pk, ended_at=NOW + HOUR, now=NOW + HOUR)
     return station

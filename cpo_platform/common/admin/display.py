@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from cpo_platform.common.clock import in_utc
 from cpo_platform.common.money import currency_places, round_money, trimmed
 
 NONE = "\N{EN DASH}"
@@ -24,7 +25,7 @@ def moment(value: datetime | None, zone: str = "") -> SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         value.isoformat(),
-        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        in_utc(value),
         f"{local:%Y-%m-%d %H:%M:%S %Z}" if zone else f"{local:%Y-%m-%d %H:%M:%S}",
     )
 
@@ -37,7 +38,7 @@ def minute(value: datetime | None) -> SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         value.isoformat(),
-        f"{local:%Y-%m-%d %H:%M:%S} UTC",
+        in_utc(value),
         f"{local:%Y-%m-%d %H:%M}",
     )
 
