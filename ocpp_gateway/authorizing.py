@@ -153,7 +153,7 @@ def _as_commanded(start: RemoteStart) -> Decision:
     return Decision(
         Allowed.ALLOWED,
         parse(CdrToken, start.cdr_token),
-        AuthMethod.COMMAND,
+        AuthMethod(start.auth_method),
         start.authorization_reference,
         group_id=start.group_id,
         remote_start=start.pk,

@@ -8,9 +8,11 @@ from django.db import transaction
 from cpo_platform.common.shapes import CdrToken, plain
 from locations.models import Evse
 from ocpp_gateway import tags
+from ocpp_gateway.calling import call_station
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import CallState, Outlet, RemoteStart, StationCall
 from sessions_app.commanded import NEVER_ASKED, VOUCHED_FOR
+from sessions_app.models import AuthMethod
 from sessions_app.operations import reservations
 from sessions_app.stations import StartRequest
 
@@ -21,7 +23,35 @@ COMMAND_ONLY_COUNTS_FOR = timedelta(days=1)
 WAITS_FOR_A_CAR = timedelta(minutes=2)
 
 
-def expect(outlet: Outlet, request: StartRequest, now: datetime) -> RemoteStart | None:
+def ask_to_start(
+    outlet: Outlet,
+    request: StartRequest,
+    *,
+    asked_by: str,
+    now: datetime,
+    auth_method: AuthMethod = AuthMethod.COMMAND,
+) -> StationCall | None:
+    """Ask for a start; whose it is when it comes is known before. None: it is kept for others.
+
+    Raises:
+        NeverConnected: there is no version to speak.
+
+    """
+    start = _expect(outlet, request, auth_method, now)
+    if start is None:
+        return None
+    action, payload = _start_call(outlet, start, request)
+    call = call_station(
+        station=outlet.station, action=action, payload=payload, asked_by=asked_by, now=now
+    )
+    if _has_refused(call):
+        RemoteStart.objects.filter(pk=start.pk).update(refused=True)
+    return call
+
+
+def _expect(
+    outlet: Outlet, request: StartRequest, auth_method: AuthMethod, now: datetime
+) -> RemoteStart | None:
     """Note a start that is about to be asked for; None where the EVSE is kept for others."""
     evse, token = outlet.connector.evse, request.cdr_token
     # Only 1.6 needs one.
@@ -40,6 +70,7 @@ def expect(outlet: Outlet, request: StartRequest, now: datetime) -> RemoteStart 
             cdr_token=plain(CdrToken, token),
             authorization_reference=request.authorization_reference,
             group_id=request.group_id,
+            auth_method=auth_method,
             asked_at=now,
             until=now + (COMMAND_ONLY_COUNTS_FOR if only_commanded else VOUCHED_FOR),
         )
@@ -55,7 +86,7 @@ def _waiting_at(location_id: int, now: datetime) -> list[int]:
     return list(rows.values_list("pk", flat=True).distinct())
 
 
-def start_call(
+def _start_call(
     outlet: Outlet, start: RemoteStart, request: StartRequest
 ) -> tuple[str, dict[str, Any]]:
     """Return the call that asks for a start (OCPP 1.6, 5.11; OCPP 2.0.1, F01)."""
@@ -70,8 +101,10 @@ def start_call(
     }
 
 
-def has_refused(call: StationCall) -> bool:
+def _has_refused(call: StationCall) -> bool:
     """Tell whether a start cannot come of a call: what was sent and not answered may have been."""
-    if call.state in {CallState.ANSWERED, CallState.REFUSED}:
+    if call.state == CallState.ANSWERED:
+        return (call.answer or {}).get("status") != "Accepted"
+    if call.state == CallState.REFUSED:
         return True
     return call.state == CallState.OFFLINE and call.sent_at is None

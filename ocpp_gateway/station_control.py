@@ -20,7 +20,8 @@ from ocpp_gateway.answers import (
     profile_failure,
     rejection,
 )
-from ocpp_gateway.calling import call_station
+from ocpp_gateway.calling import NeverConnected, call_station
+from ocpp_gateway.charges import stop_charge
 from ocpp_gateway.charging import (
     charging_of,
     connector_number,
@@ -33,12 +34,10 @@ from ocpp_gateway.charging import (
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import (
     Outlet,
-    RemoteStart,
     StationCall,
     StationState,
-    Transaction,
 )
-from ocpp_gateway.remote_starts import expect, has_refused, start_call
+from ocpp_gateway.remote_starts import ask_to_start
 from sessions_app.models import Session
 from sessions_app.operations import profiles
 from sessions_app.stations import (
@@ -69,22 +68,12 @@ class OcppStations:
         outlet = _outlet(connector.evse, connector)
         if isinstance(outlet, StationAnswer):
             return outlet
-        start = expect(outlet, request, now)
-        if start is None:
+        call = ask_to_start(outlet, request, asked_by="START_SESSION", now=now)
+        if call is None:
             return _occupied(connector.evse, "it is kept free for a reservation")
-        action, payload = start_call(outlet, start, request)
-        call = call_station(
-            station=outlet.station,
-            action=action,
-            payload=payload,
-            asked_by="START_SESSION",
-            now=now,
-        )
         answer = failure(call, connector.evse)
         if answer is None and _status(call) == "Accepted":
             return StationAnswer(StationResult.ACCEPTED)
-        if has_refused(call):
-            RemoteStart.objects.filter(pk=start.pk).update(refused=True)
         return answer or _no_start(call, outlet)
 
     def stop(self, *, session_id: int, now: datetime) -> StationAnswer:
@@ -95,8 +84,9 @@ class OcppStations:
         charging = transaction_of(session)
         if charging is None:
             return StationAnswer(StationResult.REJECTED, "The session has ended already.")
-        call = _stop_call(charging, session, "STOP_SESSION", now)
-        if call is None:
+        try:
+            call = stop_charge(charging, asked_by="STOP_SESSION", now=now)
+        except NeverConnected:
             return offline(session.evse)
         return failure(call, session.evse) or _accepted_or_rejected(call)
 
@@ -156,7 +146,7 @@ class OcppStations:
             return _occupied(evse, "a session is running at another connector")
         charging = transaction_of(session) if session else None
         if session and charging and outlet.station.version is Version.V2_0_1:
-            _stop_call(charging, session, "UNLOCK_CONNECTOR", now)
+            stop_charge(charging, asked_by="UNLOCK_CONNECTOR", now=now)
         call = call_station(
             station=outlet.station,
             action="UnlockConnector",
@@ -301,23 +291,6 @@ def _reservation(outlet: Outlet, request: ReserveRequest) -> dict[str, Any]:
         "evseId": outlet.evse_number,
         **tags.group_id_token(request.group_id),
     }
-
-
-def _stop_call(
-    charging: Transaction, session: Session, asked_by: str, now: datetime
-) -> StationCall | None:
-    version = charging.station.version
-    if version is None:
-        return None
-    is_1_6 = version is Version.V1_6
-    return call_station(
-        station=charging.station,
-        action="RemoteStopTransaction" if is_1_6 else "RequestStopTransaction",
-        payload={"transactionId": id_of(charging, version)},
-        asked_by=asked_by,
-        now=now,
-        session_id=session.pk,
-    )
 
 
 def _profile_answer(call: StationCall, session_id: int, now: datetime) -> ProfileAnswer:

@@ -42,6 +42,8 @@ AUTHORISATIONS: Mapping[str, tuple[Any, str]] = {
     "EXPIRED": (_("Expired"), "red"),
     "NO_CREDIT": (_("No credit"), "red"),
     "NOT_ALLOWED": (_("Not allowed"), "red"),
+    "UNKNOWN_TOKEN": (_("Unknown token"), "red"),
+    "UNREACHABLE": (_("The provider cannot be reached"), "red"),
 }
 # Answers that mean that it was done, or will be.
 _GOOD = frozenset(

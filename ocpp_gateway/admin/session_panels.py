@@ -18,11 +18,12 @@ from cpo_platform.common.telling import tell
 from ocpp_gateway.admin import stories
 from ocpp_gateway.admin.display import authorisation_pill, verdict_pill
 from ocpp_gateway.admin.message_log import transaction_log_url
+from ocpp_gateway.admin.station_panels import may_ask, may_change, page_url
 from ocpp_gateway.models import SignedMeterValue, Transaction
 from ocpp_gateway.signatures import Verdict
 
 
-def at_the_station(_request: HttpRequest, session_id: int) -> Panel:
+def at_the_station(request: HttpRequest, session_id: int) -> Panel:
     """Return the transaction that a session was made of: two queries."""
     row = (
         Transaction.objects.filter(session=session_id)
@@ -46,8 +47,15 @@ def at_the_station(_request: HttpRequest, session_id: int) -> Panel:
             (_("what was odd"), findings_of(row)),
             (_("signed meter values"), signed_pills(signed)),
         ],
-        buttons=[Button(_("Its messages"), transaction_log_url(row.pk))],
+        buttons=[Button(_("Its messages"), transaction_log_url(row.pk)), *_stop(row, request)],
     )
+
+
+def _stop(row: Transaction, request: HttpRequest) -> list[Button]:
+    if row.ended_at is not None or not (may_change(request) or may_ask(request, "stop")):
+        return []
+    url = f"{page_url(row.station, 'stop')}?charging={row.pk}"
+    return [Button(_("Stop the charge"), url, tone="warn")]
 
 
 def _warning(signed: list[SignedMeterValue]) -> str:

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
 from cpo_platform.common.admin import Admin, Button, change_url
-from ocpp_gateway import requests
-from ocpp_gateway.admin.display import is_good, offline_since, outcome_text
+from ocpp_gateway import charges, requests
+from ocpp_gateway.admin.display import AUTHORISATIONS, is_good, offline_since, outcome_text
 from ocpp_gateway.admin.station_forms import (
     AvailabilityForm,
     FirmwareForm,
@@ -24,7 +24,9 @@ from ocpp_gateway.admin.station_forms import (
     NoForm,
     ResetForm,
     SettingForm,
+    StartForm,
     StationForm,
+    StopForm,
     TriggerForm,
     UnlockForm,
 )
@@ -76,6 +78,15 @@ def _availability(asked: Asked) -> StationCall:
         asked_by=asked.by,
         now=asked.now,
     )
+
+
+def _start(asked: Asked) -> StationCall:
+    outlet: Outlet = asked.data["outlet"]
+    return charges.start_charge(outlet, asked.data["token"], asked_by=asked.by, now=asked.now)
+
+
+def _stop(asked: Asked) -> StationCall:
+    return charges.stop_charge(asked.data["charging"], asked_by=asked.by, now=asked.now)
 
 
 def _unlock(asked: Asked) -> StationCall:
@@ -136,6 +147,30 @@ ACTIONS = (
         ),
         _availability,
         AvailabilityForm,
+    ),
+    Action(
+        "start",
+        _("Start a charge"),
+        _("Start"),
+        (
+            _("It starts as if the driver had shown this card or contract there."),
+            _("The car has to be plugged in, or within the time that the station waits for it."),
+            _("Its provider is asked as always, and bills the driver."),
+        ),
+        _start,
+        StartForm,
+    ),
+    Action(
+        "stop",
+        _("Stop a charge"),
+        _("Stop"),
+        (
+            _("It ends as if the driver had ended it there, and is billed."),
+            _("The car stays plugged in. Unlock the connector, if the cable is stuck."),
+        ),
+        _stop,
+        StopForm,
+        danger=True,
     ),
     Action(
         "unlock",
@@ -230,7 +265,10 @@ def run(admin: Admin, action: Action, request: HttpRequest, station: Station) ->
     form = action.form(
         request.POST if request.method == "POST" else None,
         station=station,
-        initial={"name": request.GET.get("name", "")[:150]},
+        initial={
+            "name": request.GET.get("name", "")[:150],
+            "charging": request.GET.get("charging", "")[:19],
+        },
     )
     if request.method != "POST" or not form.is_valid():
         return _ask(admin, action, request, station, form)
@@ -240,10 +278,24 @@ def run(admin: Admin, action: Action, request: HttpRequest, station: Station) ->
     except (BadPayload, NoSuchName, NeverConnected) as error:
         form.add_error(None, str(error))
         return _ask(admin, action, request, station, form)
+    except charges.NotAllowed as refused:
+        form.add_error("token", _refusal(refused))
+        return _ask(admin, action, request, station, form)
+    except charges.KeptForOthers:
+        form.add_error("outlet", gettext("It is reserved for another driver."))
+        return _ask(admin, action, request, station, form)
     admin.log_change(request, station, f"{call.action}: {call.state}.")
     show = messages.success if is_good(call) else messages.warning
     show(request, outcome_text(call))
     return HttpResponseRedirect(change_url(station))
+
+
+def _refusal(refused: charges.NotAllowed) -> str:
+    found = refused.authorization
+    said = gettext("It may not charge here: %(verdict)s.") % {
+        "verdict": AUTHORISATIONS[found.allowed.value][0]
+    }
+    return f"{said} {found.info}".strip()
 
 
 def _obstacle(station: Station) -> str:

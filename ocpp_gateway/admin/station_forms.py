@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (  # type: ignore[import-untyped]
     UnfoldAdminRadioSelectWidget,
@@ -12,10 +13,13 @@ from unfold.widgets import (  # type: ignore[import-untyped]
     UnfoldAdminTextInputWidget,
 )
 
-from ocpp_gateway.models import Outlet, Station
+from ocpp_gateway.models import Outlet, Station, Transaction
 from ocpp_gateway.requests import TRIGGERS
+from sessions_app.models import Token, TokenType
 
 LONGEST_ADDRESS = 255
+# What a station would read itself, and ask whether it may charge.
+READ_BY_STATIONS = (TokenType.RFID.value, TokenType.EMAID.value)
 _PASSWORDS = frozenset({"authorizationkey", "securityctrlr/basicauthpassword"})
 
 
@@ -72,6 +76,51 @@ class AvailabilityForm(StationForm):
 
 class UnlockForm(StationForm):
     outlet = _outlet_field(whole=False)
+
+
+class StartForm(StationForm):
+    outlet = _outlet_field(whole=False)
+    token = forms.CharField(
+        label=_("Token"),
+        max_length=64,
+        help_text=_("Its uid, visual number or contract id, as in the list of tokens."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_token(self) -> Token:
+        said = self.cleaned_data["token"].strip()
+        named = Q(uid=said) | Q(visual_number=said) | Q(contract_id=said)
+        found = list(Token.objects.filter(named, type__in=READ_BY_STATIONS).order_by("pk")[:2])
+        if not found:
+            raise ValidationError(_("No card or contract is known by this name."))
+        if len(found) > 1:
+            raise ValidationError(_("Several tokens are known by this name: give the uid."))
+        return found[0]
+
+
+class _ChargingField(forms.ModelChoiceField[Transaction]):
+    def label_from_instance(self, obj: Transaction) -> str:
+        where = f"#{obj.outlet.ordinal}: {obj.outlet.connector.evse}" if obj.outlet else str(obj)
+        whose = obj.session.token_contract_id if obj.session else obj.token_uid
+        return " · ".join(
+            part for part in (where, whose, f"{obj.energy.normalize():f} kWh") if part
+        )
+
+
+class StopForm(StationForm):
+    charging = _ChargingField(
+        label=_("Charge"),
+        queryset=Transaction.objects.none(),
+        empty_label=_("choose one"),
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    def __init__(self, *args: Any, station: Station, **kwargs: Any) -> None:
+        super().__init__(*args, station=station, **kwargs)
+        charging = self.fields["charging"]
+        assert isinstance(charging, forms.ModelChoiceField)  # noqa: S101  it is declared above
+        rows = station.transactions.filter(ended_at__isnull=True).order_by("-pk")
+        charging.queryset = rows.select_related("station", "session", "outlet__connector__evse")
 
 
 class TriggerForm(StationForm):

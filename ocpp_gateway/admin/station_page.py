@@ -62,6 +62,7 @@ def _live(station: Station, request: HttpRequest, now: datetime, *, can_act: boo
     is_placed = station.state == StationState.PLACED
     outlets = list(station.outlets.select_related("connector__evse", "station").order_by("ordinal"))
     connection = _asks(request, station, "restart", "trigger")
+    charging = _asks(request, station, "start", "stop")
     sockets = _asks(request, station, "availability", "unlock")
     if can_act:
         sockets.append(Button(_("Change the connectors"), page_url(station, "outlets")))
@@ -74,7 +75,7 @@ def _live(station: Station, request: HttpRequest, now: datetime, *, can_act: boo
         status_panel(station, messages, connection if is_placed else [], now),
         device_panel(station, password if can_act else []),
         outlets_panel(station, outlets, sockets if is_placed else []),
-        charging_panel(station),
+        charging_panel(station, charging if is_placed else []),
         calls_panel(station),
         messages_panel(station, messages),
     ]

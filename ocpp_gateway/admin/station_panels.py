@@ -42,7 +42,7 @@ from sessions_app.models import MeterReading
 
 MESSAGES_SHOWN = 10
 # What may be asked of a station for a driver who stands there.
-HELPS_DRIVERS = ("unlock", "trigger")
+HELPS_DRIVERS = ("start", "stop", "unlock", "trigger")
 CALLS_SHOWN = 10
 TRANSACTIONS_SHOWN = 5
 CHARGING_SHOWN = 6
@@ -154,7 +154,7 @@ def _reported(outlet: Outlet) -> SafeString:
     return format_html("{} {}", reported_pill(outlet), outlet.charging_state)
 
 
-def charging_panel(station: Station) -> Panel:
+def charging_panel(station: Station, buttons: Sequence[Button]) -> Panel:
     """Return what goes on now, with its curves: three queries, however much there is."""
     rows = list(
         Transaction.objects.filter(station=station, ended_at__isnull=True)
@@ -176,6 +176,7 @@ def charging_panel(station: Station) -> Panel:
         if rows
         else gettext("Nobody charges here at the moment."),
         whole=True,
+        buttons=buttons,
     )
 
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.fields import CiStringField, StringField
 from ocpp_gateway.models.stations import Outlet, Station
-from sessions_app.models import Session
+from sessions_app.models import AuthMethod, Session
 
 
 class CallState(models.TextChoices):
@@ -68,6 +68,13 @@ class RemoteStart(models.Model):
     cdr_token = models.JSONField(_("contract"))
     authorization_reference = CiStringField(max_length=36, blank=True, default="")
     group_id = CiStringField(max_length=36, blank=True, default="")
+    # How it was found out that the token may charge: an eMSP's command vouches for it.
+    auth_method = models.CharField(
+        max_length=12,
+        choices=AuthMethod.choices,
+        default=AuthMethod.COMMAND,
+        db_default=AuthMethod.COMMAND.value,
+    )
     asked_at = models.DateTimeField(_("asked"))
     until = models.DateTimeField(_("until"))
     refused = models.BooleanField(default=False)

@@ -38,6 +38,8 @@ ASKED = (
     *("restart", "availability", "unlock", "trigger", "clear_cache", "local_list", "rotate"),
     *("read", "write", "firmware", "logs"),
 )
+# Their forms name what is there: `test_charges`.
+CHARGES = ("start", "stop")
 DECIDED = ("place", "outlets", "refuse", "forget", "maintenance", "password")
 ACCEPTED = {"status": "Accepted"}
 ANSWERS: dict[str, Any] = {
@@ -404,7 +406,7 @@ def test_a_refusal_of_the_station_is_shown(
     assert "answered with an error: NotSupported" in text
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", [*ASKED, *CHARGES])
 def test_nothing_is_asked_of_a_station_that_is_away(admin_client: Client, name: str) -> None:
     row = place(LocationFactory(), online_until=NOW)
     text = text_of(admin_client.get(url(row, name)))
@@ -450,7 +452,7 @@ def test_who_may_only_look_sees_no_buttons_and_can_do_nothing(
     held = Station.objects.create(identity="CP-9")
     for row in (station, held):
         text = text_of(viewer.get(url(row)))
-        for name in (*ASKED, *DECIDED):
+        for name in (*ASKED, *CHARGES, *DECIDED):
             assert url(row, name) not in text
             assert viewer.get(url(row, name)).status_code == 403
             assert viewer.post(url(row, name)).status_code == 403

@@ -57,6 +57,8 @@ NEEDS = {
         for name in (*("who_sees", "why", "locations", "health", "refused", "parties", "clients"),)
     },
     "ocpp_gateway_stationalert_resolve": "ocpp_gateway.change_stationalert",
+    "ocpp_gateway_station_start": "ocpp_gateway.add_stationcall",
+    "ocpp_gateway_station_stop": "ocpp_gateway.add_stationcall",
     "ocpp_gateway_station_unlock": "ocpp_gateway.add_stationcall",
     "ocpp_gateway_station_trigger": "ocpp_gateway.add_stationcall",
     "bulk_job_refused": "bulk.view_job",
