@@ -22,7 +22,7 @@ from cpo_platform.common.admin import (
 from cpo_platform.common.shapes import parse_datetime
 from roaming.admin.display import command_pill
 from roaming.admin.panels import object_messages_panel
-from roaming.models import Command
+from roaming.models import Command, CommandState
 
 COMMAND_LABELS = {
     "START_SESSION": _("Start a session"),
@@ -32,13 +32,21 @@ COMMAND_LABELS = {
     "UNLOCK_CONNECTOR": _("Unlock a connector"),
 }
 
+# What a refused command named, in its own words.
+_NAMED = (
+    ("location_id", _("location, as it was named")),
+    ("evse_uid", _("EVSE, as it was named")),
+    ("connector_id", _("connector, as it was named")),
+    ("session_id", _("session, as it was named")),
+)
+
 
 @admin.register(Command)
 class CommandAdmin(RecordAdmin):
     """Commands that partners sent, from the request to the result."""
 
     scope = Way(party="location", location="location")
-    list_display = ("received", "what", "partner_link", "state_pill", "result", "where", "took")
+    list_display = ("received", "what", "partner_link", "state_pill", "why", "where", "took")
     list_display_links = ("received",)
     list_filter = ("state", "command", "result", ("partner", VisibleFilter))
     list_select_related = ("partner", "location", "evse")
@@ -91,7 +99,9 @@ class CommandAdmin(RecordAdmin):
     def _parameters(self, obj: Command) -> list[tuple[Any, object]]:
         said = obj.parameters
         expiry = parse_datetime(said["expiry_date"]) if "expiry_date" in said else None
-        facts: list[tuple[Any, object]] = []
+        facts: list[tuple[Any, object]] = [
+            (label, said[name]) for name, label in _NAMED if name in said
+        ]
         if "reservation_id" in said:
             facts.append((_("the eMSP's reservation id"), said["reservation_id"]))
         if isinstance(expiry, datetime):
@@ -129,13 +139,17 @@ class CommandAdmin(RecordAdmin):
     def state_pill(self, row: Command) -> str:
         return command_pill(row)
 
+    @admin.display(description=_("message"))
+    def why(self, row: Command) -> str:
+        return row.message or NONE
+
     @admin.display(description=_("where"))
     def where(self, row: Command) -> str:
         return link(row.evse) if row.evse else link(row.location)
 
     @admin.display(description=_("took"))
     def took(self, row: Command) -> str:
-        if row.finished_at is None:
+        if row.finished_at is None or row.state == CommandState.REFUSED:
             return NONE
         return f"{(row.finished_at - row.received_at).total_seconds():.1f} s"
 

@@ -104,4 +104,6 @@ def command_pill(command: Command) -> str:
     """Return the state of a command, or its result, in its colour."""
     if command.state == CommandState.ACCEPTED:
         return pill(_("Waiting"), "blue")
+    if command.state == CommandState.REFUSED:
+        return pill(_("Refused: %(result)s") % {"result": command.result}, "amber")
     return pill(command.result, "green" if command.result == "ACCEPTED" else "red")

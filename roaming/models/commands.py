@@ -12,12 +12,15 @@ from sessions_app.models import Reservation, Session
 class CommandState(models.TextChoices):
     ACCEPTED = "ACCEPTED", _("Accepted, waiting for the station")
     FINISHED = "FINISHED", _("Finished")
+    REFUSED = "REFUSED", _("Refused at once")
 
 
 class Command(models.Model):
     """One command (OCPI StartSession, StopSession): answered at once, its result follows.
 
-    The result is posted to `response_url` once, by the partner's feed.
+    The result is posted to `response_url` once, by the partner's feed. One that is REFUSED was
+    never passed on, and nothing follows: `result` and `message` are the immediate answer, and
+    `parameters` has what it named.
     """
 
     partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="commands")
@@ -65,9 +68,9 @@ class Command(models.Model):
         verbose_name_plural = _("commands")
         constraints = [
             models.CheckConstraint(
-                name="command_finished_has_a_result",
+                name="command_answered_has_a_result",
                 condition=models.Q(state=CommandState.ACCEPTED, result="")
-                | (models.Q(state=CommandState.FINISHED) & ~models.Q(result="")),
+                | (~models.Q(state=CommandState.ACCEPTED) & ~models.Q(result="")),
             ),
         ]
         indexes = [
@@ -76,6 +79,12 @@ class Command(models.Model):
                 fields=["deadline"],
                 condition=models.Q(state=CommandState.ACCEPTED),
                 name="command_waiting",
+            ),
+            # What is kept for a while only.
+            models.Index(
+                fields=["received_at"],
+                condition=models.Q(state=CommandState.REFUSED),
+                name="command_refused",
             ),
         ]
 

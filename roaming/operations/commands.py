@@ -5,7 +5,6 @@ told later, before the timeout, and only where it was accepted (OCPI 2.2.1, mod_
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +18,16 @@ from cpo_platform.common.shapes import CdrToken
 from locations.models import Capability
 from roaming import visibility, wake
 from roaming.models import Command, CommandState, Partner
-from roaming.operations import feed, places
+from roaming.operations import feed, places, refused_commands
+from roaming.operations.command_requests import (
+    AnyRequest,
+    CancelReservationRequest,
+    Reception,
+    ReserveNowRequest,
+    StartSessionRequest,
+    StopSessionRequest,
+    UnlockConnectorRequest,
+)
 from sessions_app.models import Reservation, ReservationQuerySet, Session
 from sessions_app.operations import reservations
 
@@ -29,75 +37,6 @@ DEADLINE = timedelta(seconds=TIMEOUT_SECONDS - 15)
 # What a reservation's end by ourselves is called to its eMSP (OCPI 2.2.1, CommandResultType).
 CANCELED_RESERVATION = "CANCELED_RESERVATION"
 IN_USE = "Somebody else's session is running at this connector."
-
-
-@dataclass(frozen=True)
-class StartSessionRequest:
-    """OCPI 2.2.1, mod_commands, StartSession."""
-
-    response_url: str
-    token: CdrToken
-    location_id: str
-    evse_uid: str | None
-    connector_id: str | None
-    authorization_reference: str
-    group_id: str = ""
-    # Whether the version has a way to name a connector at all.
-    can_name_connector: bool = True
-
-
-@dataclass(frozen=True)
-class StopSessionRequest:
-    """OCPI 2.2.1, mod_commands, StopSession."""
-
-    response_url: str
-    session_id: str
-
-
-@dataclass(frozen=True)
-class ReserveNowRequest:
-    """OCPI 2.2.1, mod_commands, ReserveNow; `reservation_id` is a number in 2.1.1."""
-
-    response_url: str
-    token: CdrToken
-    group_id: str
-    expiry_date: datetime
-    reservation_id: str
-    location_id: str
-    evse_uid: str | None
-    connector_id: str | None
-    authorization_reference: str
-
-
-@dataclass(frozen=True)
-class CancelReservationRequest:
-    """OCPI 2.2.1, mod_commands, CancelReservation."""
-
-    response_url: str
-    reservation_id: str
-
-
-@dataclass(frozen=True)
-class UnlockConnectorRequest:
-    """OCPI 2.2.1, mod_commands, UnlockConnector."""
-
-    response_url: str
-    location_id: str
-    evse_uid: str
-    connector_id: str
-
-
-@dataclass(frozen=True)
-class Reception:
-    """The immediate answer: whether the command was understood and passed on.
-
-    Only an ACCEPTED one has a `command_id`, and only that one gets a result later.
-    """
-
-    result: str
-    message: str = ""
-    command_id: int | None = None
-    unknown_location: bool = False
 
 
 def receive_start_session(
@@ -141,7 +80,7 @@ def receive_start_session(
             parameters=_present(group_id=request.group_id),
         )
 
-    return _receive(partner, "START_SESSION", request.response_url, now, command)
+    return _receive(partner, "START_SESSION", request, receiver=receiver, now=now, command=command)
 
 
 def receive_stop_session(
@@ -172,7 +111,7 @@ def receive_stop_session(
             places.require([session.evse], Capability.REMOTE_START_STOP_CAPABLE, "stopped")
         return Command(location=session.location, evse=session.evse, session=session)
 
-    return _receive(partner, "STOP_SESSION", request.response_url, now, command)
+    return _receive(partner, "STOP_SESSION", request, receiver=receiver, now=now, command=command)
 
 
 def receive_reserve_now(
@@ -224,7 +163,7 @@ def receive_reserve_now(
             },
         )
 
-    return _receive(partner, "RESERVE_NOW", request.response_url, now, command)
+    return _receive(partner, "RESERVE_NOW", request, receiver=receiver, now=now, command=command)
 
 
 def receive_cancel_reservation(
@@ -268,7 +207,9 @@ def receive_cancel_reservation(
             parameters={"reservation_id": request.reservation_id},
         )
 
-    return _receive(partner, "CANCEL_RESERVATION", request.response_url, now, command)
+    return _receive(
+        partner, "CANCEL_RESERVATION", request, receiver=receiver, now=now, command=command
+    )
 
 
 def receive_unlock_connector(
@@ -292,7 +233,9 @@ def receive_unlock_connector(
             raise _Refused("REJECTED", IN_USE)
         return Command(location=location, evse=evse, connector=connector)
 
-    return _receive(partner, "UNLOCK_CONNECTOR", request.response_url, now, command)
+    return _receive(
+        partner, "UNLOCK_CONNECTOR", request, receiver=receiver, now=now, command=command
+    )
 
 
 def is_used_by_others(partner: Partner, connector_id: int, *, now: datetime) -> bool:
@@ -399,19 +342,36 @@ class _Refused(ValueError):
 def _receive(
     partner: Partner,
     name: str,
-    response_url: str,
+    request: AnyRequest,
+    *,
+    receiver: tuple[str, str] | None,
     now: datetime,
     command: Callable[[], Command],
 ) -> Reception:
     """Keep a command that can be passed on, and have it executed; or say why it cannot.
 
     One that is running already is not run twice: the partner asks again with the same URL where
-    our first answer was lost.
+    our first answer was lost. One that is refused is kept for staff.
     """
+    response_url = request.response_url
+
+    def refuse(reception: Reception, url: str) -> Reception:
+        refused_commands.keep(
+            partner=partner,
+            command=name,
+            request=request,
+            receiver=receiver,
+            response_url=url,
+            reception=reception,
+            now=now,
+        )
+        return reception
+
     try:
         check_url(response_url)
     except UnsafeUrl as error:
-        return Reception("REJECTED", f"response_url: {error}")
+        # It may hold a password.
+        return refuse(Reception("REJECTED", f"response_url: {error}"), "")
     with transaction.atomic():
         # One after the other: two requests at once are one command as well.
         Partner.objects.select_for_update(no_key=True).get(pk=partner.pk)
@@ -423,7 +383,7 @@ def _receive(
         try:
             row = command()
         except (_Refused, places.NotCapable, places.NothingAvailable, places.UnknownPlace) as error:
-            return _refusal(error)
+            return refuse(_refusal(error), response_url)
         row.partner, row.command, row.response_url = partner, name, response_url
         row.received_at, row.deadline = now, now + DEADLINE
         row.save()

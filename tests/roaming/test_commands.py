@@ -4,12 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.utils.html import escape
 from pytest_django import Settings
 
 from locations.models import Evse, Status
 from locations.operations import set_evse_status
 from roaming.models import Change, Command, CommandState, Partner
-from roaming.operations import commands
+from roaming.operations import commands, refused_commands
 from roaming.tasks import execute_command, expire_commands
 from sessions_app.models import Session, Token
 from tests.factories import NOW, LocationFactory, SessionFactory, cdr_token, evse
@@ -40,6 +42,10 @@ STOP_URL = "https://emsp.example/commands/STOP_SESSION/1"
 
 VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
 CAPABILITIES = ["REMOTE_START_STOP_CAPABLE", "RESERVABLE", "UNLOCK_CAPABLE"]
+
+
+def passed_on() -> int:
+    return Command.objects.exclude(state=CommandState.REFUSED).count()
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +152,7 @@ def test_an_unknown_place_is_told_in_every_version(
 
     assert (reply.status, reply.code) == (200, 2003)
     assert without_message(reply.data) == answer_in(version, "REJECTED")
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 @pytest.mark.rule("CMD-13", "CMD-09")
@@ -163,7 +169,7 @@ def test_a_missing_capability_is_not_supported(call: Caller, version: str, comma
     reply = post(call, version, command, body)
 
     assert without_message(reply.data) == answer_in(version, "NOT_SUPPORTED")
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 @pytest.mark.rule("CMD-09")
@@ -194,7 +200,7 @@ def test_a_connector_is_named_where_the_evse_needs_that(call: Caller, version: s
         return
     assert (reply.status, reply.code) == (200, 2001)
     assert "connector_id" in reply.body["status_message"]
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
     named = start_in(version, evse_uid="E3", connector_id="1")
     assert post(call, version, "START_SESSION", named).data["result"] == "ACCEPTED"
 
@@ -212,7 +218,7 @@ def test_a_token_of_another_emsp_is_rejected(
         assert Command.objects.get().token["party_id"] == "EMS"  # type: ignore[index]
     else:
         assert without_message(reply.data) == answer_in(version, "REJECTED")
-        assert Command.objects.count() == 0
+        assert passed_on() == 0
 
 
 @pytest.mark.rule("CMD-09")
@@ -232,7 +238,7 @@ def test_a_foreign_session_is_unknown_in_every_version(call: Caller, version: st
         body = {"response_url": STOP_URL, "session_id": session_id}
         reply = post(call, version, "STOP_SESSION", body)
         assert without_message(reply.data) == answer_in(version, "UNKNOWN_SESSION")
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 @pytest.mark.rule("CMD-04", "CMD-26")
@@ -382,7 +388,7 @@ def test_an_unknown_place_is_2003_with_a_rejection(call: Caller, change: dict[st
     assert (reply.status, reply.code) == (200, 2003)
     assert reply.data["result"] == "REJECTED"
     assert reply.data["timeout"] == 60
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 @pytest.mark.parametrize(
@@ -399,7 +405,7 @@ def test_what_cannot_be_started_is_refused_at_once(
 
     assert (reply.status, reply.code) == (200, 1000)
     assert reply.data["result"] == result
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 @pytest.mark.rule("CMD-06")
@@ -420,7 +426,7 @@ def test_a_dangerous_response_url_is_refused(call: Caller, settings: Settings, u
     reply = call("POST", "commands/START_SESSION", START | {"response_url": url})
 
     assert reply.data["result"] == "REJECTED"
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 @pytest.mark.rule("CMD-13")
@@ -440,7 +446,7 @@ def test_a_bad_command_is_2001_and_names_the_field(
 
     assert (reply.status, reply.code) == (200, 2001)
     assert field in reply.body["status_message"]
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 @pytest.mark.rule("CMD-01", "CMD-05")
@@ -527,7 +533,7 @@ def test_stop_of_somebody_elses_session_is_as_unknown_as_none(call: Caller) -> N
     ]
 
     assert answers == ["UNKNOWN_SESSION", "UNKNOWN_SESSION"]
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 def test_the_party_that_is_asked_is_the_one_whose_location_is_meant(call: Caller) -> None:
@@ -559,4 +565,54 @@ def test_a_session_of_another_party_of_ours_is_not_stopped(call: Caller) -> None
     )
 
     assert reply.data["result"] == "UNKNOWN_SESSION"
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"evse_uid": "E2"}, ("NOT_SUPPORTED", "E2")),
+        ({"evse_uid": "E9"}, ("REJECTED", None)),
+        ({"location_id": "NOWHERE"}, ("REJECTED", None)),
+    ],
+)
+def test_a_refused_command_is_kept_for_staff_and_nothing_follows(
+    call: Caller, admin_client: Client, change: dict[str, Any], kept: tuple[str, str | None]
+) -> None:
+    reply = call("POST", "commands/START_SESSION", START | change)
+
+    row = Command.objects.get()
+    assert (row.state, row.finished_at) == (CommandState.REFUSED, row.received_at)
+    assert (row.result, row.evse and row.evse.uid) == kept
+    assert row.parameters == {
+        "location_id": START["location_id"],
+        "evse_uid": START["evse_uid"],
+        **change,
+    }
+    assert not Change.objects.filter(module="commands").exists()
+    assert reply.data["message"][0]["text"] == row.message
+    page = admin_client.get(f"/admin/roaming/command/{row.pk}/change/").content.decode()
+    for said in (f"Refused: {row.result}", escape(row.message), *change.values()):
+        assert said in page
+
+
+def test_a_password_in_a_refused_address_is_not_kept(call: Caller, settings: Settings) -> None:
+    settings.OUTBOUND_ALLOW_PRIVATE = False
+    url = "https://user:secret@emsp.example/r"
+
+    call("POST", "commands/START_SESSION", START | {"response_url": url})
+
+    row = Command.objects.get()
+    assert (row.state, row.response_url) == (CommandState.REFUSED, "")
+    assert "secret" not in row.message
+
+
+def test_refused_commands_are_kept_as_long_as_messages(call: Caller, settings: Settings) -> None:
+    settings.MESSAGE_LOG_DAYS = 3
+    call("POST", "commands/START_SESSION", START | {"evse_uid": "E9"})
+    call("POST", "commands/START_SESSION", START)
+    received = Command.objects.earliest("pk").received_at
+
+    assert refused_commands.forget(now=received + timedelta(days=3)) == 0
+    assert refused_commands.forget(now=received + timedelta(days=4)) == 1
+    assert Command.objects.get().state == CommandState.ACCEPTED

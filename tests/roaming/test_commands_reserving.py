@@ -61,6 +61,10 @@ RESULTS = [
 ]
 
 
+def passed_on() -> int:
+    return Command.objects.exclude(state=CommandState.REFUSED).count()
+
+
 @pytest.fixture(autouse=True)
 def site(db: None) -> None:
     LocationFactory(id="SITE", evses=[evse(uid, capabilities=CAPABILITIES) for uid in ("E1", "E2")])
@@ -195,7 +199,7 @@ def test_a_moment_that_has_passed_is_rejected(call: Caller, version: str) -> Non
     reply = post(call, version, body_in(version, expiry_date="2020-01-01T00:00:00Z"))
 
     assert reply.data["result"] == "REJECTED"
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 @pytest.mark.rule("CMD-20", "CMD-21", "SES-12")
@@ -250,7 +254,7 @@ def test_a_reservation_for_a_token_of_another_emsp_is_rejected(call: Caller, lat
     reply = post(call, later, body_in(later, party_id="FOE"))
 
     assert reply.data["result"] == "REJECTED"
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 @pytest.mark.rule("CMD-04")
@@ -479,7 +483,7 @@ def test_a_reservation_that_no_command_made_has_nobody_to_be_told(call: Caller) 
 
     tasks.withdraw_reservation(Reservation.objects.get().pk, clock.now())
 
-    assert Command.objects.count() == 0
+    assert passed_on() == 0
 
 
 # --- Results on the wire

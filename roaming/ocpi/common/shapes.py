@@ -10,7 +10,7 @@ from locations.models import Location
 from roaming.models import ClientInfo
 from roaming.ocpi.common.audience import Audience
 from roaming.operations.charging_profiles import ProfileCall
-from roaming.operations.commands import (
+from roaming.operations.command_requests import (
     CancelReservationRequest,
     ReserveNowRequest,
     StartSessionRequest,

@@ -7,7 +7,7 @@ from pydantic import Field
 from cpo_platform.common.shapes import DateTime, Shape, Url, ci_string, parse
 from roaming.ocpi.common.shapes import Owner
 from roaming.ocpi.v2_1_1.tokens import read_token
-from roaming.operations.commands import (
+from roaming.operations.command_requests import (
     ReserveNowRequest,
     StartSessionRequest,
     StopSessionRequest,

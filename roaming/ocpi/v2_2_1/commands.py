@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from cpo_platform.common.shapes import DateTime, Shape, Url, ci_string, parse
 from roaming.ocpi.common.shapes import Owner
-from roaming.operations.commands import (
+from roaming.operations.command_requests import (
     CancelReservationRequest,
     ReserveNowRequest,
     StartSessionRequest,

@@ -7,6 +7,7 @@ from roaming.ocpi.common.envelope import Request, Response
 from roaming.ocpi.common.errors import InvalidParameters, UnknownLocation
 from roaming.ocpi.views.base import OcpiView
 from roaming.operations import commands, places
+from roaming.operations.command_requests import Reception
 
 
 class CommandView(OcpiView):
@@ -14,7 +15,7 @@ class CommandView(OcpiView):
 
     def post(self, request: Request, command: str, **_kwargs: Any) -> Response:
         # By their exact names: they are an enumeration's, not a CiString.
-        handlers: dict[str, Callable[[Any], commands.Reception]] = {
+        handlers: dict[str, Callable[[Any], Reception]] = {
             "START_SESSION": self._start_session,
             "STOP_SESSION": self._stop_session,
             "RESERVE_NOW": self._reserve_now,
@@ -29,7 +30,7 @@ class CommandView(OcpiView):
         except places.ConnectorRequired as error:
             raise InvalidParameters(str(error)) from error
 
-    def _start_session(self, body: Any) -> commands.Reception:
+    def _start_session(self, body: Any) -> Reception:
         return commands.receive_start_session(
             partner=self.caller.partner,
             request=self.spec.shapes.read_start_session(body, self.token_owner),
@@ -37,7 +38,7 @@ class CommandView(OcpiView):
             receiver=self.route.receiver,
         )
 
-    def _stop_session(self, body: Any) -> commands.Reception:
+    def _stop_session(self, body: Any) -> Reception:
         return commands.receive_stop_session(
             partner=self.caller.partner,
             request=self.spec.shapes.read_stop_session(body),
@@ -45,7 +46,7 @@ class CommandView(OcpiView):
             receiver=self.route.receiver,
         )
 
-    def _reserve_now(self, body: Any) -> commands.Reception:
+    def _reserve_now(self, body: Any) -> Reception:
         return commands.receive_reserve_now(
             partner=self.caller.partner,
             request=self.spec.shapes.read_reserve_now(body, self.token_owner),
@@ -53,7 +54,7 @@ class CommandView(OcpiView):
             receiver=self.route.receiver,
         )
 
-    def _cancel_reservation(self, body: Any) -> commands.Reception:
+    def _cancel_reservation(self, body: Any) -> Reception:
         read = self.spec.shapes.read_cancel_reservation
         if read is None:
             return _not_supported("CANCEL_RESERVATION")
@@ -65,7 +66,7 @@ class CommandView(OcpiView):
             sender=self.route.sender,
         )
 
-    def _unlock_connector(self, body: Any) -> commands.Reception:
+    def _unlock_connector(self, body: Any) -> Reception:
         return commands.receive_unlock_connector(
             partner=self.caller.partner,
             request=self.spec.shapes.read_unlock_connector(body),
@@ -73,7 +74,7 @@ class CommandView(OcpiView):
             receiver=self.route.receiver,
         )
 
-    def _respond(self, reception: commands.Reception) -> Response:
+    def _respond(self, reception: Reception) -> Response:
         document = self.spec.shapes.command_response(
             reception.result, commands.TIMEOUT_SECONDS, reception.message
         )
@@ -82,5 +83,5 @@ class CommandView(OcpiView):
         return self.done(document)
 
 
-def _not_supported(command: str) -> commands.Reception:
-    return commands.Reception("NOT_SUPPORTED", f"{command} is not supported here")
+def _not_supported(command: str) -> Reception:
+    return Reception("NOT_SUPPORTED", f"{command} is not supported here")
