@@ -3,17 +3,24 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BOOTSTRAP = $(or $(PYTHON),$(error Python 3.11 or newer is needed: install python3 and its venv module)) cpo_platform/runner/bootstrap.py
 BIN = .venv/bin
 ARGS ?=
+PORT ?= 8000
+SANDBOX_PORT ?= 8100
 # One more than processors, as each waits now and then.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev reset test e2e bench chaos check lint format types layers audit migrations conformance openapi lock
+.PHONY: help run sandbox setup setup-dev reset test e2e bench chaos check lint format types layers audit migrations conformance openapi lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 run: setup ## Run the platform with its demonstration: PORT=8000, DEMO=0 leaves the demonstration out
 	@exec $(BIN)/python -m cpo_platform.runner run --die-with-parent
+
+sandbox: setup ## Be an eMSP, beside a platform without the demonstration: TOKEN=token-a PORT=8000 SANDBOX_PORT=8100
+	@test -n "$(TOKEN)" || { echo "make sandbox TOKEN=…: the token A of an invitation (Roaming, Partners, Invite a partner)." >&2; exit 2; }
+	@exec $(BIN)/python -m sandbox.emsp --port $(SANDBOX_PORT) --public-url http://localhost:$(SANDBOX_PORT) \
+		--versions-url http://localhost:$(PORT)/ocpi/versions --token-a "$(TOKEN)"
 
 setup: ## Make .venv with what the platform needs
 	@$(BOOTSTRAP) requirements.txt

@@ -267,6 +267,8 @@ def _banner(port: int, var: Path, *, demo: bool, seconds: float) -> str:
             0,
             f"start a session as a driver would: http://localhost:{_sandbox_port(port)}/locations",
         )
+    else:
+        tries.insert(1, "docs/operators.md            from an empty platform to the first session")
     return "\n".join(
         [
             "",
