@@ -1,7 +1,8 @@
 """Sentences that are kept, and read later in the language of whoever reads them then.
 
 What is kept is the English sentence with its gaps, and what stands in them:
-`say("It fell to %(kwh)s kWh.", kwh=str(kwh))`. `telling` puts it into the reader's language.
+`say("It fell to %(kwh)s kWh.", kwh=str(kwh))`. `telling` puts it into the reader's language, `str`
+into English.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,10 @@ class Saying:
 
     text: str
     values: "tuple[tuple[str, str | Saying], ...]" = ()
+
+    def __str__(self) -> str:
+        """Return the sentence in English, for logs and whoever is not staff."""
+        return self.text % dict(self.values) if self.values else self.text
 
     def to_json(self) -> dict[str, Any]:
         """Return `{"text": ..., "values": {...}}`; a sentence among the values looks the same."""

@@ -453,7 +453,7 @@ class PartnerAdmin(RecordAdmin):
             return self._refuse(request, partner)
         except handshake.HandshakeFailed as error:
             text = gettext("The exchange failed; the present tokens stay valid. %(reason)s")
-            if any(step.text == handshake.LOST for step in error.steps):
+            if any(step.saying == handshake.LOST for step in error.steps):
                 text = gettext(
                     "The answer was lost: the present tokens and the new ones are valid. Exchange "
                     "tokens once more. %(reason)s"

@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
 from cpo_platform.common.admin import NONE, Button, Panel, moment, pill
+from cpo_platform.common.saying import Saying
+from cpo_platform.common.telling import tell
 from roaming.admin.access import access_panel
 from roaming.admin.display import partner_pill
 from roaming.admin.health_panels import summary_panel
@@ -133,7 +135,7 @@ def _handshake_panel(obj: Partner) -> Panel:
         columns=(_("step"), "", _("what came back")),
         rows=[
             (
-                step.get("text", ""),
+                tell(Saying.from_json(step)),
                 pill(_("Done"), "green") if step.get("ok") else pill(_("Failed"), "red"),
                 step.get("detail") or NONE,
             )

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from cpo_platform.common.saying import say
 from cpo_platform.common.secrets import new_token
 from cpo_platform.common.shapes import ShapeError
 from roaming import visibility
@@ -46,11 +47,11 @@ __all__ = [
 OUR_FAULT = 3000
 INVALID = 2001
 GENERIC = 2000
-LOST = (
+LOST = say(
     "Whether the partner took the new token is not known: both stay valid. Exchange tokens again; "
     "should the partner refuse us, register anew."
 )
-LOST_FIRST = (
+LOST_FIRST = say(
     "Whether the partner registered us is not known, and the token we gave it is void. Ask it to "
     "end the registration, and register anew."
 )
@@ -169,8 +170,8 @@ def _accept(
                 now=now,
             )
         except partners.PartyTaken as error:
-            raise talk.fail("Store the registration", str(error), INVALID) from error
-        talk.steps.append(Step("Gave the partner its new token", ok=True))
+            raise talk.fail(say("Store the registration"), str(error), INVALID) from error
+        talk.steps.append(Step(say("Gave the partner its new token"), ok=True))
     finally:
         partners.record_handshake(partner_id=partner_id, steps=talk.steps, now=now)
     return ours
@@ -270,7 +271,7 @@ def unregister(*, partner_id: int, now: datetime) -> list[Step]:
         try:
             talk.send("credentials", "DELETE", url)
         except HandshakeFailed:
-            talk.steps.append(Step("Ended the registration all the same", ok=True))
+            talk.steps.append(Step(say("Ended the registration all the same"), ok=True))
     partners.forget_partner(partner_id=partner_id)
     steps = talk.steps if talk else []
     partners.record_handshake(partner_id=partner_id, steps=steps, now=now)
@@ -308,8 +309,9 @@ def _introduce(
             now=now,
         )
     except partners.PartyTaken as error:
-        raise talk.fail("Store the registration", str(error), INVALID) from error
-    talk.steps.append(Step(f"Registered, OCPI {chosen.number}", ok=True))
+        raise talk.fail(say("Store the registration"), str(error), INVALID) from error
+    done = say("Registered, OCPI %(version)s", version=chosen.number)
+    talk.steps.append(Step(done, ok=True))
     return registered
 
 
@@ -332,7 +334,7 @@ def _exchange(
         reply = talk.send("credentials", method, url, ours)
         return version.shapes.read_credentials(reply.data)
     except ShapeError as error:
-        failure = talk.fail("Read the partner's credentials", str(error), UNUSABLE_API)
+        failure = talk.fail(say("Read the partner's credentials"), str(error), UNUSABLE_API)
         raise AnswerLost.of(failure) from error
     except Unanswered as error:
         raise AnswerLost.of(error) from error

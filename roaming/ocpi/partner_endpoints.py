@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 
+from cpo_platform.common.saying import say
 from cpo_platform.common.shapes import OpenEnum, Problem, Shape, ShapeError, Url, listed, parse
 from roaming.ocpi.talk import UNUSABLE_API, Talk
 from roaming.ocpi.versions import RECEIVER, SENDER, VERSIONS, Version, version_key
@@ -76,7 +77,7 @@ class _Details(Shape):
 def read_versions(talk: Talk, url: str) -> list[VersionEntry]:
     """Return what the partner lists at its versions URL."""
     reply = talk.get("versions", url)
-    entries: list[VersionEntry] = talk.read(listed(VersionEntry), reply, "the versions")
+    entries: list[VersionEntry] = talk.read(listed(VersionEntry), reply, say("Read the versions"))
     return entries
 
 
@@ -99,7 +100,7 @@ def choose_version(
         offered = ", ".join(sorted({entry.version for entry in entries}, key=version_key))
         ours = wanted or ", ".join(VERSIONS)
         raise talk.fail(
-            "Choose a version",
+            say("Choose a version"),
             f"the partner offers {offered or 'none'}, we speak {ours}",
             UNSUPPORTED_VERSION,
         )
@@ -114,14 +115,14 @@ def read_endpoints(
     entry = next((entry for entry in entries if entry.version == number), None)
     if entry is None:
         raise talk.fail(
-            "Find the version", f"the partner does not offer {number}", UNSUPPORTED_VERSION
+            say("Find the version"), f"the partner does not offer {number}", UNSUPPORTED_VERSION
         )
-    what = "the version's details"
-    details: _Details = talk.read(_Details, talk.get(f"details of {number}", entry.url), what)
+    step = say("Read the version's details")
+    details: _Details = talk.read(_Details, talk.get(f"details of {number}", entry.url), step)
     try:
         return _unique(_endpoints(details, version))
     except ShapeError as error:
-        raise talk.fail(f"read {what}", str(error), UNUSABLE_API) from error
+        raise talk.fail(step, str(error), UNUSABLE_API) from error
 
 
 def _endpoints(details: _Details, version: Version) -> list[_AnyEndpoint]:
@@ -169,13 +170,13 @@ def check_endpoints(talk: Talk, endpoints: Iterable[TheirEndpoint], *, is_emsp: 
         missing.insert(0, "credentials")
     if missing:
         raise talk.fail(
-            "Check the endpoints",
+            say("Check the endpoints"),
             f"the partner has no endpoint {', '.join(missing)}",
             NO_MATCHING_ENDPOINTS,
         )
     if not modules - CONFIGURATION_MODULES:
         raise talk.fail(
-            "Check the endpoints",
+            say("Check the endpoints"),
             "the partner offers no module besides credentials",
             NO_MATCHING_ENDPOINTS,
         )

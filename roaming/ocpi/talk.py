@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from cpo_platform.common import clock, http, json
+from cpo_platform.common.saying import Saying
 from cpo_platform.common.shapes import ShapeError, parse
 from roaming import message_log
 from roaming.client import (
@@ -100,7 +101,7 @@ class Talk:
         left = self.ends_at - time.monotonic()
         if left <= 0:
             raise self.fail(
-                f"{request.method} {redact_url(request.url)}",
+                Saying(f"{request.method} {redact_url(request.url)}"),
                 f"not sent: the handshake took longer than {DEADLINE_SECONDS:g} s",
                 UNUSABLE_API,
             )
@@ -116,7 +117,7 @@ class Talk:
         return reply
 
     def _note(self, text: str, reply: Reply) -> Reply:
-        self.steps.append(Step(text, reply.ok, "" if reply.ok else reply.reason))
+        self.steps.append(Step(Saying(text), reply.ok, "" if reply.ok else reply.reason))
         if reply.ok:
             return reply
         failure = self.failed(f"{text}: {reply.reason}", UNUSABLE_API)
@@ -124,16 +125,16 @@ class Talk:
             raise Unanswered(str(failure), status_code=UNUSABLE_API, steps=self.steps)
         raise failure
 
-    def read(self, shape: Any, reply: Reply, what: str) -> Any:
+    def read(self, shape: Any, reply: Reply, step: Saying) -> Any:
         try:
             return parse(shape, reply.data)
         except ShapeError as error:
-            raise self.fail(f"read {what}", str(error), UNUSABLE_API) from error
+            raise self.fail(step, str(error), UNUSABLE_API) from error
 
-    def fail(self, text: str, detail: str, status_code: int) -> HandshakeFailed:
+    def fail(self, step: Saying, detail: str, status_code: int) -> HandshakeFailed:
         detail = detail[:MAX_DETAIL]
-        self.steps.append(Step(text, ok=False, detail=detail))
-        return self.failed(f"{text}: {detail}", status_code)
+        self.steps.append(Step(step, ok=False, detail=detail))
+        return self.failed(f"{step}: {detail}", status_code)
 
     def failed(self, message: str, status_code: int) -> HandshakeFailed:
         return HandshakeFailed(message, status_code=status_code, steps=self.steps)

@@ -7,8 +7,10 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from cpo_platform.common.saying import Saying
 from cpo_platform.common.secrets import new_token
 from cpo_platform.common.shapes import BusinessDetails, plain
+from cpo_platform.common.telling import tell
 from roaming import wake
 from roaming.locks import HANDSHAKE, partner_lock
 from roaming.models import (
@@ -77,9 +79,14 @@ class TheirEndpoint:
 class Step:
     """One step of a handshake, in words: what we did, whether it worked, what came back."""
 
-    text: str
+    saying: Saying
     ok: bool
     detail: str = ""
+
+    @property
+    def told(self) -> str:
+        """What was done, in the present language."""
+        return tell(self.saying)
 
 
 @dataclass(frozen=True)
@@ -234,7 +241,7 @@ def record_handshake(*, partner_id: int, steps: Sequence[Step], now: datetime) -
     """Keep the steps of the last handshake for staff to read."""
     Partner.objects.filter(pk=partner_id).update(
         handshake=[
-            {"text": step.text, "ok": step.ok, "detail": step.detail, "at": now.isoformat()}
+            {**step.saying.to_json(), "ok": step.ok, "detail": step.detail, "at": now.isoformat()}
             for step in steps
         ]
     )

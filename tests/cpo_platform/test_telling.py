@@ -13,8 +13,10 @@ def test_a_kept_sentence_is_told_in_the_readers_language() -> None:
     said = Saying.from_json(kept)
 
     assert tell(said) == "6 kWh without a bill. The token was refused: BLOCKED."
+    assert str(said) == tell(said)
     with translation.override("ja"):
         assert tell(said) == "6 kWh が請求されていません。トークンは拒否されました: BLOCKED。"
+        assert str(said).startswith("6 kWh without a bill.")
 
 
 def test_what_was_kept_before_there_were_values_stays_as_it_is() -> None:

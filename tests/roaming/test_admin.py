@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from cpo_platform.common.saying import Saying
 from cpo_platform.common.secrets import digest
 from roaming.models import (
     Feed,
@@ -108,7 +109,10 @@ def test_a_failed_registration_is_told_step_by_step(
 
     def refuse(**values: Any) -> Partner:
         asked.update(values)
-        steps = [Step("GET versions", ok=True), Step("GET details", ok=False, detail="HTTP 404")]
+        steps = [
+            Step(Saying("GET versions"), ok=True),
+            Step(Saying("GET details"), ok=False, detail="HTTP 404"),
+        ]
         raise handshake.HandshakeFailed("no", status_code=3001, steps=steps)
 
     monkeypatch.setattr(handshake, "register_with_partner", refuse)

@@ -748,7 +748,7 @@ def test_a_put_whose_answer_is_lost_leaves_both_tokens_good_and_says_so(
     tidy()
     assert status_with(offered[0]) == status_with(old) == 200
     steps = Partner.objects.get().handshake
-    assert steps[-1]["text"] == handshake.LOST
+    assert steps[-1]["text"] == handshake.LOST.text
     # The next exchange puts it in order.
     peer.answers.clear()
     update()

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from cpo_platform.common.saying import Saying
 from roaming import wake
 from roaming.models import ClientInfo, Partner, PartnerRole, PartnerStatus
 from roaming.ocpi import handshake
@@ -93,13 +94,13 @@ def test_the_question_tells_of_the_grace_and_of_a_lost_answer(
 
 @pytest.mark.parametrize(
     ("last_step", "told"),
-    [(handshake.LOST, "The answer was lost"), ("PUT credentials", "The exchange failed")],
+    [(handshake.LOST, "The answer was lost"), (Saying("PUT credentials"), "The exchange failed")],
 )
 def test_a_failed_exchange_says_which_tokens_are_valid(
     admin_client: Client,
     first: Registered,
     monkeypatch: pytest.MonkeyPatch,
-    last_step: str,
+    last_step: Saying,
     told: str,
 ) -> None:
     def fail(**_values: Any) -> None:

@@ -48,4 +48,4 @@ class Command(BaseCommand):
     def _tell(self, steps: list[partners.Step]) -> None:
         for step in steps:
             mark = "ok " if step.ok else "NO "
-            self.stdout.write(f"{mark} {step.text}" + (f": {step.detail}" if step.detail else ""))
+            self.stdout.write(f"{mark} {step.saying}" + (f": {step.detail}" if step.detail else ""))

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         except handshake.HandshakeFailed as error:
             for step in error.steps:
                 mark = "ok " if step.ok else "NO "
-                self.stdout.write(f"{mark} {step.text}" + f": {step.detail}" * bool(step.detail))
+                self.stdout.write(f"{mark} {step.saying}" + f": {step.detail}" * bool(step.detail))
             raise CommandError(f"the exchange failed: {error}") from error
         except partners.NotRegistered as error:
             raise CommandError(str(error)) from error
