@@ -1,13 +1,14 @@
 """Two of each process, one of which is killed, each in turn: what goes on meanwhile?
 
-    python -m bench.two_of_each [--chargers 20] [--seconds 12] [--seed 1]
+    python -m bench.two_of_each [--chargers 20] [--seconds 12] [--seed 1] [--broker URL]
 
 The platform as docs/deployment.md has it for more than one machine: two web processes and two
 gateways behind a balancer, two workers, two that push, two beats; one PostgreSQL with a standby
 that follows it, one Valkey. Three partners, one for each version of OCPI; simulated chargers with
 cars; a load. Each process is killed (-9) and left away for some seconds. In the end every partner
 must have what we have, every charge one session and one CDR to the Wh, and the standby what the
-primary has: a backup is taken from it. Ends with 1 if not.
+primary has: a backup is taken from it. Ends with 1 if not. `--broker` names a RabbitMQ of your own
+that carries the tasks in place of Valkey; its queues `cpo` and `push` must be nobody else's.
 """
 
 import argparse
@@ -94,7 +95,7 @@ def main() -> int:
         for door in doors.values():
             door.start()
             open_things.enter_context(closing(door))
-        environ = _environment(var, servers, doors["web"].port)
+        environ = _environment(var, servers, doors["web"].port, options.broker)
         os.environ.clear()
         os.environ.update(environ)
         import django
@@ -121,10 +122,10 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _environment(var: Path, servers: Servers, port: int) -> dict[str, str]:
+def _environment(var: Path, servers: Servers, port: int, broker: str) -> dict[str, str]:
     url = f"http://localhost:{port}"
     more = {"PUBLIC_URL": url, "FEED_LEASE_SECONDS": "6", "OCPP_HEARTBEAT_SECONDS": "60"}
-    return environment(var, {**more, **servers.urls})
+    return environment(var, {**more, **servers.urls, "CELERY_BROKER_URL": broker})
 
 
 class Run:
@@ -315,6 +316,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--chargers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=12)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--broker", default="", help="such as amqp://user:password@host:5672/vhost")
     return parser.parse_args()
 
 

@@ -4,6 +4,7 @@ Grouped as in Django's reference, the libraries' and our own at the end.
 """
 
 import os
+import ssl
 import sys
 from urllib.parse import urlsplit
 
@@ -342,9 +343,26 @@ CACHES = {
         "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
     }
 }
-CELERY_BROKER_URL = REDIS_URL
+# Another server may carry the tasks; gateways, limits and figures need Redis all the same. Tests
+# wipe their broker.
+_OWN_BROKER = "" if TESTING else env.broker_url("CELERY_BROKER_URL")
+BROKER_IS_APART = bool(_OWN_BROKER)
+CELERY_BROKER_URL = _OWN_BROKER or REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+# A commit waits for it at most.
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"visibility_timeout": 3600}
+    if CELERY_BROKER_URL.startswith("redis")
+    # RabbitMQ stops reading where its memory or its disk is full.
+    else {"write_timeout": 2}
+)
+# The library would take any certificate.
+CELERY_BROKER_USE_SSL = (
+    {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
+    if CELERY_BROKER_URL.startswith("amqps:")
+    else None
+)
 CELERY_TASK_DEFAULT_QUEUE = "cpo"
 # What is pushed has workers of its own: they wait for partners, many at a time, in threads.
 CELERY_TASK_ROUTES = {
