@@ -7,8 +7,9 @@ gateways behind a balancer, two workers, two that push, two beats; one PostgreSQ
 that follows it, one Valkey. Three partners, one for each version of OCPI; simulated chargers with
 cars; a load. Each process is killed (-9) and left away for some seconds. In the end every partner
 must have what we have, every charge one session and one CDR to the Wh, and the standby what the
-primary has: a backup is taken from it. Ends with 1 if not. `--broker` names a RabbitMQ of your own
-that carries the tasks in place of Valkey; its queues `cpo` and `push` must be nobody else's.
+primary has: a backup is taken from it, exports are read from it, and go on when it is killed. Ends
+with 1 if not. `--broker` names a RabbitMQ of your own that carries the tasks in place of Valkey;
+its queues `cpo` and `push` must be nobody else's.
 """
 
 import argparse
@@ -95,7 +96,8 @@ def main() -> int:
         for door in doors.values():
             door.start()
             open_things.enter_context(closing(door))
-        environ = _environment(var, servers, doors["web"].port, options.broker)
+        standby = open_things.enter_context(closing(Standby(var, servers)))
+        environ = _environment(var, servers, doors["web"].port, options.broker, standby)
         os.environ.clear()
         os.environ.update(environ)
         import django
@@ -106,7 +108,6 @@ def main() -> int:
         call_command("migrate", interactive=False, verbosity=0)
         stack = open_things.enter_context(closing(Stack(environ, var / "log")))
         run = Run(options, var, stack, ports, doors)
-        standby = open_things.enter_context(closing(Standby(var, servers)))
         standby.start()
         try:
             rows = run.everything()
@@ -114,7 +115,8 @@ def main() -> int:
             for name in run.names:
                 print(f"--- {name}\n{stack.last_lines(name)}", file=sys.stderr)
             raise
-        wrong = [*run.wrong, *standby.compare(), *_unexpected(stack, run.names)]
+        wrong = [*run.wrong, *standby.compare(), *standby.exports()]
+        wrong += _unexpected(stack, run.names)
     print(table(rows))
     print("\n".join(run.notes))
     for line in wrong[:40]:
@@ -122,10 +124,13 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _environment(var: Path, servers: Servers, port: int, broker: str) -> dict[str, str]:
+def _environment(
+    var: Path, servers: Servers, port: int, broker: str, standby: Standby
+) -> dict[str, str]:
     url = f"http://localhost:{port}"
     more = {"PUBLIC_URL": url, "FEED_LEASE_SECONDS": "6", "OCPP_HEARTBEAT_SECONDS": "60"}
-    return environment(var, {**more, **servers.urls, "CELERY_BROKER_URL": broker})
+    more |= {"CELERY_BROKER_URL": broker, "DATABASE_REPLICA_URL": standby.url}
+    return environment(var, {**more, **servers.urls})
 
 
 class Run:

@@ -122,6 +122,17 @@ DATABASES = {
         "OPTIONS": _DATABASE_OPTIONS,
     }
 }
+# A standby that what reads much is read from (`common.replica`); tests say by themselves which.
+_REPLICA = {} if TESTING else env.database("DATABASE_REPLICA_URL")
+if _REPLICA.get("NAME"):
+    DATABASES["replica"] = {
+        **DATABASES["default"],
+        **_REPLICA,
+        # Whoever reads waits for it: it is given up soon, for the primary.
+        "OPTIONS": {"connect_timeout": 2, "tcp_user_timeout": 5000, **_REPLICA.get("OPTIONS", {})},
+    }
+# How late it may be, in seconds; while it is later, the primary is read.
+REPLICA_LAG_SECONDS = env.integer("REPLICA_LAG_SECONDS", 10, minimum=1)
 
 # Globalization
 

@@ -24,7 +24,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from cpo_platform.common import broker, clock, figures
+from cpo_platform.common import broker, clock, figures, replica
 from cpo_platform.common.figures import Family, Figure
 from cpo_platform.upkeep import families, readiness, task_runs
 from locations.models import Evse, Status
@@ -116,6 +116,14 @@ class FiguresCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("cpo_up", "1: what metrics are made of answers.", labels=("part",))
         up.add_metric(("database",), 1)
+        if replica.is_set():
+            standby = replica.look()
+            up.add_metric(("replica",), int(standby.state is not replica.State.UNREACHABLE))
+            yield GaugeMetricFamily(
+                "cpo_replica_lag_seconds",
+                "How late the standby is that exports and charts are read from.",
+                value=standby.lag_seconds,
+            )
         for part, read in (("redis", self._of_redis), ("broker", self._of_broker)):
             try:
                 yield from [*read()]

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from cpo_platform.common import broker, clock, figures
+from cpo_platform.common import broker, clock, figures, replica
 from cpo_platform.upkeep import task_runs
 from ocpp_gateway import counting
 from roaming.operations.health import Circuit, registered_lanes
@@ -33,6 +33,7 @@ NAMES: Mapping[str, Any] = {
     "database": _("Database"),
     "broker": _("Broker"),
     "redis": _("Redis"),
+    "replica": _("Standby to read from"),
     "migrations": _("Migrations"),
     "feed": _("Changes for partners"),
     task_runs.WORKER: _("Workers"),
@@ -74,6 +75,8 @@ def look(now: datetime) -> dict[str, Check]:
     if checks["database"]["status"] == OK:
         checks["migrations"] = _migrations()
         checks["feed"] = _feed(now)
+        if replica.is_set():
+            checks["replica"] = _replica()
     if checks.get("redis", checks["broker"])["status"] == OK:
         for kind in KINDS:
             checks[kind] = _alive(kind)
@@ -121,6 +124,12 @@ def _redis() -> Check:
         log.warning("Redis does not answer.", exc_info=True)
         return {"status": UNREACHABLE}
     return {"status": OK}
+
+
+def _replica() -> Check:
+    """Look at the standby; without it the primary is read, so that it only degrades."""
+    found = replica.look()
+    return {"status": found.state.value, "lag_seconds": found.lag_seconds}
 
 
 def _migrations() -> Check:
