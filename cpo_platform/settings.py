@@ -198,6 +198,7 @@ CONTENT_SECURITY_POLICY = headers.for_staff(MAP_TILE_URL)
 # How many proxies of ours a request has passed: the client's address is what the outermost of them
 # wrote into X-Forwarded-For. What stands before that, the client may have written itself.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 1 if _HTTPS else 0, maximum=10)
+SESSION_ENGINE = "cpo_platform.signing_in.session_store"
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
