@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -68,6 +69,28 @@ class Standby:
         if done.returncode or not self._dump.stat().st_size:
             yield f"no backup from the standby: {done.stderr[-300:]}"
 
+    def exports(self) -> Iterator[str]:
+        """Yield what is wrong with exports that are read from it, and from the primary without it.
+
+        It is killed meanwhile.
+        """
+        from cpo_platform.common import replica
+
+        places = {replica.State.OK: replica.ALIAS, replica.State.UNREACHABLE: "default"}
+        for state, place in places.items():
+            found = replica.look().state
+            if found is not state:
+                yield f"the standby is {found}, not {state}"
+            if replica.alias() != place:
+                yield f"exports are read from {replica.alias()}, not {place}"
+            exported, wanted = _exported()
+            if exported != wanted:
+                yield f"{exported} of {wanted} sessions were exported, read from {place}"
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+                self._process = None
+
     def close(self) -> None:
         if self._process is not None:
             self._server.stop(self._process)
@@ -82,6 +105,21 @@ def _answers(url: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def _exported() -> tuple[int, int]:
+    """Return how many sessions are in an export of their list, and how many there are."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    from sessions_app.models import Session
+
+    client = Client(headers={"Host": "localhost"})
+    client.force_login(User.objects.get_or_create(username="exports", is_superuser=True)[0])
+    User.objects.filter(username="exports").update(is_staff=True)
+    answer: Any = client.post("/admin/sessions_app/session/export/", {"format": "csv"})
+    lines = b"".join(answer.streaming_content).decode().count("\r\n")
+    return lines - 1, Session.objects.count()
 
 
 def _value(connection: "psycopg.Connection[tuple[object, ...]]", sql: str) -> object:

@@ -1,13 +1,15 @@
 """Two of each process, one of which is killed, each in turn: what goes on meanwhile?
 
-    python -m bench.two_of_each [--chargers 20] [--seconds 12] [--seed 1]
+    python -m bench.two_of_each [--chargers 20] [--seconds 12] [--seed 1] [--broker URL]
 
 The platform as docs/deployment.md has it for more than one machine: two web processes and two
 gateways behind a balancer, two workers, two that push, two beats; one PostgreSQL with a standby
 that follows it, one Valkey. Three partners, one for each version of OCPI; simulated chargers with
 cars; a load. Each process is killed (-9) and left away for some seconds. In the end every partner
 must have what we have, every charge one session and one CDR to the Wh, and the standby what the
-primary has: a backup is taken from it. Ends with 1 if not.
+primary has: a backup is taken from it, exports are read from it, and go on when it is killed. Ends
+with 1 if not. `--broker` names a RabbitMQ of your own that carries the tasks in place of Valkey;
+its queues `cpo` and `push` must be nobody else's.
 """
 
 import argparse
@@ -94,7 +96,8 @@ def main() -> int:
         for door in doors.values():
             door.start()
             open_things.enter_context(closing(door))
-        environ = _environment(var, servers, doors["web"].port)
+        standby = open_things.enter_context(closing(Standby(var, servers)))
+        environ = _environment(var, servers, doors["web"].port, options.broker, standby)
         os.environ.clear()
         os.environ.update(environ)
         import django
@@ -105,7 +108,6 @@ def main() -> int:
         call_command("migrate", interactive=False, verbosity=0)
         stack = open_things.enter_context(closing(Stack(environ, var / "log")))
         run = Run(options, var, stack, ports, doors)
-        standby = open_things.enter_context(closing(Standby(var, servers)))
         standby.start()
         try:
             rows = run.everything()
@@ -113,7 +115,8 @@ def main() -> int:
             for name in run.names:
                 print(f"--- {name}\n{stack.last_lines(name)}", file=sys.stderr)
             raise
-        wrong = [*run.wrong, *standby.compare(), *_unexpected(stack, run.names)]
+        wrong = [*run.wrong, *standby.compare(), *standby.exports()]
+        wrong += _unexpected(stack, run.names)
     print(table(rows))
     print("\n".join(run.notes))
     for line in wrong[:40]:
@@ -121,9 +124,12 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _environment(var: Path, servers: Servers, port: int) -> dict[str, str]:
+def _environment(
+    var: Path, servers: Servers, port: int, broker: str, standby: Standby
+) -> dict[str, str]:
     url = f"http://localhost:{port}"
     more = {"PUBLIC_URL": url, "FEED_LEASE_SECONDS": "6", "OCPP_HEARTBEAT_SECONDS": "60"}
+    more |= {"CELERY_BROKER_URL": broker, "DATABASE_REPLICA_URL": standby.url}
     return environment(var, {**more, **servers.urls})
 
 
@@ -315,6 +321,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--chargers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=12)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--broker", default="", help="such as amqp://user:password@host:5672/vhost")
     return parser.parse_args()
 
 

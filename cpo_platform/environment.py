@@ -182,6 +182,22 @@ def redis_url(name: str, default: str = "") -> str:
     return value
 
 
+def broker_url(name: str, default: str = "") -> str:
+    """Return the URL of Celery's broker: RabbitMQ, or a Redis or Valkey server.
+
+    Raises:
+        ImproperlyConfigured: it is not such a URL. The value is not repeated: it may hold a
+            password.
+    """
+    value = text(name, default)
+    if value and urlsplit(value).scheme not in {"amqp", "amqps", "redis", "rediss"}:
+        raise ImproperlyConfigured(
+            f"{name} must be a URL such as amqp://user:password@host:5672/vhost or "
+            "redis://:password@host:6379/1."
+        )
+    return value
+
+
 def email(name: str) -> dict[str, Any]:
     """Return Django's settings of the mail server behind a URL; none where it is unset.
 

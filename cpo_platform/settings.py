@@ -4,6 +4,7 @@ Grouped as in Django's reference, the libraries' and our own at the end.
 """
 
 import os
+import ssl
 import sys
 from urllib.parse import urlsplit
 
@@ -121,6 +122,17 @@ DATABASES = {
         "OPTIONS": _DATABASE_OPTIONS,
     }
 }
+# A standby that what reads much is read from (`common.replica`); tests say by themselves which.
+_REPLICA = {} if TESTING else env.database("DATABASE_REPLICA_URL")
+if _REPLICA.get("NAME"):
+    DATABASES["replica"] = {
+        **DATABASES["default"],
+        **_REPLICA,
+        # Whoever reads waits for it: it is given up soon, for the primary.
+        "OPTIONS": {"connect_timeout": 2, "tcp_user_timeout": 5000, **_REPLICA.get("OPTIONS", {})},
+    }
+# How late it may be, in seconds; while it is later, the primary is read.
+REPLICA_LAG_SECONDS = env.integer("REPLICA_LAG_SECONDS", 10, minimum=1)
 
 # Globalization
 
@@ -186,6 +198,7 @@ CONTENT_SECURITY_POLICY = headers.for_staff(MAP_TILE_URL)
 # How many proxies of ours a request has passed: the client's address is what the outermost of them
 # wrote into X-Forwarded-For. What stands before that, the client may have written itself.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 1 if _HTTPS else 0, maximum=10)
+SESSION_ENGINE = "cpo_platform.signing_in.session_store"
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -342,9 +355,26 @@ CACHES = {
         "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
     }
 }
-CELERY_BROKER_URL = REDIS_URL
+# Another server may carry the tasks; gateways, limits and figures need Redis all the same. Tests
+# wipe their broker.
+_OWN_BROKER = "" if TESTING else env.broker_url("CELERY_BROKER_URL")
+BROKER_IS_APART = bool(_OWN_BROKER)
+CELERY_BROKER_URL = _OWN_BROKER or REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+# A commit waits for it at most.
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"visibility_timeout": 3600}
+    if CELERY_BROKER_URL.startswith("redis")
+    # RabbitMQ stops reading where its memory or its disk is full.
+    else {"write_timeout": 2}
+)
+# The library would take any certificate.
+CELERY_BROKER_USE_SSL = (
+    {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
+    if CELERY_BROKER_URL.startswith("amqps:")
+    else None
+)
 CELERY_TASK_DEFAULT_QUEUE = "cpo"
 # What is pushed has workers of its own: they wait for partners, many at a time, in threads.
 CELERY_TASK_ROUTES = {

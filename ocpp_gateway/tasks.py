@@ -11,9 +11,8 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
-from cpo_platform.common import acting, clock, correlation, partitions
+from cpo_platform.common import acting, broker, clock, correlation, partitions
 from cpo_platform.common.partitions import Kept
 from cpo_platform.common.text import storable
 from ocpp_gateway import publishing, watchdog
@@ -106,7 +105,6 @@ def _send() -> None:
         return
     _nudged["at"] = now
     try:
-        # One quick try: a broker that is away must not hold up what has been committed.
-        digest_news.apply_async(retry=False, expires=1)
-    except (OperationalError, OSError) as error:
+        broker.send(digest_news.apply_async, expires=1)
+    except broker.Unreachable as error:
         logger.warning("news of stations wait for the beat: %s", error)

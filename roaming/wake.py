@@ -11,7 +11,8 @@ import redis
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
-from kombu.exceptions import OperationalError
+
+from cpo_platform.common import broker
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ CHECK_DRIFT = "roaming.check_drift"
 # by itself: a wake-up that is lost with its worker must not keep the others from being sent.
 FEEDS_WOKEN = "cpo:feeds-woken"
 WOKEN_MILLISECONDS = 1000
-BROKER_SECONDS = 0.5
+REDIS_SECONDS = 0.5
 
 
 def feeds() -> None:
@@ -58,7 +59,7 @@ def check_drift(check_id: int) -> None:
 
 def _wake_feeds() -> None:
     try:
-        is_first = _broker().set(FEEDS_WOKEN, 1, nx=True, px=WOKEN_MILLISECONDS)
+        is_first = _marks().set(FEEDS_WOKEN, 1, nx=True, px=WOKEN_MILLISECONDS)
     except redis.RedisError as error:
         logger.warning("%s was not sent, the beat will catch up: %s", WAKE_FEEDS, error)
         return
@@ -69,7 +70,7 @@ def _wake_feeds() -> None:
 def keep_awake() -> None:
     """Have no commit send a wake-up for a moment: somebody looks at the feeds until then."""
     try:
-        _broker().set(FEEDS_WOKEN, 1, px=WOKEN_MILLISECONDS)
+        _marks().set(FEEDS_WOKEN, 1, px=WOKEN_MILLISECONDS)
     except redis.RedisError as error:
         logger.debug("wake-ups are sent though somebody looks at the feeds: %s", error)
 
@@ -77,21 +78,20 @@ def keep_awake() -> None:
 def feeds_are_awake() -> None:
     """Let the next commit send a wake-up again; called before the feeds are looked at."""
     try:
-        _broker().delete(FEEDS_WOKEN)
+        _marks().delete(FEEDS_WOKEN)
     except redis.RedisError as error:
         logger.warning("the mark of a wake-up stays for a moment: %s", error)
 
 
 @cache
-def _broker() -> "redis.Redis":
+def _marks() -> "redis.Redis":
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=BROKER_SECONDS, socket_connect_timeout=BROKER_SECONDS
+        settings.REDIS_URL, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
     )
 
 
 def _send(task: str, **kwargs: Any) -> None:
     try:
-        # One quick try: a broker that is away must not hold up what has been committed.
-        current_app.send_task(task, kwargs=kwargs, retry=False)
-    except (OperationalError, OSError) as error:
+        broker.send(partial(current_app.send_task, task), kwargs=kwargs)
+    except broker.Unreachable as error:
         logger.warning("%s was not sent, the beat will catch up: %s", task, error)

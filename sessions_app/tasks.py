@@ -9,9 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from celery import shared_task
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
-from cpo_platform.common import clock
+from cpo_platform.common import broker, clock
 from cpo_platform.common.locks import advisory_lock
 from sessions_app.models import Replay, Reservation
 from sessions_app.operations import replays, reservations
@@ -118,9 +117,8 @@ def replay_soon(replay_id: int) -> None:
 
 def _send_replay(replay_id: int) -> None:
     try:
-        # One quick try: a broker that is away must not hold up what has been committed.
-        run_replay.apply_async(kwargs={"replay_id": replay_id}, retry=False)
-    except (OperationalError, OSError) as error:
+        broker.send(run_replay.apply_async, kwargs={"replay_id": replay_id})
+    except broker.Unreachable as error:
         logger.warning("replay %s waits for the beat: %s", replay_id, error)
 
 

@@ -11,6 +11,11 @@ ENTRIES = "audit_entry"
 
 
 def tend(*, now: datetime) -> Tended:
-    """Make the months that come; drop those that `AUDIT_RETENTION_MONTHS` says, if it says any."""
+    """Make the months that come; drop those that `AUDIT_RETENTION_MONTHS` says, if it says any.
+
+    Each month refuses TRUNCATE, as the whole does.
+    """
     months = settings.AUDIT_RETENTION_MONTHS or None
-    return partitions.tend({ENTRIES: Kept(months, MONTH)}, now=now)
+    tended = partitions.tend({ENTRIES: Kept(months, MONTH)}, now=now)
+    partitions.guard(ENTRIES, trigger="audit_never_truncated", function="refuse_audit_change")
+    return tended

@@ -1,7 +1,8 @@
 """The triggers that write the audit, made from `audited` and brought in step after each `migrate`.
 
-A table has two: one for rows that come and go, one for columns that change, which does not even
-wake up for those that machines move. What is there is compared by a digest, kept as its comment.
+A table has three: one for rows that come and go, one for columns that change, which does not even
+wake up for those that machines move, and one that refuses TRUNCATE, which would take all rows and
+leave no word. What is there is compared by a digest, kept as its comment.
 """
 
 import hashlib
@@ -14,7 +15,8 @@ from psycopg import sql
 from cpo_platform.audit.audited import Audited, audited
 from cpo_platform.audit.retention import ENTRIES
 
-ROWS, CHANGES = "audit_rows", "audit_changes"
+ROWS, CHANGES, EMPTYING = "audit_rows", "audit_changes", "audit_emptying"
+TRIGGERS = (ROWS, CHANGES, EMPTYING)
 # Who decides, rather than carries on: see `Audited.by_hand`. The text is `acting.Actor.told`.
 BY_HAND = r"""current_setting('cpo.audit', true) ~ '^\{"way":"(admin|command|import)"'"""
 
@@ -70,6 +72,14 @@ BEGIN
         coalesce(acting ->> 'request_id', ''), pg_current_xact_id()::text::bigint
     );
     RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION audit_refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Tests empty their own database.
+    IF current_setting('cpo.allow_truncate', true) = 'on' THEN RETURN NULL; END IF;
+    RAISE EXCEPTION '% is audited: TRUNCATE is refused, DELETE is recorded', TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
 CREATE OR REPLACE FUNCTION audit_without(fields jsonb, secret text) RETURNS jsonb
@@ -138,11 +148,11 @@ def amiss(*, using: str) -> list[str]:
         cursor.execute(
             "SELECT relname, tgname, obj_description(trigger.oid, 'pg_trigger')"
             " FROM pg_trigger AS trigger JOIN pg_class ON pg_class.oid = tgrelid"
-            " WHERE tgname IN (%s, %s) AND relnamespace = current_schema()::regnamespace",
-            [ROWS, CHANGES],
+            " WHERE tgname = ANY(%s) AND relnamespace = current_schema()::regnamespace",
+            [list(TRIGGERS)],
         )
         there = {(table, name): digest for table, name, digest in cursor.fetchall()}
-    wanted = {(one.table, name): _digest(one) for one in audited() for name in (ROWS, CHANGES)}
+    wanted = {(one.table, name): _digest(one) for one in audited() for name in TRIGGERS}
     different = [pair for pair in {**there, **wanted} if there.get(pair) != wanted.get(pair)]
     return sorted({table for table, _name in different})
 
@@ -182,11 +192,12 @@ def _names(table: str) -> dict[str, sql.Composable]:
         "table": sql.Identifier(table),
         "rows": sql.Identifier(ROWS),
         "changes": sql.Identifier(CHANGES),
+        "emptying": sql.Identifier(EMPTYING),
     }
 
 
 def _removing(table: str) -> Iterator[sql.Composed]:
-    for name in (ROWS, CHANGES):
+    for name in TRIGGERS:
         yield sql.SQL("DROP TRIGGER IF EXISTS {name} ON {table}").format(
             name=sql.Identifier(name), table=sql.Identifier(table)
         )
@@ -194,7 +205,7 @@ def _removing(table: str) -> Iterator[sql.Composed]:
 
 def _making(one: Audited) -> Iterator[sql.Composed]:
     yield from _triggers(one)
-    for name in (ROWS, CHANGES):
+    for name in TRIGGERS:
         yield sql.SQL("COMMENT ON TRIGGER {name} ON {table} IS {digest}").format(
             name=sql.Identifier(name),
             table=sql.Identifier(one.table),
@@ -221,6 +232,10 @@ def _triggers(one: Audited) -> Iterator[sql.Composed]:
         "CREATE TRIGGER {changes} AFTER UPDATE OF {columns} ON {table}"
         " FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION audit_record({how})"
     ).format(**names, columns=sql.SQL(", ").join(named), condition=condition)
+    yield sql.SQL(
+        "CREATE TRIGGER {emptying} BEFORE TRUNCATE ON {table}"
+        " FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_truncate()"
+    ).format(**names)
 
 
 def _differ(columns: list[str] | tuple[str, ...]) -> sql.Composed:

@@ -7,11 +7,10 @@ from typing import Any
 
 from celery import shared_task
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from cpo_platform.bulk import operations, running
 from cpo_platform.bulk.models import Job
-from cpo_platform.common import clock
+from cpo_platform.common import broker, clock
 from cpo_platform.common.locks import advisory_lock
 
 # The first of two numbers of PostgreSQL's advisory locks: the other one is the job's.
@@ -47,9 +46,8 @@ def run_soon(job_id: int) -> None:
 
 def _send(job_id: int) -> None:
     try:
-        # One quick try: a broker that is away must not hold up what has been committed.
-        run.apply_async(kwargs={"job_id": job_id}, retry=False)
-    except (OperationalError, OSError) as error:
+        broker.send(run.apply_async, kwargs={"job_id": job_id})
+    except broker.Unreachable as error:
         logger.warning("bulk change %s waits for the beat: %s", job_id, error)
 
 

@@ -101,6 +101,41 @@ def make_days(tables: Iterable[str], *, days: Iterable[date]) -> list[str]:
     return [name for name in made if name]
 
 
+def guard(parent: str, *, trigger: str, function: str) -> list[str]:
+    """Let each partition call `function` before it is truncated by itself; return the new ones.
+
+    A trigger of statements is asked of the table that is named only, and partitions inherit none.
+    One that is in use for longer than `LOCK_TIMEOUT` is left to the next time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+            " WHERE inhparent = to_regclass(%s) AND NOT EXISTS (SELECT FROM pg_trigger"
+            " WHERE tgrelid = inhrelid AND tgname = %s) ORDER BY relname",
+            [parent, trigger],
+        )
+        bare = [str(name) for (name,) in cursor.fetchall()]
+    names = {"trigger": sql.Identifier(trigger), "function": sql.Identifier(function)}
+    statement = (
+        "CREATE OR REPLACE TRIGGER {trigger} BEFORE TRUNCATE ON {span}"
+        " FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+    )
+    return [name for name in bare if _is_done(statement, span=sql.Identifier(name), **names)]
+
+
+def _is_done(statement: str, **names: sql.Composable) -> bool:
+    """Run a statement; tell whether its lock was to be had."""
+    try:
+        with transaction.atomic():
+            _lock()
+            _run(statement, **names)
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            return False
+        raise
+    return True
+
+
 def _make(parent: str, unit: Unit, begin: date) -> str:
     """Return the name of the partition that was made; "" where there is one, or no lock.
 

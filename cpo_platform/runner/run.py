@@ -14,8 +14,10 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+import kombu
 import psycopg
 import redis
+from amqp.exceptions import AMQPError
 
 from cpo_platform import environment as env
 from cpo_platform.runner import launch, postgres, processes, servers, supervisor, valkey
@@ -26,6 +28,7 @@ PREPARE_SECONDS = 600
 HEALTHY_SECONDS = 60
 # What commands that are typed beside `make run` have to know of it.
 CHOICES = ("PORT", "PUBLIC_URL", "OCPP_PORT", "OUTBOUND_ALLOW_PRIVATE", "FLOWER_PORT")
+BROKER = "CELERY_BROKER_URL"
 ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file name
 
 
@@ -180,6 +183,12 @@ def _check_own_servers() -> None:
                 client.ping()
         except (redis.RedisError, ValueError) as error:
             raise RunnerError(_unreachable(valkey.VARIABLE, own, error)) from None
+    if own := env.broker_url(BROKER):
+        try:
+            with kombu.Connection(own, connect_timeout=5) as tried, tried.channel():
+                pass
+        except (kombu.exceptions.KombuError, AMQPError, redis.RedisError, OSError) as error:
+            raise RunnerError(_unreachable(BROKER, own, error)) from None
 
 
 def _unreachable(variable: str, url: str, error: Exception) -> str:

@@ -49,9 +49,9 @@ class Bounds:
         return since, max(min(period.until, self.last), since)
 
 
-def bounds() -> Bounds | None:
-    """Return from when until when there are totals; None: none yet. One query."""
-    found = LocationUptime.objects.aggregate(first=Min("at"), last=Max("at"))
+def bounds(rows: QuerySet[LocationUptime]) -> Bounds | None:
+    """Return from when until when there are totals among rows; None: none yet. One query."""
+    found = rows.aggregate(first=Min("at"), last=Max("at"))
     if found["first"] is None:
         return None
     return Bounds(found["first"], found["last"])
@@ -180,7 +180,7 @@ NOTHING = Recent({days: Uptime() for days in LAST_DAYS})
 
 def recent(evse_ids: Sequence[int], *, now: datetime) -> dict[int, Recent]:
     """Return how EVSEs have done lately, until now. Three queries, however many they are."""
-    known = bounds()
+    known = bounds(LocationUptime.objects.all())
     today = midnight(now)
     totals: dict[int, dict[datetime, EvseUptime]] = defaultdict(dict)
     begins: dict[int, datetime] = {}

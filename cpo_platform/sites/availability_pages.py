@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.admin_site import may_see
-from cpo_platform.common import clock
+from cpo_platform.common import clock, replica
 from cpo_platform.common.admin import Panel, duration, link, visible
 from cpo_platform.common.admin.charts import ShareChart, percent_text
 from cpo_platform.common.admin.exporting import Plain, plain
@@ -66,7 +66,8 @@ def availability_page(request: HttpRequest) -> HttpResponse:
     """
     choosing.needs_locations(request)
     asked = _asked(request)
-    bounds = availability.bounds()
+    totals = replica.reading(LocationUptime.objects.all())
+    bounds = availability.bounds(totals)
     request.current_app = admin.site.name
     context = {
         **admin.site.each_context(request),
@@ -79,7 +80,7 @@ def availability_page(request: HttpRequest) -> HttpResponse:
         "parties": party_choices(request),
         "groups": choosing.groups(request),
         "goal": goal_text(),
-        **(_found(request, asked, bounds) if bounds else {}),
+        **(_found(request, asked, totals, bounds) if bounds else {}),
     }
     return TemplateResponse(request, "admin/sites/availability.html", context)
 
@@ -96,9 +97,12 @@ def availability_csv(request: HttpRequest, what: str) -> HttpResponseBase:
     if what not in {SITES, EVSES} or (what == EVSES and not may_see(request, "locations.evse")):
         raise Http404
     asked = _asked(request)
-    bounds = availability.bounds()
+    totals = replica.reading(LocationUptime.objects.all())
+    bounds = availability.bounds(totals)
     since, until = bounds.within(asked.period) if bounds else (clock.now(), clock.now())
-    heads, rows = (_site_rows if what == SITES else _evse_rows)(request, asked, since, until)
+    heads, rows = (_site_rows if what == SITES else _evse_rows)(
+        request, asked, since, until, using=totals.db
+    )
     name = f"availability-{what}-{since:%Y%m%d}-{until:%Y%m%d}"
     return files.csv_response(name=name, heads=heads, rows=rows)
 
@@ -116,10 +120,12 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(values.get(name, "")).strip() for name in ("days", "month", "from", "to")}
 
 
-def _found(request: HttpRequest, asked: Asked, bounds: Bounds) -> dict[str, Any]:
+def _found(
+    request: HttpRequest, asked: Asked, totals: QuerySet[LocationUptime], bounds: Bounds
+) -> dict[str, Any]:
     """Return what the page shows of the totals. Four queries, whatever the number of sites."""
     since, until = bounds.within(asked.period)
-    rows = choosing.narrowed(request, asked.chosen, LocationUptime.objects.all())
+    rows = choosing.narrowed(request, asked.chosen, totals)
     summary = availability.summary(rows, since, until, goal=settings.UPTIME_GOAL)
     pages = Paginator(availability.worst_first(rows, since, until), SITES_A_PAGE)
     pages.count = summary.measured
@@ -133,7 +139,9 @@ def _found(request: HttpRequest, asked: Asked, bounds: Bounds) -> dict[str, Any]
         "below": f"{summary.below:,}",
         "measured": f"{summary.measured:,}",
         "chart": _chart(rows, since, until) if summary.measured else None,
-        "panel": _table([Site(pk, Uptime(up, measured)) for pk, up, measured in page]),
+        "panel": _table(
+            [Site(pk, Uptime(up, measured)) for pk, up, measured in page], using=rows.db
+        ),
         "page": page,
         "query": asked.query,
         "csv_of_sites": _csv_url(SITES, asked),
@@ -157,8 +165,8 @@ def _chart(rows: QuerySet[LocationUptime], since: datetime, until: datetime) -> 
     )
 
 
-def _table(sites: Sequence[Site]) -> Panel:
-    locations = Location.objects.in_bulk([site.location_id for site in sites])
+def _table(sites: Sequence[Site], *, using: str) -> Panel:
+    locations = Location.objects.using(using).in_bulk([site.location_id for site in sites])
     return Panel(
         title=_("Sites, the worst first"),
         note=_("“Down” and “measured” are the times of all EVSEs of a site together."),
@@ -182,11 +190,11 @@ def _table(sites: Sequence[Site]) -> Panel:
 
 
 def _site_rows(
-    request: HttpRequest, asked: Asked, since: datetime, until: datetime
+    request: HttpRequest, asked: Asked, since: datetime, until: datetime, *, using: str
 ) -> tuple[list[str], Iterator[list[Plain]]]:
-    rows = choosing.narrowed(request, asked.chosen, LocationUptime.objects.all())
+    rows = choosing.narrowed(request, asked.chosen, LocationUptime.objects.using(using))
     uptimes = dict(availability.by_location(rows, since, until))
-    places = visible(request, Location.objects.order_by("pk"))
+    places = visible(request, Location.objects.using(using).order_by("pk"))
     heads = [gettext("party"), gettext("id"), gettext("location"), gettext("city"), *_heads()]
     found = places.only(*("country_code", "party_id", "ocpi_id", "name", "address", "city"))
     return heads, (
@@ -200,9 +208,10 @@ def _site_rows(
 
 
 def _evse_rows(
-    request: HttpRequest, asked: Asked, since: datetime, until: datetime
+    request: HttpRequest, asked: Asked, since: datetime, until: datetime, *, using: str
 ) -> tuple[list[str], Iterator[list[Plain]]]:
-    rows = choosing.narrowed(request, asked.chosen, EvseUptime.objects.all(), "evse__location")
+    totals = EvseUptime.objects.using(using)
+    rows = choosing.narrowed(request, asked.chosen, totals, "evse__location")
     heads = [
         *(gettext("EVSE id"), gettext("uid"), gettext("location id"), gettext("location")),
         *(gettext("city"), *_heads()),

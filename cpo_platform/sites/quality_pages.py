@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cpo_platform.common import replica
 from cpo_platform.common.admin import Panel, change_url, link_to, minute, pill
 from cpo_platform.common.admin.exporting import Plain, plain
 from cpo_platform.sites import choosing, files
@@ -75,7 +76,8 @@ def quality_csv(request: HttpRequest) -> HttpResponseBase:
 
     """
     choosing.needs_locations(request)
-    rows = choosing.narrowed(request, choosing.chosen(request), SiteQuality.objects.all())
+    every = replica.reading(SiteQuality.objects.all())
+    rows = choosing.narrowed(request, choosing.chosen(request), every)
     heads = [
         *(gettext("party"), gettext("id"), gettext("location"), gettext("city")),
         *(gettext("score"), gettext("what"), gettext("checked at")),

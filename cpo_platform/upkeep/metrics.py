@@ -24,7 +24,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from cpo_platform.common import clock, figures
+from cpo_platform.common import broker, clock, figures, replica
 from cpo_platform.common.figures import Family, Figure
 from cpo_platform.upkeep import families, readiness, task_runs
 from locations.models import Evse, Status
@@ -116,11 +116,20 @@ class FiguresCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("cpo_up", "1: what metrics are made of answers.", labels=("part",))
         up.add_metric(("database",), 1)
-        try:
-            yield from [*self._of_redis()]
-            up.add_metric(("broker",), 1)
-        except redis.RedisError:
-            up.add_metric(("broker",), 0)
+        if replica.is_set():
+            standby = replica.look()
+            up.add_metric(("replica",), int(standby.state is not replica.State.UNREACHABLE))
+            yield GaugeMetricFamily(
+                "cpo_replica_lag_seconds",
+                "How late the standby is that exports and charts are read from.",
+                value=standby.lag_seconds,
+            )
+        for part, read in (("redis", self._of_redis), ("broker", self._of_broker)):
+            try:
+                yield from [*read()]
+                up.add_metric((part,), 1)
+            except (redis.RedisError, broker.Unreachable):
+                up.add_metric((part,), 0)
         yield up
 
     def _of_redis(self) -> Iterator[Metric]:
@@ -132,12 +141,6 @@ class FiguresCollector(Collector):
         for kind in readiness.KINDS:
             processes.add_metric((kind,), len(figures.alive(kind)))
         yield processes
-        waiting = GaugeMetricFamily(
-            "cpo_queue_tasks", "Tasks that wait for a worker.", labels=("queue",)
-        )
-        for queue in QUEUES:
-            waiting.add_metric((queue,), int(figures.connected().llen(queue)))
-        yield waiting
         last = GaugeMetricFamily(
             "cpo_task_last_run_timestamp_seconds",
             "When a task last ran to its end, well or not.",
@@ -146,6 +149,14 @@ class FiguresCollector(Collector):
         for run in task_runs.last_runs().values():
             last.add_metric((run.task,), run.started + run.seconds)
         yield last
+
+    def _of_broker(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily(
+            "cpo_queue_tasks", "Tasks that wait for a worker.", labels=("queue",)
+        )
+        for queue, number in broker.waiting(QUEUES).items():
+            waiting.add_metric((queue,), number)
+        yield waiting
 
 
 def _counter(family: Family, found: Sequence[Figure]) -> Metric:

@@ -40,6 +40,7 @@ _STATUSES: Mapping[str, tuple[Any, str]] = {
     "unreachable": (_("does not answer"), "red"),
     "behind": (_("older than the code"), "red"),
     "late": (_("late"), "amber"),
+    "promoted": (_("is no standby"), "red"),
 }
 
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from cpo_platform.common import clock, figures
+from cpo_platform.common import broker, clock, figures, replica
 from cpo_platform.upkeep import task_runs
 from ocpp_gateway import counting
 from roaming.operations.health import Circuit, registered_lanes
@@ -31,7 +31,9 @@ NEEDED = ("database", "broker", "migrations")
 # What each check is called, where people read it.
 NAMES: Mapping[str, Any] = {
     "database": _("Database"),
-    "broker": _("Broker (Redis)"),
+    "broker": _("Broker"),
+    "redis": _("Redis"),
+    "replica": _("Standby to read from"),
     "migrations": _("Migrations"),
     "feed": _("Changes for partners"),
     task_runs.WORKER: _("Workers"),
@@ -69,11 +71,13 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 def look(now: datetime) -> dict[str, Check]:
     """Return each check's state; those that need what does not answer are left out."""
-    checks: dict[str, Check] = {"database": _database(), "broker": _broker()}
+    checks: dict[str, Check] = {"database": _database(), **_brokers()}
     if checks["database"]["status"] == OK:
         checks["migrations"] = _migrations()
         checks["feed"] = _feed(now)
-    if checks["broker"]["status"] == OK:
+        if replica.is_set():
+            checks["replica"] = _replica()
+    if checks.get("redis", checks["broker"])["status"] == OK:
         for kind in KINDS:
             checks[kind] = _alive(kind)
     return checks
@@ -89,7 +93,26 @@ def _database() -> Check:
     return {"status": OK}
 
 
+def _brokers() -> dict[str, Check]:
+    """Look at the broker of tasks, and at Redis by itself where it is another server.
+
+    Then a web process can do without Redis: requests are not counted, and chargers cannot be asked.
+    """
+    if not settings.BROKER_IS_APART:
+        return {"broker": _redis()}
+    return {"broker": _broker(), "redis": _redis()}
+
+
 def _broker() -> Check:
+    try:
+        broker.check()
+    except broker.Unreachable:
+        log.warning("The broker does not answer.", exc_info=True)
+        return {"status": UNREACHABLE}
+    return {"status": OK}
+
+
+def _redis() -> Check:
     try:
         with redis.Redis.from_url(
             settings.REDIS_URL,
@@ -98,9 +121,15 @@ def _broker() -> Check:
         ) as client:
             client.ping()
     except (redis.RedisError, ValueError):
-        log.warning("The broker does not answer.", exc_info=True)
+        log.warning("Redis does not answer.", exc_info=True)
         return {"status": UNREACHABLE}
     return {"status": OK}
+
+
+def _replica() -> Check:
+    """Look at the standby; without it the primary is read, so that it only degrades."""
+    found = replica.look()
+    return {"status": found.state.value, "lag_seconds": found.lag_seconds}
 
 
 def _migrations() -> Check:

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 
 from cpo_platform.admin_site import may_see
+from cpo_platform.common import replica
 from cpo_platform.common.admin import visible
 from cpo_platform.common.admin.charts import HourChart
 from sessions_app.models import Cdr, Session
@@ -38,9 +39,10 @@ def _of_cdrs(request: HttpRequest, day: datetime, now: datetime) -> list[HourCha
     revenue: dict[str, Hours] = defaultdict(lambda: defaultdict(float))
     of_days = _within("end_date_time", day) | _within("end_date_time", day - WEEK)
     # What was replaced is counted by what replaces it.
-    rows = visible(request, Cdr.objects.filter(of_days, credit=False, replacements__isnull=True))
+    rows = replica.reading(Cdr.objects.filter(of_days, credit=False, replacements__isnull=True))
     for hour, currency, kwh, number, cost in (
-        rows.order_by()
+        visible(request, rows)
+        .order_by()
         .annotate(hour=TruncHour("end_date_time"))
         .values_list("hour", "currency")
         .annotate(Sum("total_energy"), Count("pk"), Sum("total_cost_before_taxes"))
@@ -67,10 +69,11 @@ def _utilisation(request: HttpRequest, total: int, day: datetime, now: datetime)
     of_days = Q(start_date_time__gte=day - before) | Q(
         start_date_time__gte=day - WEEK - before, start_date_time__lt=day - WEEK + before
     )
-    rows = visible(request, Session.objects.filter(of_days, evse__isnull=False))
+    rows = replica.reading(Session.objects.filter(of_days, evse__isnull=False))
     hours: Hours = defaultdict(float)
     for start, end, number in (
-        rows.order_by()
+        visible(request, rows)
+        .order_by()
         .annotate(begun=TruncHour("start_date_time"), over=TruncHour("end_date_time"))
         .values_list("begun", "over")
         .annotate(Count("pk"))

@@ -15,7 +15,7 @@ import psycopg
 from django.conf import settings
 from django.db import DatabaseError
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
@@ -139,6 +139,11 @@ class Gateway:
 
     async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         assert isinstance(connection, StationConnection)  # noqa: S101  as `serve` was told
+        try:
+            connection.protocol.process_request(request)
+        except InvalidHandshake:
+            # No WebSocket: the library says so, and nobody is looked up, or listed, for that.
+            return None
         if len(self._links) >= self._limits.connections:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "Too many stations.\n")
         authorization = request.headers.get_all("Authorization")

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test import Client
 
 import manage
+from cpo_platform.audit import retention
+from cpo_platform.audit.audited import audited
 from cpo_platform.audit.models import Entry
 from cpo_platform.celery import app
 from cpo_platform.common import acting
@@ -272,8 +274,39 @@ def test_entries_cannot_be_changed_or_deleted(statement: str) -> None:
 
 def test_entries_cannot_be_truncated() -> None:
     raw("SET LOCAL cpo.allow_truncate = ''")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+            " WHERE inhparent = 'audit_entry'::regclass"
+        )
+        parts = [name for (name,) in cursor.fetchall()]
+    assert len(parts) >= 4
+    for table in ("audit_entry", *parts):
+        with pytest.raises(DatabaseError, match="the audit is immutable"), transaction.atomic():
+            raw(f"TRUNCATE {table}")
+
+
+def test_a_month_that_was_made_later_cannot_be_truncated_either() -> None:
+    retention.tend(now=NOW + timedelta(days=3650))
+    raw("SET LOCAL cpo.allow_truncate = ''")
     with pytest.raises(DatabaseError, match="the audit is immutable"), transaction.atomic():
-        raw("TRUNCATE audit_entry")
+        raw("TRUNCATE audit_entry_p203605")
+
+
+@pytest.mark.parametrize("table", [one.table for one in audited()])
+def test_no_audited_table_can_be_emptied_without_a_word(table: str) -> None:
+    raw("SET LOCAL cpo.allow_truncate = ''")
+    with pytest.raises(IntegrityError, match="TRUNCATE is refused"), transaction.atomic():
+        raw(f"TRUNCATE {table} CASCADE")
+
+
+def test_what_leads_to_an_audited_table_cannot_be_emptied_either() -> None:
+    PartyFactory()
+    raw("SET LOCAL cpo.allow_truncate = ''")
+    refused = pytest.raises(IntegrityError, match="is audited: TRUNCATE is refused")
+    with refused, transaction.atomic():
+        raw("TRUNCATE django_content_type CASCADE")
+    assert Party.objects.count() == 1
 
 
 def test_every_kind_of_change_of_a_tariff_is_there() -> None:

@@ -1,11 +1,13 @@
 """The gateway as a station meets it: who may come in, what is kept, what it is answered."""
 
+import http.client
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -191,6 +193,27 @@ def test_a_stranger_is_listed_and_nothing_it_says_counts(
     assert passwords.matches(PASSWORD.encode(), stranger.password_hash)
     assert not Transaction.objects.exists()
     assert not StationMessage.objects.filter(transaction__isnull=False).exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {}, 426),
+        ("GET", {"Connection": "Upgrade", "Upgrade": "websocket"}, 400),
+        ("POST", {"Connection": "Upgrade", "Upgrade": "websocket"}, 405),
+    ],
+)
+def test_what_is_no_websocket_lists_nobody(
+    gateway: RunningGateway, method: str, headers: dict[str, str], status: int
+) -> None:
+    parts = urlsplit(gateway.url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=10)
+    try:
+        connection.request(method, f"{parts.path}/NEW-1", headers=headers)
+        assert connection.getresponse().status == status
+    finally:
+        connection.close()
+    assert not Station.objects.exists()
 
 
 def test_only_so_many_strangers_are_listed(

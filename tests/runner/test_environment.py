@@ -23,6 +23,7 @@ READERS = {
     "internal_url",
     "database",
     "redis_url",
+    "broker_url",
     "email",
 }
 
@@ -79,6 +80,12 @@ def _names(argument: ast.expr) -> set[str]:
             "REDIS_URL",
             "amqp://u:hidden@h",
             "REDIS_URL must be a URL such as redis://:password@host:6379/0.",
+        ),
+        (
+            "CELERY_BROKER_URL",
+            "sqs://u:hidden@h",
+            "CELERY_BROKER_URL must be a URL such as amqp://user:password@host:5672/vhost or "
+            "redis://:password@host:6379/1.",
         ),
     ],
 )

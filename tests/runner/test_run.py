@@ -100,6 +100,7 @@ def test_taken_port_is_one_sentence_and_starts_nothing(var: Path, start: Start) 
     [
         ("DATABASE_URL", "postgres://cpo:hidden@127.0.0.1:{port}/cpo"),
         ("REDIS_URL", "redis://:hidden@127.0.0.1:{port}/0"),
+        ("CELERY_BROKER_URL", "amqp://cpo:hidden@127.0.0.1:{port}//"),
     ],
 )
 def test_unreachable_server_of_ones_own_is_one_sentence(

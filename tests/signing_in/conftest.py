@@ -50,10 +50,15 @@ def set_up(client: Client) -> str:
     """Set up a second factor as a person would; return its secret."""
     page = client.get("/accounts/second-factor/new/")
     assert page.status_code == 200, page.headers
-    found = re.search(r'id="totp-secret" readonly value="(\w+)"', page.content.decode())
-    assert found
-    answer = client.post("/accounts/second-factor/new/", {"code": code(found[1])})
+    secret = shown_secret(page.content.decode())
+    answer = client.post("/accounts/second-factor/new/", {"code": code(secret)})
     assert answer.headers["Location"] == "/accounts/second-factor/codes/"
+    return secret
+
+
+def shown_secret(page: str) -> str:
+    found = re.search(r'id="totp-secret" readonly value="(\w+)"', page)
+    assert found
     return found[1]
 
 

@@ -5,13 +5,24 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Permission, User
+from django.contrib.sessions.models import Session
+from django.core import signing
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from cpo_platform.common.secrets import decrypt
-from tests.signing_in.conftest import PASSWORD, SECRET, code, kinds_of, set_up, sign_in
+from tests.signing_in.conftest import (
+    PASSWORD,
+    SECRET,
+    code,
+    kinds_of,
+    set_up,
+    shown_secret,
+    sign_in,
+)
 
 
 def make(name: str, *permissions: str) -> User:
@@ -53,6 +64,29 @@ def test_a_second_factor_is_set_up_and_asked_for(
         sign_in(fourth)
         fourth.post("/accounts/login/code/", {"code": codes[0]})
         assert fourth.get("/admin/").status_code == expected, "a recovery code is good once"
+
+
+def test_a_secret_that_is_being_set_up_is_in_no_row(
+    client: Client, staff: User, settings: Settings
+) -> None:
+    sign_in(client)
+    page = client.get("/accounts/second-factor/new/").content.decode()
+    secret = shown_secret(page)
+    row = Session.objects.get(session_key=client.session.session_key)
+    stored = signing.loads(
+        row.session_data,
+        salt=client.session.key_salt,
+        serializer=client.session.serializer,
+    )
+    assert secret not in str(stored)
+    assert decrypt(stored[SECRET_SESSION_KEY]) == secret
+
+    # After a wrong code it is the same one; where its key is gone it is made anew.
+    again = client.post("/accounts/second-factor/new/", {"code": "000000"}).content.decode()
+    assert shown_secret(again) == secret
+    settings.FIELD_ENCRYPTION_KEYS = ["another"]
+    again = client.post("/accounts/second-factor/new/", {"code": "000000"}).content.decode()
+    assert shown_secret(again) != secret
 
 
 def test_a_code_is_good_once(client: Client, secured: User) -> None:

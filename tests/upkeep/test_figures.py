@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from cpo_platform import celery, logs
+from cpo_platform.celery import app
 from cpo_platform.common import correlation, figures
 from cpo_platform.common.figures import Family, Figure
 from cpo_platform.upkeep import families, middleware, task_runs
@@ -128,13 +129,42 @@ def test_monitoring_reads_what_was_counted(client: Client) -> None:
     assert metric(client, "cpo_queue_tasks", queue="push") == 0
     assert metric(client, "cpo_evses", status="AVAILABLE") == 0
     assert metric(client, "cpo_up", part="broker") == 1
+    assert metric(client, "cpo_up", part="redis") == 1
+
+
+@pytest.mark.django_db
+def test_monitoring_reads_queues_wherever_they_are(client: Client, settings: Settings) -> None:
+    settings.CELERY_BROKER_URL = "memory://"
+    with app.connection_for_write("memory://") as connection, connection.channel() as channel:
+        producer = app.amqp.Producer(channel)
+        queue = app.amqp.queues["push"](channel)
+        queue.declare()
+        for number in range(3):
+            producer.publish({"number": number}, exchange="", routing_key="push")
+        try:
+            assert metric(client, "cpo_queue_tasks", queue="push") == 3
+            assert metric(client, "cpo_queue_tasks", queue="cpo") == 0
+        finally:
+            queue.delete()
+
+
+@pytest.mark.django_db
+def test_figures_are_told_where_the_broker_apart_is_away(
+    client: Client, settings: Settings
+) -> None:
+    settings.CELERY_BROKER_URL = "amqp://guest:hidden@127.0.0.1:1//"
+    figures.say_alive("worker", "w1")
+    assert metric(client, "cpo_up", part="broker") == 0
+    assert metric(client, "cpo_up", part="redis") == 1
+    assert metric(client, "cpo_processes", kind="worker") == 1
 
 
 @pytest.mark.django_db
 def test_monitoring_is_told_what_is_left_where_the_broker_is_away(
     client: Client, settings: Settings
 ) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.REDIS_URL = settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+    assert metric(client, "cpo_up", part="redis") == 0
     assert metric(client, "cpo_up", part="broker") == 0
     assert metric(client, "cpo_stations") == 0
 

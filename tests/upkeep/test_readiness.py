@@ -78,6 +78,29 @@ def test_a_broker_that_is_away_makes_it_unavailable(client: Client, settings: Se
 
 
 @pytest.mark.usefixtures("everybody")
+def test_a_broker_apart_that_is_away_makes_it_unavailable(
+    client: Client, settings: Settings
+) -> None:
+    settings.BROKER_IS_APART = True
+    settings.CELERY_BROKER_URL = "amqp://cpo:hidden@127.0.0.1:1//"
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    found = checks(client)
+    assert (found["broker"], found["redis"], found["worker"]) == ("unreachable", "ok", "ok")
+    assert "hidden" not in answer.content.decode()
+
+
+def test_without_redis_beside_its_broker_it_is_degraded(client: Client, settings: Settings) -> None:
+    settings.BROKER_IS_APART = True
+    settings.CELERY_BROKER_URL = "memory://"
+    settings.REDIS_URL = NOBODY
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert checks(client)["broker"] == "ok"
+    assert checks(client)["redis"] == "unreachable"
+
+
+@pytest.mark.usefixtures("everybody")
 def test_a_database_that_is_away_makes_it_unavailable(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

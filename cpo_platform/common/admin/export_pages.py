@@ -23,7 +23,7 @@ from django.urls import path, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from cpo_platform.common import clock
+from cpo_platform.common import clock, replica
 from cpo_platform.common.admin import exporting
 from cpo_platform.common.admin.exporting import MOST_ROWS_A_SHEET, Read
 from cpo_platform.common.admin.lists import MOST_COUNTED
@@ -84,7 +84,7 @@ class WithExport(_Base):
         columns = exporting.columns_of(
             self, self.get_list_display(request), _related(rows.query.select_related)
         )
-        return rows, columns
+        return replica.reading(rows), columns
 
     def rows_of_list(self, request: HttpRequest) -> "QuerySet[Any]":
         """Return the rows that the list shows, on all its pages.
