@@ -425,7 +425,7 @@ def test_pages_take_the_same_queries_for_any_size(
         make_tariff(f"T{number}", type="REGULAR" if number else "PROFILE_FAST")
     location = make_location(evses=size)
     admin_client.get(page(location))  # fills the caches that live longer than a request
-    with django_assert_num_queries(32):
+    with django_assert_num_queries(33):
         assert admin_client.get(page(location)).status_code == 200
     admin_client.get(
         evse_page(location.evses.order_by("pk")[0])

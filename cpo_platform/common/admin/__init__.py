@@ -31,7 +31,12 @@ from cpo_platform.common.admin.forms import (
     Refused,
 )
 from cpo_platform.common.admin.histories import register_history
-from cpo_platform.common.admin.list_pages import ListPages, register_list_pages
+from cpo_platform.common.admin.list_pages import (
+    ListColumn,
+    ListPages,
+    register_list_column,
+    register_list_pages,
+)
 from cpo_platform.common.admin.lists import known_filter
 from cpo_platform.common.admin.pages import Admin, RecordAdmin
 from cpo_platform.common.admin.panels import (
@@ -63,6 +68,7 @@ __all__ = [
     "Button",
     "Event",
     "FormSet",
+    "ListColumn",
     "ListPages",
     "OperationAdmin",
     "OperationForm",
@@ -98,6 +104,7 @@ __all__ = [
     "pill",
     "pretty_body",
     "register_history",
+    "register_list_column",
     "register_list_pages",
     "register_note",
     "register_panel",

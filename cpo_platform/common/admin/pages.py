@@ -128,6 +128,23 @@ class Admin(WithExport, WithHistory, _Base):
     def get_urls(self) -> list[Any]:
         return [*list_pages.urls_of(self), *super().get_urls()]
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [*super().get_list_display(request), *self.columns_added()]
+
+    def columns_added(self) -> list[Any]:
+        """Return the columns that apps above add to the list."""
+        return [column.shown for column in list_pages.columns_of(self)]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        added = [column.filter for column in list_pages.columns_of(self)]
+        return [*super().get_list_filter(request), *added]
+
+    def get_list_select_related(self, request: HttpRequest) -> Any:
+        own = super().get_list_select_related(request)
+        added = [column.related for column in list_pages.columns_of(self)]
+        # Django's own answers: True is everything, False nothing.
+        return [*(own or ()), *added] if added and own is not True else own
+
     def page(
         self,
         request: HttpRequest,
