@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path, reverse
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
@@ -26,6 +26,7 @@ from locations import operations
 from locations.admin.filters import PublishedFilter
 from locations.admin.location_forms import BUSINESSES, LocationForm
 from locations.admin.panels import evses_panel
+from locations.admin.photos import photo_response
 from locations.admin.site_panels import site_panels
 from locations.models import Evse, Location, Status
 from tariffs.admin import PartyFilter, needs_party, party_choices
@@ -110,7 +111,11 @@ class LocationAdmin(OperationAdmin):
     )
 
     def get_urls(self) -> list[Any]:
-        urls: list[Any] = super().get_urls()
+        photo = self.admin_site.admin_view(self.photo_view)
+        urls: list[Any] = [
+            path("<int:object_id>/photo/<int:number>/", photo, name="locations_location_photo"),
+            *super().get_urls(),
+        ]
         if find_spec("locations.views") is None:
             return urls
         # By name: the import is a view of its own, and neither of us depends on the other.
@@ -153,6 +158,13 @@ class LocationAdmin(OperationAdmin):
             # A location without EVSEs is of no use yet: show where they are added.
             return HttpResponseRedirect(change_url(obj))
         return response
+
+    def photo_view(self, request: HttpRequest, object_id: int, number: int) -> HttpResponse:
+        """Return one of the photos of a location, fetched by us, or say why it cannot be shown."""
+        location = self.found(request, object_id)
+        if location is None:
+            raise Http404
+        return photo_response(location, number)
 
     def form_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         context = super().form_context(request, object_id)
