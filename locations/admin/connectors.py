@@ -35,6 +35,7 @@ class ConnectorForm(forms.Form):
     )
     max_voltage = forms.IntegerField(
         label=_("V"),
+        help_text=_("Volts between one phase and neutral: 230 in Europe, also with three phases."),
         initial=230,
         min_value=0,
         max_value=100_000,
@@ -42,6 +43,7 @@ class ConnectorForm(forms.Form):
     )
     max_amperage = forms.IntegerField(
         label=_("A"),
+        help_text=_("Amperes of one phase: 32 for 22 kW with three phases, 16 for 11 kW."),
         initial=32,
         min_value=0,
         max_value=100_000,
@@ -53,7 +55,7 @@ class ConnectorForm(forms.Form):
         max_value=2_147_483_647,
         required=False,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text=_("Only where it is lower than voltage × current."),
+        help_text=_("Only where it is lower than voltage × current × phases: 22000 is 22 kW."),
     )
     tariff_ids = forms.MultipleChoiceField(
         label=_("tariffs"), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -73,6 +73,15 @@ class ParkingPlaceForm(OperationForm):
     class Meta:
         model = ParkingPlace
         fields = ("physical_reference", "direction", "apds_reference", *MEASURES, *ANSWERS)
+
+    def clean_ocpi_id(self) -> str:
+        """Refuse the id of another place at once, and not when everything else is right."""
+        name = str(self.cleaned_data["ocpi_id"])
+        is_asked = self.instance.pk is None and self.refusal is None
+        places = ParkingPlace.objects.filter(location=self.location, ocpi_id=name)
+        if is_asked and places.exists():
+            raise ValidationError(self.refusals[operations.ParkingPlaceExists][1])
+        return name
 
     def values_of(self, row: ParkingPlace) -> dict[str, Any]:
         return {

@@ -23,6 +23,7 @@ from cpo_platform.common.admin.display import (
 from cpo_platform.common.admin.energy import green_field, mix_document, mix_values, sources_field
 from cpo_platform.common.admin.filters import VisibleFilter
 from cpo_platform.common.admin.forms import (
+    Findings,
     FormSet,
     OperationForm,
     PartFormSet,
@@ -67,6 +68,7 @@ __all__ = [
     "Admin",
     "Button",
     "Event",
+    "Findings",
     "FormSet",
     "ListColumn",
     "ListPages",
