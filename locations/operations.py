@@ -179,6 +179,29 @@ def put_parking_place(
     return location.parking_places.get(ocpi_id=place.id)
 
 
+def delete_parking_place(*, place_id: int, now: datetime) -> None:
+    """Delete a parking place; EVSEs that stand at it stay, and do not name it any more.
+
+    Raises:
+        ParkingPlace.DoesNotExist: there is no such parking place.
+
+    """
+    with transaction.atomic():
+        location_id = ParkingPlace.objects.values_list("location_id", flat=True).get(pk=place_id)
+        location = Location.objects.select_for_update(no_key=True).get(pk=location_id)
+        # Whoever was first has deleted it.
+        place = location.parking_places.get(pk=place_id)
+        evses = Evse.objects.select_for_update(no_key=True)
+        for evse in evses.filter(parking__parking_place=place).order_by("pk"):
+            evse.touch(now)
+            evse.save(update_fields=["last_updated"])
+        place.evse_parking.all().delete()
+        place.delete()
+        location.touch(now)
+        location.save(update_fields=["last_updated"])
+        location_changed.send(sender=Location, location_id=location.pk, now=now)
+
+
 def set_evse_status(*, evse_id: int, status: str, now: datetime) -> bool:
     """Set the status of an EVSE; return whether that changed it.
 

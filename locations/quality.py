@@ -28,6 +28,9 @@ RULES: Mapping[str, str] = {
     "power_impossible": WRONG,
     "power_in_kilowatts": WRONG,
     "evse_id_format": WRONG,
+    # Found where other locations are known.
+    "same_place": WRONG,
+    "hidden_in_service": MISSING,
     "no_evse_id": MISSING,
     "no_tariff": MISSING,
     "no_opening_hours": MISSING,
@@ -43,11 +46,14 @@ RULES: Mapping[str, str] = {
     "no_photos": BETTER,
     "no_directions": BETTER,
     "no_energy_mix": BETTER,
+    "complete_but_hidden": BETTER,
 }
 # Countries without postal codes, or where few places have one (ISO 3166-1 alpha-3).
 _NO_POSTAL_CODES = frozenset({"HKG", "ARE", "QAT", "IRL", "JAM", "PAN"})
 # eMI3: country, operator, E and what the operator likes; stars may be left out.
 _EVSE_ID = re.compile(r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}\Z", re.IGNORECASE)
+# What cars can charge at, or do.
+_IN_SERVICE = frozenset({"AVAILABLE", "BLOCKED", "CHARGING", "RESERVED"})
 _PHASES = {"AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2, "AC_3_PHASE": 3}
 # Nothing that charges a car gives less; whoever writes 22 or 150 means kilowatts.
 _LEAST_WATTS = 1000
@@ -68,8 +74,11 @@ class Finding:
         return RULES[self.rule]
 
 
-def check(location: LocationShape) -> list[Finding]:
-    """Return what is wrong or missing, the worst first; REMOVED EVSEs are left out."""
+def check(location: LocationShape, *, has_twin: bool = False) -> list[Finding]:
+    """Return what is wrong or missing, the worst first; REMOVED EVSEs are left out.
+
+    `has_twin` tells that another location has the same coordinates.
+    """
     evses = [evse for evse in location.evses or [] if evse.status != "REMOVED"]
     found = [Finding(rule) for rule, breaks in _OF_LOCATION.items() if breaks(location)]
     found += [] if evses else [Finding("no_evse")]
@@ -84,6 +93,7 @@ def check(location: LocationShape) -> list[Finding]:
         ]
     if evses and not any(_says_for_whom(evse) for evse in evses):
         found.append(Finding("no_accessibility"))
+    found += _found_beside(location, evses, found, has_twin=has_twin)
     order = list(RULES)
     return sorted(found, key=lambda one: (-WEIGHTS[one.severity], order.index(one.rule)))
 
@@ -170,6 +180,21 @@ _OF_EVSE: Mapping[str, Callable[[EvseShape], bool]] = {
     "no_remote_start": lambda evse: "REMOTE_START_STOP_CAPABLE" not in (evse.capabilities or []),
     "evse_id_format": lambda evse: bool(evse.evse_id) and not _EVSE_ID.match(evse.evse_id or ""),
 }
+
+
+def _found_beside(
+    location: LocationShape, evses: list[EvseShape], found: list[Finding], *, has_twin: bool
+) -> list[Finding]:
+    """Return what takes more than the location to be seen, or what was found so far."""
+    beside = [Finding("same_place")] if has_twin and not _is_nowhere(location) else []
+    # Who publishes to some tokens has thought about it.
+    if location.publish or location.publish_allowed_to:
+        return beside
+    if any(evse.status in _IN_SERVICE for evse in evses):
+        return [*beside, Finding("hidden_in_service")]
+    is_planned = all(evse.status == "PLANNED" for evse in evses)
+    is_complete = all(one.severity == BETTER for one in [*found, *beside])
+    return beside if is_planned or not is_complete else [*beside, Finding("complete_but_hidden")]
 
 
 def _says_for_whom(evse: EvseShape) -> bool:

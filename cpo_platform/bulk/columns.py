@@ -113,7 +113,8 @@ def _exported(listed: BulkList) -> set[str]:
     """Return what exports of the list have, and what we write beside a refused row."""
     pages = listed.model_admin
     related = pages.list_select_related if isinstance(pages.list_select_related, tuple) else ()
-    columns = exporting.columns_of(pages, pages.list_display, related)
+    listed_columns = [*pages.list_display, *pages.columns_added()]
+    columns = exporting.columns_of(pages, listed_columns, related)
     return {*columns, REASON, ROW}
 
 

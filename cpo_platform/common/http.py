@@ -30,7 +30,10 @@ CONNECT_SECONDS = 4.0
 # Answers to OCPI requests are small: the largest are the details of a version.
 MAX_BODY_BYTES = 1024 * 1024
 MAX_CONNECTIONS = 32
+# What the errors of answers say, for those who tell people in words of their own.
 TOO_LONG = http1.TOO_LONG
+NO_ANSWER = "no answer in time"
+NOT_PUBLIC = "is not a public address"
 # An idle connection is used again for so long, and an address of a name.
 IDLE_SECONDS = 15.0
 NAME_SECONDS = 30.0
@@ -93,7 +96,7 @@ def _check_address(address: str) -> None:
         return
     if not _is_public(ipaddress.ip_address(address.split("%", maxsplit=1)[0])):
         raise UnsafeUrl(
-            f"{address} is not a public address (OUTBOUND_ALLOW_PRIVATE allows it for development)"
+            f"{address} {NOT_PUBLIC} (OUTBOUND_ALLOW_PRIVATE allows it for development)"
         )
 
 
@@ -334,7 +337,7 @@ def _milliseconds_since(started: float) -> int:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return NO_ANSWER
     return str(error) or type(error).__name__
 
 

@@ -74,5 +74,9 @@ def _minute(moment: datetime) -> str:
 
 def score_pill(score: int) -> SafeString:
     """Return a score of quality in its colour."""
-    tone = "green" if score >= GOOD_SCORE else "amber" if score >= FAIR_SCORE else "red"
-    return pill(f"{score} / 100", tone)
+    return pill(f"{score} / 100", score_tone(score))
+
+
+def score_tone(score: int) -> str:
+    """Return the colour of a score of quality."""
+    return "green" if score >= GOOD_SCORE else "amber" if score >= FAIR_SCORE else "red"

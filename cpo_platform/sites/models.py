@@ -20,6 +20,8 @@ class SiteQuality(models.Model):
     score = models.PositiveSmallIntegerField(_("score"))
     rules = ArrayField(models.CharField(max_length=40), verbose_name=_("rules"), default=list)
     checked_at = models.DateTimeField(_("checked at"))
+    # When it was last changed, or a person asked for it. Later than `checked_at`: it is due.
+    asked_at = models.DateTimeField(_("asked at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("data quality of a location")

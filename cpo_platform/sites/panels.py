@@ -24,6 +24,7 @@ from cpo_platform.sites.availability import NOTHING, Recent
 from cpo_platform.sites.display import goal_text, score_pill, timeline_picture, uptime_pill
 from cpo_platform.sites.periods import LAST_DAYS
 from cpo_platform.sites.phrases import PHRASES, SEVERITIES
+from cpo_platform.sites.twins import with_twins
 from locations.admin import status_pill
 from locations.models import Evse, Location
 from locations.quality import Finding, score
@@ -110,7 +111,8 @@ def quality_panel(request: HttpRequest, location_id: int) -> Panel:
     """Return how good what we say of a location is, and what to do about it."""
     rows = visible(request, Location.objects.filter(pk=location_id))
     location = rows.complete().first()
-    findings = operations.findings_of(location) if location else []
+    twins = with_twins([location_id]) if location else frozenset()
+    findings = operations.findings_of(location, has_twin=bool(twins)) if location else []
     evses = {evse.uid: evse for evse in location.evses.all()} if location else {}
     points = score(findings)
     return Panel(

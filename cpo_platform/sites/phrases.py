@@ -57,6 +57,16 @@ PHRASES: Mapping[str, Phrase] = {
         _("Write the id as eMI3 has it: country, operator, E, and a number."),
         "evse_id",
     ),
+    "same_place": Phrase(
+        _("Another site has the same coordinates"),
+        _("Correct the coordinates; what is one site belongs into one location."),
+        "latitude",
+    ),
+    "hidden_in_service": Phrase(
+        _("In service, but not published"),
+        _("Publish it, so that drivers find it, or say to which tokens it is published."),
+        "publish",
+    ),
     "no_evse_id": Phrase(
         _("No EVSE id"), _("Write the id that is printed on the station."), "evse_id"
     ),
@@ -105,5 +115,10 @@ PHRASES: Mapping[str, Phrase] = {
     ),
     "no_energy_mix": Phrase(
         _("No energy mix"), _("Say whether the energy is green, and where it comes from."), "green"
+    ),
+    "complete_but_hidden": Phrase(
+        _("Complete, but not published"),
+        _("Publish it once drivers may come: nothing that they need is missing."),
+        "publish",
     ),
 }

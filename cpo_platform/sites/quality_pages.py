@@ -4,29 +4,33 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import Avg, Count, Func, Max, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
-from cpo_platform.common import replica
-from cpo_platform.common.admin import Panel, change_url, link_to, minute, pill
+from cpo_platform.common import clock, replica
+from cpo_platform.common.admin import Panel, change_url, link_to, minute, pill, visible
 from cpo_platform.common.admin.exporting import Plain, plain
-from cpo_platform.sites import choosing, files
+from cpo_platform.sites import choosing, files, operations, tasks
 from cpo_platform.sites.choosing import Chosen
 from cpo_platform.sites.display import GOOD_SCORE, score_pill
 from cpo_platform.sites.models import SiteQuality
 from cpo_platform.sites.phrases import PHRASES, SEVERITIES
+from locations.models import Location
 from locations.quality import RULES
 from tariffs.admin import party_choices
 
 SITES_A_PAGE = 50
+# Sites that a person waits for; more are left to the workers.
+AT_ONCE = 50
 # Rules that a row of the list names.
 NAMED = 4
 
@@ -64,8 +68,43 @@ def quality_page(request: HttpRequest) -> HttpResponse:
         "panel": _sites_panel(list(page)),
         "page": page,
         "csv": f"{reverse('sites:quality_csv')}?{_query(choice, rule)}",
+        "again": f"{reverse('sites:quality_again')}?{_query(choice, rule)}",
     }
     return TemplateResponse(request, "admin/sites/quality.html", context)
+
+
+@require_POST
+def look_again(request: HttpRequest) -> HttpResponse:
+    """Look again at what the page shows: a few sites at once, many in the background.
+
+    Raises:
+        PermissionDenied: the person may not see locations.
+
+    """
+    choosing.needs_locations(request)
+    now, choice, rule = clock.now(), choosing.chosen(request), _rule(request)
+    rows = _of_rule(choosing.narrowed(request, choice, SiteQuality.objects.all()), rule)
+    new = visible(request, Location.objects.filter(quality__isnull=True)).order_by("pk")
+    found = [
+        key
+        for keys in (rows.values_list("pk", flat=True), new.values_list("pk", flat=True))
+        for key in keys[: AT_ONCE + 1]
+    ]
+    if len(found) <= AT_ONCE:
+        number = operations.check_locations(location_ids=found, now=now)
+        text = ngettext(
+            "%(number)s site was looked at again.", "%(number)s sites were looked at again.", number
+        )
+    else:
+        number = operations.ask_again(rows=rows, now=now)
+        tasks.wake()
+        text = ngettext(
+            "%(number)s site is being looked at again: open this page again in a minute.",
+            "%(number)s sites are being looked at again: open this page again in some minutes.",
+            number,
+        )
+    messages.success(request, text % {"number": f"{number:,}"})
+    return HttpResponseRedirect(f"{reverse('sites:quality')}?{_query(choice, rule)}")
 
 
 def quality_csv(request: HttpRequest) -> HttpResponseBase:

@@ -3,25 +3,46 @@
 Tasks may run twice, or be lost, unharmed.
 """
 
+import logging
 import time
 from typing import Any
 
 from celery import shared_task
+from kombu.exceptions import OperationalError
 
 from cpo_platform.common import clock
+from cpo_platform.common.locks import advisory_lock
 from cpo_platform.sites import operations
 
+# Whoever looks; any number that nobody else uses.
+LOCK = 731_024_633
 BATCH = 100
 # How long a run keeps a worker, in seconds; the next one goes on.
 TURN = 20.0
 
+logger = logging.getLogger(__name__)
+
+
+def wake() -> None:
+    """Have the sites that are due looked at now; the beat does it as well, some minutes later."""
+    try:
+        check_quality.apply_async(retry=False, expires=300)
+    except (OperationalError, OSError) as error:
+        logger.warning("looking at sites waits for the beat: %s", error)
+
 
 @shared_task(name="sites.check_quality")
 def check_quality(**_kwargs: Any) -> None:
-    """Look at the sites that are due, some hundred at a time, for a while."""
-    end = time.monotonic() + TURN
-    while time.monotonic() < end:
-        now = clock.now()
-        due = operations.due_locations(now=now, limit=BATCH)
-        if not operations.check_locations(location_ids=due, now=now):
-            return
+    """Look at the sites that are due, a hundred at a time, for a while, and go on if there is more.
+
+    Only one worker is on it at a time.
+    """
+    end, more = time.monotonic() + TURN, False
+    with advisory_lock(LOCK) as alone:
+        more = alone
+        while more and time.monotonic() < end:
+            now = clock.now()
+            due = operations.due_locations(now=now, limit=BATCH)
+            more = operations.check_locations(location_ids=due, now=now) > 0
+    if more:
+        wake()

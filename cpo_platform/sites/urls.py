@@ -18,5 +18,6 @@ urlpatterns = [
         name="availability_csv",
     ),
     path("quality/", admin.site.admin_view(quality_pages.quality_page), name="quality"),
+    path("quality/again/", admin.site.admin_view(quality_pages.look_again), name="quality_again"),
     path("quality.csv", admin.site.admin_view(quality_pages.quality_csv), name="quality_csv"),
 ]

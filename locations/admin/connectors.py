@@ -22,7 +22,11 @@ CONNECTOR_CHOICES = [(name, name.replace("_", " ")) for name in CONNECTOR_TYPES]
 class ConnectorForm(forms.Form):
     """One connector of an EVSE."""
 
-    id = forms.CharField(label=_("id"), max_length=36, widget=UnfoldAdminTextInputWidget)
+    id = forms.CharField(
+        label=_("id"),
+        max_length=36,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "1"}),
+    )
     standard = OpenChoiceField(label=_("standard"), known=CONNECTOR_CHOICES, initial="IEC_62196_T2")
     format = forms.ChoiceField(
         label=_("format"), choices=ConnectorFormat.choices, widget=UnfoldAdminSelectWidget
@@ -35,6 +39,7 @@ class ConnectorForm(forms.Form):
     )
     max_voltage = forms.IntegerField(
         label=_("V"),
+        help_text=_("Volts between one phase and neutral: 230 in Europe, also with three phases."),
         initial=230,
         min_value=0,
         max_value=100_000,
@@ -42,6 +47,7 @@ class ConnectorForm(forms.Form):
     )
     max_amperage = forms.IntegerField(
         label=_("A"),
+        help_text=_("Amperes of one phase: 32 for 22 kW with three phases, 16 for 11 kW."),
         initial=32,
         min_value=0,
         max_value=100_000,
@@ -53,7 +59,7 @@ class ConnectorForm(forms.Form):
         max_value=2_147_483_647,
         required=False,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text=_("Only where it is lower than voltage × current."),
+        help_text=_("Only where it is lower than voltage × current × phases: 22000 is 22 kW."),
     )
     tariff_ids = forms.MultipleChoiceField(
         label=_("tariffs"), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget

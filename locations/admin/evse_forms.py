@@ -1,5 +1,7 @@
 """The form of an EVSE with its connectors."""
 
+from decimal import Decimal
+from functools import partial
 from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +17,7 @@ from unfold.widgets import (  # type: ignore[import-untyped]
     UnfoldAdminSelectWidget,
 )
 
-from cpo_platform.common.admin import PartsForm
+from cpo_platform.common.admin import Findings, PartsForm
 from cpo_platform.common.formfields import (
     LinesField,
     OpenChoicesField,
@@ -80,7 +82,15 @@ class EvseForm(PartsForm):
             "the status itself does not change."
         ),
     )
-    capabilities = OpenChoicesField(label=_("capabilities"), known=Capability.choices)
+    capabilities = OpenChoicesField(
+        label=_("capabilities"),
+        known=Capability.choices,
+        help_text=_(
+            "What drivers are told, and apps go by: they can start a session only where “Remote "
+            "start and stop” is ticked. For a new EVSE it is, and “RFID reader”, as nearly every "
+            "public station has both: take away what yours cannot do."
+        ),
+    )
     latitude = forms.DecimalField(
         label=_("latitude"),
         required=False,
@@ -123,6 +133,14 @@ class EvseForm(PartsForm):
     fixed = ("uid",)
     part_name = "connectors"
     parts_are_wrong = _("Look at the connectors below.")
+    stand_in_part = {
+        "id": "1",
+        "standard": "IEC_62196_T2",
+        "format": "SOCKET",
+        "power_type": "AC_1_PHASE",
+        "max_voltage": 230,
+        "max_amperage": 16,
+    }
     parts_are_missing = _("An EVSE needs at least one connector.")
     places = {
         "status_schedule": "schedule",
@@ -152,6 +170,17 @@ class EvseForm(PartsForm):
             "parking_ids",
             _("The location has no such parking place any more."),
         ),
+    }
+
+    # Of what was written, and cannot be read.
+    stand_ins = {
+        "uid": "X",
+        "status": Status.UNKNOWN,
+        **dict.fromkeys(("evse_id", "floor_level", "physical_reference"), ""),
+        **dict.fromkeys(("latitude", "longitude"), Decimal(1)),
+        **dict.fromkeys(("schedule", "capabilities", "direction_texts", "image_lines"), ()),
+        **dict.fromkeys(("parking_restrictions", "parking_ids", "position_lines"), ()),
+        "providers": (),
     }
 
     class Meta:
@@ -228,7 +257,17 @@ class EvseForm(PartsForm):
         }
 
     def build_with(self, parts: list[dict[str, Any]]) -> EvseShape:
-        return parse(EvseShape, self._document(parts))
+        findings = Findings()
+        document = self._document(parts, findings)
+        return findings.whole(lambda: parse(EvseShape, document))  # type: ignore[no-any-return]
+
+    def clean_uid(self) -> str:
+        """Refuse the uid of another EVSE at once, and not when everything else is right."""
+        uid = str(self.cleaned_data["uid"])
+        is_asked = self.instance.pk is None and self.refusal is None
+        if is_asked and Evse.objects.filter(uid=uid).exists():
+            raise ValidationError(self.refusals[operations.EvseElsewhere][1])
+        return uid
 
     def clean_position_lines(self) -> list[dict[str, str]]:
         """Refuse a position at a place that is not chosen."""
@@ -242,19 +281,20 @@ class EvseForm(PartsForm):
                 )
         return items
 
-    def _document(self, connectors: list[dict[str, Any]]) -> dict[str, Any]:
+    def _document(self, connectors: list[dict[str, Any]], findings: Findings) -> dict[str, Any]:
         assert self.location is not None  # noqa: S101  there is no page without one
+        zone = ZoneInfo(self.location.time_zone)
         data = self.cleaned_data
         positions = {item["parking_id"]: item["evse_position"] for item in data["position_lines"]}
         return {
             "uid": data["uid"],
             "evse_id": data["evse_id"] or None,
             "status": data.get("status") or self.instance.status,
-            "status_schedule": self._schedule(ZoneInfo(self.location.time_zone)),
+            "status_schedule": findings.of(partial(self._schedule, zone)),
             "capabilities": data["capabilities"],
             "connectors": connectors,
             "floor_level": data["floor_level"] or None,
-            "coordinates": self._coordinates(),
+            "coordinates": findings.of(self._coordinates),
             "physical_reference": data["physical_reference"] or None,
             "directions": data["direction_texts"],
             "parking_restrictions": data["parking_restrictions"],

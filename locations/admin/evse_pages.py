@@ -32,7 +32,11 @@ from locations.admin.display import STATUS_TONES, connector_text, lines, status_
 from locations.admin.evse_forms import EvseForm
 from locations.admin.filters import AtLocationFilter, EvsePartyFilter, TariffFilter
 from locations.admin.part_pages import PartAdmin
-from locations.models import Evse, Location, Status
+from locations.models import Capability, Evse, Location, Status
+
+# Nearly every public station has both; without the first apps cannot start a session, and without
+# the second a driver with a card drives on (OCPI 2.2.1, mod_locations, Capability).
+USUAL_CAPABILITIES = (Capability.REMOTE_START_STOP_CAPABLE, Capability.RFID_READER)
 
 
 @admin.register(Evse)
@@ -95,10 +99,17 @@ class EvseAdmin(PartAdmin):
             (
                 title,
                 options
-                | {"fields": tuple(name for name in options["fields"] if name not in hidden)},
+                | {
+                    "fields": tuple(name for name in options["fields"] if name not in hidden),
+                    "classes": _classes(options, is_new=obj is None),
+                },
             )
             for title, options in self.fieldsets
         ]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        given = super().get_changeform_initial_data(request)
+        return {"capabilities": list(USUAL_CAPABILITIES), **given}
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("connectors")
@@ -305,6 +316,13 @@ class EvseAdmin(PartAdmin):
     @admin.display(description=_("updated (UTC)"), ordering="last_updated")
     def updated(self, row: Evse) -> object:
         return minute(row.last_updated)
+
+
+def _classes(options: Any, *, is_new: bool) -> tuple[str, ...]:
+    """Return how a part of the form looks: what is chosen for a new EVSE already is to be seen."""
+    classes: tuple[str, ...] = options.get("classes", ())
+    shown = is_new and "capabilities" in options["fields"]
+    return tuple(name for name in classes if not (shown and name == "collapse"))
 
 
 def _set_status_action(

@@ -1,5 +1,7 @@
 """The form of a location."""
 
+from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -14,6 +16,7 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 )
 
 from cpo_platform.common.admin import (
+    Findings,
     OperationForm,
     green_field,
     mix_document,
@@ -64,6 +67,10 @@ def _business_fields(title: Any) -> tuple[forms.Field, forms.Field, forms.Field]
             help_text=_("An image, such as “OPERATOR https://…/logo.png 120x60”."),
         ),
     )
+
+
+class LocationExists(ValueError):
+    """A location is to be new, and its party has one with its id."""
 
 
 class LocationForm(OperationForm):
@@ -162,7 +169,26 @@ class LocationForm(OperationForm):
         "energy_mix.energy_sources": "energy_sources",
         "energy_mix.environ_impact": "environ_impact",
     }
-    refusals = {UnknownParty: ("party", _("This party does not exist any more."))}
+    refusals = {
+        UnknownParty: ("party", _("This party does not exist any more.")),
+        LocationExists: ("ocpi_id", _("This party has a location with this id.")),
+    }
+    # Of what was written, and cannot be read: hours and names were meant, whatever they are.
+    stand_ins = {
+        "party": "NL*XXX",
+        **dict.fromkeys(("ocpi_id", "address", "city"), "X"),
+        **dict.fromkeys(("name", "postal_code", "state", "help_phone"), ""),
+        **dict.fromkeys((f"{name}_name" for name in BUSINESSES), "X"),
+        **dict.fromkeys((f"{name}_website" for name in BUSINESSES), ""),
+        **dict.fromkeys((f"{name}_logo" for name in BUSINESSES), ()),
+        **dict.fromkeys(("latitude", "longitude"), Decimal(1)),
+        **dict.fromkeys((name for name, _label in DAYS), (("08:00", "18:00"),)),
+        **dict.fromkeys(("publish_to", "related", "direction_texts", "image_lines"), ()),
+        **dict.fromkeys(("openings", "closings", "environ_impact", "facilities"), ()),
+        "country": "NLD",
+        "time_zone": "UTC",
+        "parking_type": "",
+    }
 
     class Meta:
         model = Location
@@ -199,6 +225,19 @@ class LocationForm(OperationForm):
             **{f"{name}_logo": _logo_lines(getattr(row, name)) for name in BUSINESSES},
         }
 
+    def clean(self) -> Any:
+        data = super().clean()
+        if self.instance.pk is None and self.refusal is None and self._is_taken():
+            self.add_error("ocpi_id", self.refusals[LocationExists][1])
+        return data
+
+    def _is_taken(self) -> bool:
+        """Tell whether the party has a location with this id, as far as both can be read."""
+        country_code, _star, party_id = str(self.cleaned_data.get("party", "")).partition("*")
+        name = self.cleaned_data.get("ocpi_id")
+        same = Location.objects.filter(country_code=country_code, party_id=party_id, ocpi_id=name)
+        return bool(name and party_id) and same.exists()
+
     def clean_country(self) -> str:
         return str(self.cleaned_data["country"]).upper()
 
@@ -209,9 +248,11 @@ class LocationForm(OperationForm):
         return name
 
     def build(self) -> LocationShape:
-        return parse(LocationShape, self._document())
+        findings = Findings()
+        document = self._document(findings)
+        return findings.whole(lambda: parse(LocationShape, document))  # type: ignore[no-any-return]
 
-    def _document(self) -> dict[str, Any]:
+    def _document(self, findings: Findings) -> dict[str, Any]:
         data = self.cleaned_data
         country_code, _star, party_id = data["party"].partition("*")
         texts = ("name", "address", "city", "postal_code", "state", "country", "help_phone")
@@ -227,9 +268,9 @@ class LocationForm(OperationForm):
             },
             "related_locations": data["related"],
             "directions": data["direction_texts"],
-            **{name: self._business(name) for name in BUSINESSES},
+            **{name: findings.of(partial(self._business, name)) for name in BUSINESSES},
             "facilities": data["facilities"],
-            "opening_times": self._opening_times(),
+            "opening_times": findings.of(self._opening_times),
             "charging_when_closed": data["charging_when_closed"],
             "images": data["image_lines"],
             "energy_mix": mix_document(data, data["environ_impact"] or None),

@@ -7,13 +7,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path, reverse
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common.admin import (
     NONE,
+    Button,
     OperationAdmin,
     Way,
     change_url,
@@ -24,10 +25,12 @@ from cpo_platform.common.admin import (
 )
 from locations import operations
 from locations.admin.filters import PublishedFilter
-from locations.admin.location_forms import BUSINESSES, LocationForm
+from locations.admin.location_forms import BUSINESSES, LocationExists, LocationForm
 from locations.admin.panels import evses_panel
+from locations.admin.photos import photo_response
 from locations.admin.site_panels import site_panels
 from locations.models import Evse, Location, Status
+from locations.shapes import LocationShape
 from tariffs.admin import PartyFilter, needs_party, party_choices
 
 LOCATIONS = Way(party="", location="pk")
@@ -47,7 +50,13 @@ class LocationAdmin(OperationAdmin):
     search_fields = ("name", "address", "city", "ocpi_id", "evses__uid", "evses__evse_id")
     search_help_text = _("Search by name, address, id or EVSE")
     ordering = ("city", "name", "pk")
-    empty_text = _("Import your network with the buttons above, or add a location by hand.")
+    empty_text = _(
+        "A location is a site with its charging stations. Add the first one by hand, or bring all "
+        "at once: “Import…” reads CSV and Excel, and has a template to fill in; “Import OCPI…” "
+        "reads what another platform exports. Both show first what would happen. What to read: "
+        "docs/operators.md, and docs/importing.md for files."
+    )
+    empty_add = _("Add the first location")
     fieldsets = (
         (None, {"fields": (("party", "ocpi_id"), "publish", "publish_to")}),
         (
@@ -110,7 +119,11 @@ class LocationAdmin(OperationAdmin):
     )
 
     def get_urls(self) -> list[Any]:
-        urls: list[Any] = super().get_urls()
+        photo = self.admin_site.admin_view(self.photo_view)
+        urls: list[Any] = [
+            path("<int:object_id>/photo/<int:number>/", photo, name="locations_location_photo"),
+            *super().get_urls(),
+        ]
         if find_spec("locations.views") is None:
             return urls
         # By name: the import is a view of its own, and neither of us depends on the other.
@@ -129,7 +142,11 @@ class LocationAdmin(OperationAdmin):
         )
 
     def put(self, form: LocationForm, now: datetime) -> Location:
-        return operations.put_location(location=form.shape, now=now).location
+        shape = form.shape
+        if form.instance.pk is None and _exists(shape):
+            # Somebody was quicker: to put it would write over theirs.
+            raise LocationExists(f"id: {shape.id} exists already")
+        return operations.put_location(location=shape, now=now).location
 
     def add_view(
         self,
@@ -154,6 +171,13 @@ class LocationAdmin(OperationAdmin):
             return HttpResponseRedirect(change_url(obj))
         return response
 
+    def photo_view(self, request: HttpRequest, object_id: int, number: int) -> HttpResponse:
+        """Return one of the photos of a location, fetched by us, or say why it cannot be shown."""
+        location = self.found(request, object_id)
+        if location is None:
+            raise Http404
+        return photo_response(location, number)
+
     def form_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         context = super().form_context(request, object_id)
         if object_id and str(object_id).isdigit():
@@ -169,6 +193,10 @@ class LocationAdmin(OperationAdmin):
     ) -> Any:
         context = {"import_url": self._import_url(request), **(extra_context or {})}
         return super().changelist_view(request, context)
+
+    def empty_buttons(self, request: HttpRequest) -> list[Button]:
+        url = self._import_url(request)
+        return [*self._list_buttons(request), *([Button(_("Import OCPI…"), url)] if url else [])]
 
     def _import_url(self, request: HttpRequest) -> str:
         allowed = self.has_add_permission(request) and self.has_change_permission(request)
@@ -201,6 +229,12 @@ class LocationAdmin(OperationAdmin):
     @admin.display(description=_("updated (UTC)"), ordering="last_updated")
     def updated(self, row: Location) -> object:
         return minute(row.last_updated)
+
+
+def _exists(shape: LocationShape) -> bool:
+    return Location.objects.filter(
+        country_code=shape.country_code, party_id=shape.party_id, ocpi_id=shape.id
+    ).exists()
 
 
 def _number_of(which: Q) -> Coalesce:

@@ -3,11 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
-from django.utils.translation import gettext
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import OperationForm, Way, link
+from cpo_platform.common import clock
+from cpo_platform.common.admin import OperationForm, Way, change_url, link
 from cpo_platform.common.formfields import (
     OpenChoicesField,
     images_field,
@@ -17,7 +20,7 @@ from cpo_platform.common.formfields import (
 from cpo_platform.common.shapes import parse
 from locations import operations
 from locations.admin.part_pages import PartAdmin
-from locations.models import Location, ParkingPlace
+from locations.models import Evse, Location, ParkingPlace
 from locations.shapes import ParkingShape
 
 VEHICLE_CHOICES = [
@@ -70,6 +73,15 @@ class ParkingPlaceForm(OperationForm):
     class Meta:
         model = ParkingPlace
         fields = ("physical_reference", "direction", "apds_reference", *MEASURES, *ANSWERS)
+
+    def clean_ocpi_id(self) -> str:
+        """Refuse the id of another place at once, and not when everything else is right."""
+        name = str(self.cleaned_data["ocpi_id"])
+        is_asked = self.instance.pk is None and self.refusal is None
+        places = ParkingPlace.objects.filter(location=self.location, ocpi_id=name)
+        if is_asked and places.exists():
+            raise ValidationError(self.refusals[operations.ParkingPlaceExists][1])
+        return name
 
     def values_of(self, row: ParkingPlace) -> dict[str, Any]:
         return {
@@ -137,6 +149,52 @@ class ParkingPlaceAdmin(PartAdmin):
             },
         ),
     )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow it to whoever may change the location: a place is a part of it."""
+        return request.user.has_perm("locations.change_location")
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask, then delete the parking place."""
+        place = self.get_object(request, object_id)
+        if not self.has_delete_permission(request, place):
+            raise PermissionDenied
+        if place is None:
+            return self.missing(request, object_id)
+        if request.method == "POST":
+            return self._delete(request, place)
+        evses = list(Evse.objects.filter(parking__parking_place=place).order_by("evse_id", "pk"))
+        return self.confirm(
+            request,
+            title=gettext("Delete the parking place %(place)s?") % {"place": place},
+            sentences=[
+                ngettext(
+                    "%(number)s EVSE stands at it. It stays, and does not name the place any more.",
+                    "%(number)s EVSEs stand at it. They stay, and do not name the place any more.",
+                    len(evses),
+                )
+                % {"number": len(evses)}
+                if evses
+                else gettext("No EVSE stands at it."),
+                gettext("Partners will be told of the location without it."),
+            ],
+            links=[link(evse) for evse in evses[:20]],
+            button=gettext("Delete for good"),
+            cancel_url=change_url(place),
+            danger=True,
+        )
+
+    def _delete(self, request: HttpRequest, place: ParkingPlace) -> HttpResponse:
+        try:
+            operations.delete_parking_place(place_id=place.pk, now=clock.now())
+        except ParkingPlace.DoesNotExist:
+            return self.missing(request, place.pk)
+        self.log_deletions(request, [place])
+        text = gettext("Parking place %(place)s is deleted. Partners will be told.")
+        messages.success(request, text % {"place": place})
+        return HttpResponseRedirect(f"{change_url(place.location)}{self.anchor}")
 
     def saved_text(self, obj: ParkingPlace) -> str:
         return gettext("Parking place %(place)s is saved.") % {"place": obj}

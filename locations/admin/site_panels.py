@@ -1,8 +1,4 @@
-"""What drivers meet at a location: when it is open, how it looks, parking, energy.
-
-Pictures of others are named and linked, and not shown: they are on hosts of others, which would
-learn who of our staff looks at what; and pages of ours load nothing from anywhere else.
-"""
+"""What drivers meet at a location: when it is open, how it looks, parking, energy."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -22,7 +18,6 @@ from cpo_platform.common.admin import (
     NONE,
     Button,
     Panel,
-    address,
     link,
     may,
     number,
@@ -32,6 +27,7 @@ from cpo_platform.common.admin import (
 from cpo_platform.common.admin.charts import Bar, WeekPicture
 from locations import opening
 from locations.admin.display import lines, yes_no
+from locations.admin.photos import images_panel
 from locations.models import (
     Evse,
     Facility,
@@ -43,7 +39,6 @@ from locations.models import (
 )
 
 EXCEPTIONS_AHEAD = timedelta(days=14)
-MOST_IMAGES = 50
 KINDS = {
     opening.OPEN: _("open"),
     opening.ALSO_OPEN: _("exceptionally open"),
@@ -135,40 +130,6 @@ def _local(moment: datetime) -> str:
 def _legend(entries: Iterable[tuple[str, Any]]) -> object:
     shown = format_html_join(" ", '<span><i class="cpo-{}"></i>{}</span>', entries)
     return format_html('<p class="cpo-legend">{}</p>', shown)
-
-
-def images_panel(location: Location) -> Panel:
-    """Return the pictures of a location by name: they are opened where they are."""
-    return Panel(
-        title=_("Photos"),
-        anchor="photos",
-        note=_("They are on hosts of others, so this page names them and loads none."),
-        columns=(_("category"), _("size"), _("type"), _("image"), _("thumbnail")),
-        rows=[
-            (
-                image["category"],
-                _size(image),
-                image["type"],
-                elsewhere(image["url"]),
-                elsewhere(image["thumbnail"]) if image.get("thumbnail") else NONE,
-            )
-            for image in location.images[:MOST_IMAGES]
-        ],
-        empty=_("There is no photo: drivers find a place sooner that they have seen."),
-    )
-
-
-def _size(image: dict[str, Any]) -> str:
-    width, height = image.get("width"), image.get("height")
-    return f"{width} × {height}" if width and height else NONE
-
-
-def elsewhere(url: str) -> object:
-    """Return a link to a page of others: it opens beside ours, and is not told where it was."""
-    return format_html(
-        '<a class="cpo-link" href="{}" target="_blank" rel="noopener noreferrer">{}</a>',
-        *(url, address(url)),
-    )
 
 
 def parking_panel(request: HttpRequest, location: Location, evses: list[Evse]) -> Panel:

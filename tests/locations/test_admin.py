@@ -165,7 +165,15 @@ def test_saving_a_location_unchanged_changes_nothing(admin_client: Client) -> No
             "Berlin",
             {"time_zone": ["There is no such time zone: write one like Europe/Berlin."]},
         ),
-        ("monday", "8-12", {"monday": ["“8-12” is not a time span such as 08:00-18:00."]}),
+        (
+            "monday",
+            "8-12",
+            {
+                "monday": ["“8-12” is not a time span such as 08:00-18:00."],
+                # Whatever the hours are, there are some.
+                "open_always": ["Say when it is open."],
+            },
+        ),
         (
             "monday",
             "20:00-02:00",
@@ -173,7 +181,8 @@ def test_saving_a_location_unchanged_changes_nothing(admin_client: Client) -> No
                 "monday": [
                     "“20:00-02:00” ends before it begins: give the hours after midnight to the "
                     "next day."
-                ]
+                ],
+                "open_always": ["Say when it is open."],
             },
         ),
         ("monday", "08:00-12:00", {"open_always": ["Say when it is open."]}),
@@ -204,6 +213,46 @@ def test_a_wrong_field_is_named_and_nothing_is_saved(
     assert not Location.objects.exists()
 
 
+def test_all_that_is_wrong_with_a_location_is_said_at_once(admin_client: Client) -> None:
+    make_location("L1")
+    wrong = {
+        # Unreadable; against a rule of the shape; against another location.
+        "latitude": "north",
+        "monday": "from eight",
+        "country": "DE",
+        "owner_website": "https://example.com",
+        "open_always": "yes",
+        "sunday": "08:00-12:00",
+        "ocpi_id": "l1",
+    }
+    response = send_form(admin_client, f"{LIST}add/", FORM, **(SITE | wrong))
+    found = errors_of(response)
+    assert set(found) == {
+        *("latitude", "monday", "country", "owner_name", "open_always", "ocpi_id")
+    }
+    assert found["ocpi_id"] == ["This party has a location with this id."]
+    assert found["country"] == ["must be three capital letters"]
+
+
+def test_a_field_that_cannot_be_read_is_the_only_one_that_is_blamed(admin_client: Client) -> None:
+    for field, value in (
+        *(("latitude", "north"), ("monday", "x"), ("time_zone", "Mars"), ("openings", "x")),
+        *(("party", ""), ("address", ""), ("operator_logo", "x"), ("image_lines", "x")),
+    ):
+        fields = SITE | {"open_always": "no", "tuesday": "08:00-12:00", field: value}
+        response = send_form(admin_client, f"{LIST}add/", FORM, **fields)
+        assert list(errors_of(response)) == [field]
+
+
+def test_a_new_location_does_not_write_over_one_that_is_there(admin_client: Client) -> None:
+    location = make_location("L9")
+    response = send_form(admin_client, f"{LIST}add/", FORM, **SITE)
+    assert errors_of(response) == {"ocpi_id": ["This party has a location with this id."]}
+    before = location.address
+    location.refresh_from_db()
+    assert location.address == before != SITE["address"]
+
+
 @pytest.mark.rule("LOC-03")
 def test_locations_and_evses_cannot_be_deleted(admin_client: Client) -> None:
     location = make_location()
@@ -227,6 +276,43 @@ def add_evse(client: Client, location: Location, **changes: Any) -> Any:
     }
     url = f"{EVSES}add/?location={location.pk}"
     return send_form(client, url, EVSE_FORM, **(fields | changes))
+
+
+def test_all_that_is_wrong_with_an_evse_is_said_at_once(admin_client: Client) -> None:
+    location = make_location()
+    wrong = {
+        "uid": location.evses.get().uid,
+        "latitude": "48.1",
+        "schedule": "2026-12-24 25:61 - INOPERATIVE",
+        "floor_level": "above the clouds",
+        "connectors-0-max_amperage": "",
+    }
+    response = add_evse(admin_client, location, **wrong)
+    assert set(errors_of(response)) == {"uid", "latitude", "schedule", "floor_level"}
+    connectors = response.context["adminform"].form.connectors
+    assert list(connectors.forms[0].errors) == ["max_amperage"]
+    assert location.evses.count() == 1
+
+
+def test_a_new_evse_can_what_nearly_all_can(admin_client: Client) -> None:
+    location = make_location(evses=0)
+    add_evse(admin_client, location)
+    evse = Evse.objects.get()
+    assert evse.capabilities == ["REMOTE_START_STOP_CAPABLE", "RFID_READER"]
+    # What was taken away stays away.
+    send_form(admin_client, evse_page(evse), EVSE_FORM, capabilities=["RFID_READER"])
+    send_form(admin_client, evse_page(evse), EVSE_FORM, floor_level="1")
+    evse.refresh_from_db()
+    assert (evse.capabilities, evse.floor_level) == (["RFID_READER"], "1")
+
+
+def test_an_empty_list_of_locations_says_how_to_begin(admin_client: Client) -> None:
+    text = admin_client.get(LIST).content.decode()
+    assert "Add the first location" in text
+    assert text.count("/admin/locations/location/import/") == 2
+    assert "docs/operators.md" in text
+    make_location()
+    assert "Add the first location" not in admin_client.get(LIST).content.decode()
 
 
 def test_an_evse_is_added_with_its_connector(admin_client: Client) -> None:
@@ -425,7 +511,7 @@ def test_pages_take_the_same_queries_for_any_size(
         make_tariff(f"T{number}", type="REGULAR" if number else "PROFILE_FAST")
     location = make_location(evses=size)
     admin_client.get(page(location))  # fills the caches that live longer than a request
-    with django_assert_num_queries(32):
+    with django_assert_num_queries(33):
         assert admin_client.get(page(location)).status_code == 200
     admin_client.get(
         evse_page(location.evses.order_by("pk")[0])

@@ -97,6 +97,11 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("no_photos", {"images": None}),
     ("no_directions", {"directions": None}),
     ("no_energy_mix", {"energy_mix": None}),
+    ("hidden_in_service", {"publish": False}),
+    (
+        "complete_but_hidden",
+        {"publish": False, "evses": [evse("E1", status="OUTOFORDER")]},
+    ),
 ]
 
 
@@ -110,8 +115,9 @@ def test_each_rule_finds_what_it_is_about_and_nothing_else(
 
 
 def test_every_rule_is_shown_to_find_something() -> None:
-    # The one that is left out is found where there is no shape: see tests/sites.
-    assert {rule for rule, _broken in BROKEN} == set(RULES) - {"breaks_rules"}
+    # Those left out are found where there is no shape, or another location: see tests/sites.
+    shown = {rule for rule, _broken in BROKEN}
+    assert shown == set(RULES) - {"breaks_rules", "same_place"}
 
 
 @pytest.mark.parametrize(
@@ -143,3 +149,26 @@ def test_a_rule_costs_once_however_many_evses_break_it() -> None:
 def test_a_score_is_between_0_and_100_and_falls_with_what_is_found(rules: list[str]) -> None:
     found = [Finding(rule) for rule in rules]
     assert 0 <= score(found) <= score(found[1:]) <= 100
+
+
+def test_another_site_at_the_same_place_is_told_from_a_place_that_is_nowhere() -> None:
+    assert [one.rule for one in check(location(), has_twin=True)] == ["same_place"]
+    nowhere = location(coordinates={"latitude": "0.000000", "longitude": "0.000000"})
+    assert [one.rule for one in check(nowhere, has_twin=True)] == ["coordinates_zero"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"evses": [evse("E1")]}, ["hidden_in_service"]),
+        ({"evses": [evse("E1", status="OUTOFORDER")]}, ["complete_but_hidden"]),
+        # Not complete, still planned, or for certain people: there are reasons to hide it.
+        ({"evses": [evse("E1", status="OUTOFORDER")], "help_phone": None}, ["no_help_phone"]),
+        ({"evses": [evse("E1", status="PLANNED")]}, []),
+        ({"evses": [evse("E1")], "publish_allowed_to": [{"uid": "1", "type": "RFID"}]}, []),
+    ],
+)
+def test_what_is_hidden_though_drivers_could_come_is_found(
+    fields: dict[str, Any], expected: list[str]
+) -> None:
+    assert [one.rule for one in check(location(publish=False, **fields))] == expected

@@ -142,3 +142,41 @@ def test_who_may_only_look_sees_hours_parking_photos_and_energy() -> None:
     # Nothing of another host is loaded.
     assert "<img" not in text
     assert f"{PLACES}add/" not in text
+
+
+def test_a_parking_place_is_deleted_and_evses_name_it_no_more(admin_client: Client) -> None:
+    location = LocationFactory(
+        parking_places=[PLACE, PLACE | {"id": "P2"}],
+        evses=[
+            evse("E1", parking=[{"parking_id": "P1"}, {"parking_id": "P2"}]),
+            evse("E2", parking=[{"parking_id": "P2"}]),
+        ],
+    )
+    place = ParkingPlace.objects.get(ocpi_id="P1")
+    url = f"{PLACES}{place.pk}/delete/"
+    asked = admin_client.get(url).content.decode()
+    assert "1 EVSE stands at it. It stays, and does not name the place any more." in asked
+    assert ParkingPlace.objects.count() == 2
+    changes = Change.objects.count()
+    response = admin_client.post(url)
+    assert response.headers["Location"] == f"{page(location)}#parking"
+    assert [one.ocpi_id for one in ParkingPlace.objects.all()] == ["P2"]
+    first, second = Evse.objects.order_by("uid")
+    assert [one.parking_place.ocpi_id for one in first.parking.all()] == ["P2"]
+    location.refresh_from_db()
+    assert location.last_updated >= first.last_updated > NOW
+    assert second.last_updated == NOW
+    assert Change.objects.count() > changes
+    # Who comes second is told that it is gone.
+    assert admin_client.post(url).headers["Location"] == PLACES
+
+
+def test_who_may_not_change_a_location_deletes_no_parking_place() -> None:
+    LocationFactory(parking_places=[PLACE])
+    user = User.objects.create_user("reader", is_staff=True)
+    staff.set_roles(user_id=user.pk, roles=["read_only"])
+    client = Client()
+    client.force_login(user)
+    url = f"{PLACES}{ParkingPlace.objects.get().pk}/delete/"
+    assert client.get(url).status_code == client.post(url).status_code == 403
+    assert ParkingPlace.objects.exists()

@@ -36,6 +36,8 @@ OPEN = {
 NEEDS = {
     "tariffs_tariff_check": "tariffs.view_tariff",
     "locations_evse_status": "locations.view_evse",
+    "locations_location_photo": "locations.view_location",
+    "locations_parkingplace_delete": "locations.change_location",
     "locations_import": "locations.add_location",
     "locations_import_confirm": "locations.add_location",
     "sessions_app_cdr_credit": "sessions_app.add_cdr",

@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.test import Client, RequestFactory
+from django.utils import translation
+from django.utils.html import escape
 
 from cpo_platform.common.admin.scopes import way_of
 from cpo_platform.staff import operations
@@ -249,3 +252,17 @@ def test_a_person_is_made_by_the_command(capsys: pytest.CaptureFixture[str]) -> 
     assert "Password: " in capsys.readouterr().out
     assert user.has_perm("sessions_app.view_session")
     assert list(user.staff_scope.parties.all()) == [own]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_each_role_to_choose_from_says_what_it_may(admin_client: Client, language: str) -> None:
+    Group.objects.create(name="Made <here>")
+    admin_client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    text = admin_client.get("/admin/auth/user/add/").content.decode()
+    with translation.override(language):
+        for role in ROLES:
+            id_ = f"role-{role.key}"
+            words = f'<span class="cpo-role" id="{id_}" aria-hidden="true">{escape(role.about)}<'
+            assert f"{role.name}{words}" in text
+            assert f'aria-describedby="{id_}"' in text
+    assert "Made &lt;here&gt;" in text

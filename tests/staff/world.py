@@ -144,6 +144,8 @@ def _network(party_id: str, mark: str, partner: Partner) -> tuple[Party, dict[st
         name=f"{name} site",
         address=f"{name} street",
         city=f"{name} town",
+        # Where nobody goes: it is refused before anything is asked.
+        images=[{"url": f"https://127.0.0.1/{name}.jpg", "category": "ENTRANCE", "type": "jpeg"}],
         evses=[
             evse(f"{name}-E{number}", physical_reference=f"{name}-P{number}") for number in range(4)
         ],
@@ -366,6 +368,7 @@ class Address:
             "location_id": ids["locations.location"],
             "partner_id": ids["roaming.partner"],
             "token": "nothing",
+            "number": 0,
             "content_type_id": 1,
             "app_label": "tariffs",
         }

@@ -23,6 +23,7 @@ from cpo_platform.common.admin.display import (
 from cpo_platform.common.admin.energy import green_field, mix_document, mix_values, sources_field
 from cpo_platform.common.admin.filters import VisibleFilter
 from cpo_platform.common.admin.forms import (
+    Findings,
     FormSet,
     OperationForm,
     PartFormSet,
@@ -31,7 +32,12 @@ from cpo_platform.common.admin.forms import (
     Refused,
 )
 from cpo_platform.common.admin.histories import register_history
-from cpo_platform.common.admin.list_pages import ListPages, register_list_pages
+from cpo_platform.common.admin.list_pages import (
+    ListColumn,
+    ListPages,
+    register_list_column,
+    register_list_pages,
+)
 from cpo_platform.common.admin.lists import known_filter
 from cpo_platform.common.admin.pages import Admin, RecordAdmin
 from cpo_platform.common.admin.panels import (
@@ -62,7 +68,9 @@ __all__ = [
     "Admin",
     "Button",
     "Event",
+    "Findings",
     "FormSet",
+    "ListColumn",
     "ListPages",
     "OperationAdmin",
     "OperationForm",
@@ -98,6 +106,7 @@ __all__ = [
     "pill",
     "pretty_body",
     "register_history",
+    "register_list_column",
     "register_list_pages",
     "register_note",
     "register_panel",

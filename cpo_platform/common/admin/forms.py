@@ -1,7 +1,7 @@
 """Forms that build a shape, which one operation writes."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -34,11 +34,40 @@ class Refused(Exception):
         self.cause = cause
 
 
+class Findings:
+    """Problems of a shape, found piece by piece while a form builds it, and said all at once."""
+
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+
+    def of(self, build: Callable[[], Any]) -> Any:
+        """Return a piece; None where something is wrong with it."""
+        try:
+            return build()
+        except ShapeError as error:
+            self._problems += error.problems
+            return None
+
+    def whole(self, build: Callable[[], Any]) -> Any:
+        """Return the whole.
+
+        Raises:
+            ShapeError: something is wrong with it, or was with one of its pieces.
+
+        """
+        found = self.of(build)
+        if self._problems:
+            raise ShapeError(self._problems)
+        return found
+
+
 class OperationForm(_Form):
     """A form that builds a shape; an operation writes it.
 
     `places` maps paths within the shape to form fields: the longest that matches is to blame.
-    `fixed` fields cannot be changed once the object exists.
+    `fixed` fields cannot be changed once the object exists. A form with `stand_ins` says all that
+    is wrong at once: where a field has an error, its value there stands in for it, so that the
+    other fields can be held against the rules of the shape as well.
     """
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -46,6 +75,7 @@ class OperationForm(_Form):
     refusals: Refusals = {}
     places: Mapping[str, str] = {}
     fixed: tuple[str, ...] = ()
+    stand_ins: Mapping[str, Any] | None = None
     volatile: frozenset[str] = frozenset({"last_updated", "status"})
     shape: Any = None
     # Who fills it in: choices are narrowed to what that person may see (`narrow` of a field).
@@ -123,7 +153,28 @@ class OperationForm(_Form):
                 self.shape = self.build()
             except ShapeError as error:
                 self.add_problems(error.problems)
+        elif self.stand_ins is not None and self.refusal is None:
+            self._add_problems_beside(self.stand_ins)
         return self.cleaned_data
+
+    def _add_problems_beside(self, stand_ins: Mapping[str, Any]) -> None:
+        """Show what is wrong with fields beside those that have errors already."""
+        wrong = [name for name in self.errors if name in self.fields]
+        if any(name not in stand_ins for name in wrong):
+            return
+        self.cleaned_data |= {name: stand_ins[name] for name in wrong}
+        problems: Sequence[Problem] = ()
+        try:
+            self.build()
+        except ShapeError as error:
+            problems = error.problems
+        for problem in problems:
+            place = self.place_of(problem.path)
+            # What is of no field may be about what stands in.
+            if place is not None and place not in wrong:
+                self.add_problem(problem)
+        for name in wrong:
+            self.cleaned_data.pop(name, None)
 
     def _is_stale(self) -> bool:
         seen = self.cleaned_data.get("seen")
@@ -191,12 +242,14 @@ class PartFormSet(FormSet):
 class PartsForm(OperationForm):
     """A form with a formset for the parts of its object.
 
-    `part_name` is the name of the formset here and of the parts within the shape.
+    `part_name` is the name of the formset here and of the parts within the shape. Where parts have
+    errors, `stand_in_part` stands in for them, so that the other fields can be looked at as well.
     """
 
     part_name = ""
     parts_are_wrong: Any = ""
     parts_are_missing: Any = ""
+    stand_in_part: Mapping[str, Any] | None = None
 
     @property
     def parts(self) -> PartFormSet:
@@ -213,7 +266,7 @@ class PartsForm(OperationForm):
 
     def build(self) -> Any:
         if not self.parts.is_valid():
-            raise ShapeError([Problem("", str(self.parts_are_wrong))])
+            raise ShapeError([Problem("", str(self.parts_are_wrong)), *self._beside_parts()])
         documents = self.parts.documents()
         if not documents:
             raise ShapeError([Problem("", str(self.parts_are_missing))])
@@ -221,6 +274,16 @@ class PartsForm(OperationForm):
             return self.build_with([document for _place, document in documents])
         except ShapeError as error:
             raise ShapeError(self._left_over(error.problems, documents)) from error
+
+    def _beside_parts(self) -> list[Problem]:
+        """Return what is wrong with the fields beside the parts."""
+        if self.stand_in_part is None:
+            return []
+        try:
+            self.build_with([dict(self.stand_in_part)])
+        except ShapeError as error:
+            return [one for one in error.problems if not one.path.startswith(self.part_name)]
+        return []
 
     def build_with(self, parts: list[dict[str, Any]]) -> Any:
         """Return the shape that the form says, with these parts.

@@ -1,6 +1,8 @@
-"""What can be done with a list, from an app above: buttons, actions and pages beside it."""
+"""What an app above adds to a list: buttons, actions and pages beside it, a column and a filter."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.http import HttpRequest
@@ -46,3 +48,30 @@ def actions_of(model_admin: Any, request: HttpRequest) -> dict[str, Any]:
     for pages in _PAGES:
         found |= pages.actions(model_admin, request)
     return found
+
+
+@dataclass(frozen=True)
+class ListColumn:
+    """A column that an app above adds to a list, and what the list can be filtered by with it.
+
+    `shown` is a function of a row with Django's `admin.display`; its name is that of the column in
+    files. `related` is read with each row, so that the column takes no query of its own.
+    """
+
+    shown: Callable[[Any], object]
+    related: str
+    filter: Any
+
+
+_COLUMNS: dict[str, list[ListColumn]] = defaultdict(list)
+
+
+def register_list_column(label: str, column: ListColumn) -> None:
+    """Add a column to the list of a model such as `locations.location`."""
+    if column not in _COLUMNS[label]:
+        _COLUMNS[label].append(column)
+
+
+def columns_of(model_admin: Any) -> list[ListColumn]:
+    """Return the columns that apps above add to a list."""
+    return _COLUMNS.get(model_admin.opts.label_lower, [])

@@ -35,12 +35,20 @@ else:
 
 
 class _ChangeList(ChangeList):
-    """A list that does not count the whole table, and knows when nothing is filtered."""
+    """A list that does not count the whole table, and knows when nothing is filtered.
+
+    `empty_buttons` is what can be done where nothing is there.
+    """
+
+    empty_buttons: list[Button] = []
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.has_active_filters):
             self.full_result_count = self.result_count
+        if not self.result_count:
+            pages: Any = self.model_admin
+            self.empty_buttons = pages.empty_buttons(request)
 
 
 class Admin(WithExport, WithHistory, _Base):
@@ -54,7 +62,9 @@ class Admin(WithExport, WithHistory, _Base):
     paginator: ClassVar[type[Paginator[Any]]] = CappedPaginator
     # Facets count the table once per filter value.
     show_facets = ShowFacets.NEVER
+    # What is said where a list is empty, and on the button that adds the first row.
     empty_text: Any = ""
+    empty_add: Any = ""
     # How its rows belong to a party and to a location: each model has to say it.
     scope: Way = Way()
 
@@ -127,6 +137,23 @@ class Admin(WithExport, WithHistory, _Base):
 
     def get_urls(self) -> list[Any]:
         return [*list_pages.urls_of(self), *super().get_urls()]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [*super().get_list_display(request), *self.columns_added()]
+
+    def columns_added(self) -> list[Any]:
+        """Return the columns that apps above add to the list."""
+        return [column.shown for column in list_pages.columns_of(self)]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        added = [column.filter for column in list_pages.columns_of(self)]
+        return [*super().get_list_filter(request), *added]
+
+    def get_list_select_related(self, request: HttpRequest) -> Any:
+        own = super().get_list_select_related(request)
+        added = [column.related for column in list_pages.columns_of(self)]
+        # Django's own answers: True is everything, False nothing.
+        return [*(own or ()), *added] if added and own is not True else own
 
     def page(
         self,
@@ -227,6 +254,10 @@ class Admin(WithExport, WithHistory, _Base):
             "list_buttons": self._list_buttons(request),
         }
         return super().changelist_view(request, context | (extra_context or {}))
+
+    def empty_buttons(self, request: HttpRequest) -> list[Button]:
+        """Return what can be done where the list is empty, beside adding a row."""
+        return []
 
     def _list_buttons(self, request: HttpRequest) -> list[Button]:
         return [] if IS_POPUP_VAR in request.GET else list_pages.buttons_of(self, request)

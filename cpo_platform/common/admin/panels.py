@@ -18,7 +18,8 @@ class Panel:
     """A titled part of a page: facts, a table, or both. `numeric` are columns set to the right.
 
     A long table scrolls, unless it is `whole`. `anchor` names the panel in addresses. A `picture`
-    is safe HTML; what it shows is said in words as well.
+    is safe HTML; what it shows is said in words as well. `script` is the static file that fills in
+    some of it.
     """
 
     title: object
@@ -34,6 +35,7 @@ class Panel:
     anchor: str = ""
     whole: bool = False
     picture: object = ""
+    script: str = ""
 
     @property
     def cells(self) -> list[list[tuple[object, bool]]]:

@@ -1,6 +1,7 @@
 """Roles and scopes, as people read them."""
 
 from django.contrib.auth.models import Group, User
+from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from cpo_platform.staff.models import StaffScope
@@ -19,6 +20,22 @@ def group_name(group: Group) -> str:
     """Return what people call a group: a role by its name in their language."""
     role = role_of(group)
     return group.name if role is None else str(role.name)
+
+
+def about_id(role: Role) -> str:
+    """Return the id of the words that say what a role is for."""
+    return f"role-{role.key}"
+
+
+def group_choice(group: Group) -> str:
+    """Return a group as it is chosen: a role with what it is for, which is not part of its name."""
+    role = role_of(group)
+    if role is None:
+        return group.name
+    return format_html(
+        '{}<span class="cpo-role" id="{}" aria-hidden="true">{}</span>',
+        *(str(role.name), about_id(role), str(role.about)),
+    )
 
 
 def scope_text(user: User) -> str:

@@ -17,16 +17,27 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 
 from cpo_platform.staff import operations
 from cpo_platform.staff.admin import limits
-from cpo_platform.staff.admin.display import group_name
+from cpo_platform.staff.admin.display import about_id, group_choice, group_name, role_of
 from cpo_platform.staff.models import StaffScope
 from cpo_platform.staff.roles import OPERATOR_ADMIN
 from locations.models import LocationGroup
 from tariffs.models import Party
 
 
+class _RolesWidget(UnfoldAdminCheckboxSelectMultipleWidget):  # type: ignore[misc]
+    """Boxes to tick, each role with what it is for."""
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option: dict[str, Any] = super().create_option(name, value, *args, **kwargs)
+        role = role_of(value.instance)
+        if role is not None:
+            option["attrs"]["aria-describedby"] = about_id(role)
+        return option
+
+
 class _GroupField(forms.ModelMultipleChoiceField[Group]):
     def label_from_instance(self, obj: Group) -> str:
-        return group_name(obj)
+        return group_choice(obj)
 
 
 class AccessForm(forms.ModelForm[User]):
@@ -38,7 +49,7 @@ class AccessForm(forms.ModelForm[User]):
         label=_("Roles"),
         queryset=Group.objects.none(),
         required=False,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        widget=_RolesWidget,
         help_text=_("What the person may do: all that one of the roles may."),
     )
     everything = forms.BooleanField(
