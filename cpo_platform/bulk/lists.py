@@ -6,6 +6,7 @@ one, and a tariff has elements that no flat row can say.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.apps import apps
@@ -69,15 +70,17 @@ class BulkList:
     """One list: what may be changed of many at once, and whether a file may say it.
 
     `part` is the formset's name, the name of one in columns, its form, and how it is called.
-    `lock` locks what the operation locks first; `fetched` is what the form asks for of an object.
+    `lock` locks what the operation locks first, and returns the object's `last_updated`; None: it
+    has none. `fetched` is what the form asks for of an object, `steady` what no job moves it to.
     """
 
     label: str
     choices: Sequence[Choice]
-    lock: Callable[[int], None]
+    lock: Callable[[int], datetime | None]
     importing: Importing | None = None
     part: tuple[str, str, Any, Any] | None = None
     fetched: tuple[str, ...] = ()
+    steady: tuple[str, ...] = ()
 
     @property
     def model(self) -> type[Model]:
@@ -160,17 +163,21 @@ def _check_evse(row: Evse, cells: Cells) -> None:
         )
 
 
-def _lock_location(object_id: int) -> None:
-    Location.objects.select_for_update(no_key=True).filter(pk=object_id).first()
+def _lock_location(object_id: int) -> datetime | None:
+    rows = Location.objects.select_for_update(no_key=True).filter(pk=object_id)
+    return rows.values_list("last_updated", flat=True).first()
 
 
-def _lock_location_of(evse_id: int) -> None:
-    # The location first, as every operation does it.
-    Location.objects.select_for_update(no_key=True).filter(evses=evse_id).first()
+def _lock_location_of(evse_id: int) -> datetime | None:
+    # The location first, as every operation does it. The EVSE as well: only of rows that are locked
+    # PostgreSQL tells what they are after it had to wait.
+    rows = Location.objects.select_for_update(no_key=True).filter(evses=evse_id)
+    return rows.values_list("evses__last_updated", flat=True).first()
 
 
-def _lock_tariff(object_id: int) -> None:
-    Tariff.objects.select_for_update(no_key=True).filter(pk=object_id).first()
+def _lock_tariff(object_id: int) -> datetime | None:
+    rows = Tariff.objects.select_for_update(no_key=True).filter(pk=object_id)
+    return rows.values_list("last_updated", flat=True).first()
 
 
 def _tariffs(request: HttpRequest) -> list[tuple[str, str]]:
@@ -238,6 +245,7 @@ LISTS: tuple[BulkList, ...] = (
         ),
         part=("connectors", "connector", ConnectorForm, pgettext_lazy("bulk", "connector")),
         fetched=("connectors__tariffs", "parking__parking_place", "location__parking_places"),
+        steady=("location",),
     ),
     BulkList(
         "tariffs.tariff",
