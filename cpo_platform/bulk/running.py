@@ -14,7 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from cpo_platform.audit.models import Way
-from cpo_platform.bulk import columns, operations, reading
+from cpo_platform.bulk import asking, columns, operations, reading
 from cpo_platform.bulk.claiming import STRIPE, claimed
 from cpo_platform.bulk.lists import BulkList, list_of
 from cpo_platform.bulk.models import WORKING, WOULD, Job, JobKind, JobRow, JobState, RowOutcome
@@ -89,10 +89,11 @@ def _file_rows(job: Job, listed: BulkList) -> Iterator[NewRow]:
     table = reading.read(bytes(job.file or b""))
     heads = columns.heads_of(listed, table.heads)
     importing = columns.importing_of(listed)
+    request = asking.request_of(job.started_by_id)
     known: dict[str, int] = {}
     for number, line in table.rows:
         cells = {column: line[place] for place, column in heads.read.items()}
-        name = importing.name(cells)
+        name = importing.name(request, cells)
         first = known.setdefault(name.lower(), number)
         again = gettext("Row %(number)s is about the same.") % {"number": first}
         reasons = [("", again)] if first != number else []

@@ -58,7 +58,7 @@ class Writer:
 
     @property
     def pages(self) -> OperationAdmin:
-        pages: OperationAdmin = self.listed.model_admin
+        pages: OperationAdmin = self.listed.pages
         return pages
 
     def read_ahead(self, rows: Sequence[JobRow]) -> None:
