@@ -583,6 +583,8 @@ _FLOWER_PORT = env.integer("FLOWER_PORT", 0, maximum=65535)
 FLOWER_URL = env.internal_url(
     "FLOWER_URL", f"http://127.0.0.1:{_FLOWER_PORT}" if _FLOWER_PORT else ""
 )
+# How many workers one bulk change may have at a time, if nobody else needs them.
+BULK_LANES = env.integer("BULK_LANES", 2, minimum=1, maximum=64)
 # How late changes may be told before /readyz calls the platform degraded, in seconds.
 READY_FEED_LAG_SECONDS = env.integer("READY_FEED_LAG_SECONDS", 300, minimum=1)
 # Whether we call partners at private addresses; on the internet that is an attack on ourselves.

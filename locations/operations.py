@@ -358,8 +358,11 @@ def _say_group_changed(group_id: int, location_ids: set[int], now: datetime) -> 
 
 
 def _check(row: Location | Evse | Connector) -> None:
-    """Check every field. What is unique and in range was checked on the way, without queries."""
-    row.full_clean(validate_unique=False, validate_constraints=False)
+    """Check every field. What is unique and in range was checked on the way, without queries.
+
+    What it is a part of is locked: nobody has to ask whether it exists.
+    """
+    row.full_clean({"location", "evse"}, validate_unique=False, validate_constraints=False)
 
 
 def _any_change(outcomes: Iterable[Outcome]) -> bool:

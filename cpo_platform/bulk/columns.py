@@ -129,7 +129,7 @@ def most_parts(listed: BulkList, rows: Any) -> int:
 def filled(listed: BulkList, request: HttpRequest, rows: Sequence[Any]) -> Iterator[list[Any]]:
     """Yield for each object what it has in the columns of a template."""
     columns = own_columns(listed, most_parts(listed, rows))
-    pages = listed.model_admin
+    pages = listed.pages
     # Forms with the same fields are of one class: to make one takes longer than to fill it in.
     classes: dict[tuple[str, ...], Any] = {}
     for row in rows:
@@ -176,7 +176,7 @@ def _bound(listed: BulkList, form: Any, name: str) -> Any:
 
 def fields_of(listed: BulkList) -> dict[str, forms.Field]:
     """Return the fields of a list's form by name, without an object: their labels and choices."""
-    form = listed.model_admin.form
+    form = listed.pages.form
     fields = forms.fields_for_model(listed.model, fields=form.Meta.fields)
     return {name: field for name, field in fields.items() if field} | dict(form.base_fields)
 

@@ -1,32 +1,32 @@
 """Which lists can be changed in bulk, which of their fields, and how a file names their rows.
 
-What is not here has no button: tokens are the eMSPs', CDRs are final, stations are placed one by
-one, and a tariff has elements that no flat row can say.
+What is not here has no button: tokens are the eMSPs', CDRs are final, parties and partners are few,
+and a tariff has elements that no flat row can say.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest, QueryDict
-from django.utils.translation import gettext, pgettext_lazy
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
-from cpo_platform.bulk.filling import Unreadable
-from cpo_platform.common.admin import visible
+from cpo_platform.bulk import finding, groups, stations
+from cpo_platform.bulk.finding import Cells
+from cpo_platform.common.admin import OperationAdmin, visible
 from locations.admin import ConnectorForm
-from locations.models import Evse, Location
-from tariffs.admin import party_choices
+from locations.models import Location
 from tariffs.models import Tariff
 
 # Parts that a file can say, such as the connectors of an EVSE: `connector_1_standard`.
 MOST_PARTS = 10
 MOST_TARIFFS = 500
-
-Cells = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,13 @@ class Importing:
 
     `find(request, cells)` returns the row that exists, or None; `place` makes the request ready for
     the form of a new one; `check` refuses cells that say something else than the row is. Columns in
-    `keys` must be there, those in `beside` may be: they are no fields that can be changed.
+    `keys` must be there, those in `beside` may be: they are no fields that can be changed. Two rows
+    of one object have one `name`.
     """
 
     keys: tuple[str, ...]
     find: Callable[[HttpRequest, Cells], Model | None]
-    name: Callable[[Cells], str]
+    name: Callable[[HttpRequest, Cells], str]
     beside: tuple[str, ...] = ()
     # Read for rows that are new, and not looked at for others: stations set it.
     only_new: frozenset[str] = frozenset()
@@ -69,15 +70,19 @@ class BulkList:
     """One list: what may be changed of many at once, and whether a file may say it.
 
     `part` is the formset's name, the name of one in columns, its form, and how it is called.
-    `lock` locks what the operation locks first; `fetched` is what the form asks for of an object.
+    `lock` locks what the operation locks first, and returns the object's `last_updated`; None: it
+    has none. `fetched` is what the form asks for of an object, `steady` what no job moves it to.
+    `form_pages` are other pages than the list's own, where those have no form that rows can fill.
     """
 
     label: str
     choices: Sequence[Choice]
-    lock: Callable[[int], None]
+    lock: Callable[[int], datetime | None]
     importing: Importing | None = None
     part: tuple[str, str, Any, Any] | None = None
     fetched: tuple[str, ...] = ()
+    steady: tuple[str, ...] = ()
+    form_pages: type[OperationAdmin] | None = None
 
     @property
     def model(self) -> type[Model]:
@@ -88,89 +93,36 @@ class BulkList:
         return admin.site._registry[self.model]  # noqa: SLF001  Django has no public name for it
 
     @property
+    def pages(self) -> Any:
+        """The pages whose form a row fills, and which save it."""
+        kind = self.form_pages
+        return self.model_admin if kind is None else _pages_of(kind, self.model)
+
+    @property
     def names(self) -> str:
         return str(self.model._meta.verbose_name_plural)  # noqa: SLF001  Django's own public name
 
 
-def _find_location(request: HttpRequest, cells: Cells) -> Location | None:
-    rows = visible(request, Location.objects.all()).filter(ocpi_id=cells["ocpi_id"])
-    code, _star, party_id = _party_of(request, cells).partition("*")
-    return rows.filter(country_code=code, party_id=party_id).first()
+@cache
+def _pages_of(kind: type[OperationAdmin], model: type[Model]) -> OperationAdmin:
+    return kind(model, admin.site)
 
 
-def _party_of(request: HttpRequest, cells: Cells) -> str:
-    """Return the party of a row, `DE*ABC`; where there is one only, it need not be said."""
-    if cells.get("party"):
-        return cells["party"].upper()
-    if cells.get("country_code") and cells.get("party_id"):
-        return f"{cells['country_code']}*{cells['party_id']}".upper()
-    parties = party_choices(request)
-    if len(parties) != 1:
-        raise Unreadable(gettext("Say in the column “party” whose it is, such as DE*ABC."))
-    return parties[0][0]
+def _lock_location(object_id: int) -> datetime | None:
+    rows = Location.objects.select_for_update(no_key=True).filter(pk=object_id)
+    return rows.values_list("last_updated", flat=True).first()
 
 
-def _location_name(cells: Cells) -> str:
-    party = cells.get("party") or "*".join(
-        cells[name] for name in ("country_code", "party_id") if cells.get(name)
-    )
-    return f"{party} {cells['ocpi_id']}".strip()
+def _lock_location_of(evse_id: int) -> datetime | None:
+    # The location first, as every operation does it. The EVSE as well: only of rows that are locked
+    # PostgreSQL tells what they are after it had to wait.
+    rows = Location.objects.select_for_update(no_key=True).filter(evses=evse_id)
+    return rows.values_list("evses__last_updated", flat=True).first()
 
 
-def _evse_name(cells: Cells) -> str:
-    return cells["uid"]
-
-
-def _find_evse(request: HttpRequest, cells: Cells) -> Evse | None:
-    rows = visible(request, Evse.objects.select_related("location"))
-    return rows.filter(uid=cells["uid"]).first()
-
-
-def _location_of(request: HttpRequest, cells: Cells) -> Location:
-    wanted = cells.get("location__ocpi_id", "")
-    if not wanted:
-        raise Unreadable(gettext("A new EVSE needs the id of its location: “location__ocpi_id”."))
-    rows = visible(request, Location.objects.all()).filter(ocpi_id=wanted)
-    code, _star, party_id = cells.get("location__party", "").partition("*")
-    if party_id:
-        rows = rows.filter(country_code=code, party_id=party_id)
-    found = list(rows[:2])
-    if not found:
-        raise Unreadable(gettext("There is no location %(id)s.") % {"id": wanted[:50]})
-    if len(found) > 1:
-        raise Unreadable(
-            gettext("Several parties have a location %(id)s: say in “location__party” which one.")
-            % {"id": wanted[:50]}
-        )
-    return found[0]
-
-
-def _place_evse(request: HttpRequest, cells: Cells) -> None:
-    query = QueryDict(mutable=True)
-    query["location"] = str(_location_of(request, cells).pk)
-    request.GET = query  # type: ignore[assignment]
-
-
-def _check_evse(row: Evse, cells: Cells) -> None:
-    wanted = cells.get("location__ocpi_id", "")
-    if wanted and wanted.lower() != row.location.ocpi_id.lower():
-        raise Unreadable(
-            gettext("This EVSE is at the location %(id)s, and cannot be moved.")
-            % {"id": row.location.ocpi_id}
-        )
-
-
-def _lock_location(object_id: int) -> None:
-    Location.objects.select_for_update(no_key=True).filter(pk=object_id).first()
-
-
-def _lock_location_of(evse_id: int) -> None:
-    # The location first, as every operation does it.
-    Location.objects.select_for_update(no_key=True).filter(evses=evse_id).first()
-
-
-def _lock_tariff(object_id: int) -> None:
-    Tariff.objects.select_for_update(no_key=True).filter(pk=object_id).first()
+def _lock_tariff(object_id: int) -> datetime | None:
+    rows = Tariff.objects.select_for_update(no_key=True).filter(pk=object_id)
+    return rows.values_list("last_updated", flat=True).first()
 
 
 def _tariffs(request: HttpRequest) -> list[tuple[str, str]]:
@@ -208,8 +160,8 @@ LISTS: tuple[BulkList, ...] = (
         _lock_location,
         Importing(
             keys=("ocpi_id",),
-            find=_find_location,
-            name=_location_name,
+            find=finding.find_location,
+            name=finding.location_name,
             beside=("party", "country_code", "party_id"),
         ),
     ),
@@ -229,15 +181,16 @@ LISTS: tuple[BulkList, ...] = (
         _lock_location_of,
         Importing(
             keys=("uid",),
-            find=_find_evse,
-            name=_evse_name,
-            beside=("location__ocpi_id", "location__party"),
+            find=finding.find_evse,
+            name=finding.evse_name,
+            beside=finding.PLACE,
             only_new=frozenset({"status"}),
-            place=_place_evse,
-            check=_check_evse,
+            place=finding.place_new,
+            check=finding.check_evse,
         ),
         part=("connectors", "connector", ConnectorForm, pgettext_lazy("bulk", "connector")),
         fetched=("connectors__tariffs", "parking__parking_place", "location__parking_places"),
+        steady=("location",),
     ),
     BulkList(
         "tariffs.tariff",
@@ -248,6 +201,29 @@ LISTS: tuple[BulkList, ...] = (
             Choice(_ENERGY, _("energy mix")),
         ),
         _lock_tariff,
+    ),
+    BulkList(
+        "locations.locationgroup",
+        (Choice(("add_locations",)), Choice(("remove_locations",))),
+        groups.lock_group,
+        Importing(keys=("name",), find=groups.find_group, name=groups.group_name),
+        form_pages=groups.GroupPages,
+    ),
+    BulkList(
+        "ocpp_gateway.station",
+        (Choice(("in_maintenance",)),),
+        stations.lock_station,
+        Importing(
+            keys=("identity",),
+            find=stations.find_station,
+            name=stations.station_name,
+            beside=finding.PLACE,
+            only_new=frozenset({"evse_uids", "password"}),
+            place=finding.place_new,
+            check=stations.check_station,
+        ),
+        fetched=("location",),
+        form_pages=stations.StationPages,
     ),
 )
 

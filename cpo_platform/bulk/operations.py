@@ -5,7 +5,7 @@ has done neither, and no row is done twice.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -81,7 +81,8 @@ def start_change(*, label: str, targets: Sequence[int], person: Person, now: dat
     if not 0 < len(targets) <= MOST_OBJECTS:
         raise ValueError(f"targets: {len(targets)} of 1 to {MOST_OBJECTS}")
     job = _new(JobKind.CHANGE, label, person, now)
-    job.state, job.targets = JobState.DRAFT, list(targets)
+    # Each once: two lanes may work on a job, and must not meet at an object.
+    job.state, job.targets = JobState.DRAFT, list(dict.fromkeys(targets))
     job.save()
     return job
 
@@ -184,17 +185,19 @@ def fail(*, job_id: int, error: str, now: datetime) -> None:
         job.save()
 
 
-def note_checked(*, row_id: int, found: Found) -> None:
-    """Write down what a check found; a row that was checked meanwhile stays as it is."""
-    JobRow.objects.filter(pk=row_id, outcome=RowOutcome.PENDING).update(
-        outcome=found.outcome,
-        name=storable(found.name)[:255],
-        object_id=found.object_id,
-        before=found.before,
-        after=found.after,
-        seen=found.seen,
-        reasons=list(found.reasons),
-    )
+def note_checked(*, found: Mapping[int, Found]) -> None:
+    """Write down what a check found of rows; one that was checked meanwhile stays as it is."""
+    with transaction.atomic():
+        for row_id, one in found.items():
+            JobRow.objects.filter(pk=row_id, outcome=RowOutcome.PENDING).update(
+                outcome=one.outcome,
+                name=storable(one.name)[:255],
+                object_id=one.object_id,
+                before=one.before,
+                after=one.after,
+                seen=one.seen,
+                reasons=list(one.reasons),
+            )
 
 
 def note_applied(*, row: JobRow, object_id: int, left: str) -> None:

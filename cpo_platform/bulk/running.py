@@ -1,7 +1,8 @@
 """The work on a job, batch by batch: its rows are made, then checked, then, if asked for, applied.
 
 Each row is checked in a transaction that is taken back, and applied in one of its own: the object,
-its announcement to partners, its audit and the outcome of its row are written together.
+its announcement to partners, its audit and the outcome of its row are written together. Several
+lanes may work on a job: each has a stripe of its rows for itself (`claiming`).
 """
 
 import logging
@@ -13,7 +14,8 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from cpo_platform.audit.models import Way
-from cpo_platform.bulk import columns, operations, reading
+from cpo_platform.bulk import asking, columns, operations, reading
+from cpo_platform.bulk.claiming import STRIPE, claimed
 from cpo_platform.bulk.lists import BulkList, list_of
 from cpo_platform.bulk.models import WORKING, WOULD, Job, JobKind, JobRow, JobState, RowOutcome
 from cpo_platform.bulk.operations import Found, NewRow
@@ -21,13 +23,13 @@ from cpo_platform.bulk.writing import RowRefused, Writer
 from cpo_platform.common import acting
 from cpo_platform.common.acting import Actor
 
-BATCH = 50
+BATCH = STRIPE
 
 logger = logging.getLogger(__name__)
 
 
 def step(*, job_id: int, clock: Callable[[], datetime], size: int = BATCH) -> bool:
-    """Do the next batch of a job's work; return whether there is more to do.
+    """Do the next batch of a job's work; return whether there may be more that no lane has.
 
     Raises:
         Job.DoesNotExist: it was deleted.
@@ -37,14 +39,13 @@ def step(*, job_id: int, clock: Callable[[], datetime], size: int = BATCH) -> bo
     listed = list_of(job.label)
     if job.state not in WORKING or listed is None:
         return False
+    more = True
     with translation.override(job.language), acting.as_found(lambda: _actor(job)):
         if not job.prepared:
             _prepare(job, listed, clock())
-        elif job.state == JobState.CHECKING:
-            _check(job, listed, size)
         else:
-            _apply(job, listed, size)
-    return operations.advance(job_id=job_id, now=clock()).state in WORKING
+            more = _work(job, listed, size)
+    return operations.advance(job_id=job_id, now=clock()).state in WORKING and more
 
 
 def request_id_of(job: Job) -> str:
@@ -88,21 +89,32 @@ def _file_rows(job: Job, listed: BulkList) -> Iterator[NewRow]:
     table = reading.read(bytes(job.file or b""))
     heads = columns.heads_of(listed, table.heads)
     importing = columns.importing_of(listed)
+    request = asking.request_of(job.started_by_id)
     known: dict[str, int] = {}
     for number, line in table.rows:
         cells = {column: line[place] for place, column in heads.read.items()}
-        name = importing.name(cells)
+        name = importing.name(request, cells)
         first = known.setdefault(name.lower(), number)
         again = gettext("Row %(number)s is about the same.") % {"number": first}
         reasons = [("", again)] if first != number else []
         yield NewRow(number=number, name=name, values=cells, reasons=reasons)
 
 
-def _check(job: Job, listed: BulkList, size: int) -> None:
-    rows = JobRow.objects.filter(job=job, outcome=RowOutcome.PENDING).order_by("number")
-    writer = Writer.of(job, listed)
-    for row in rows[:size]:
-        operations.note_checked(row_id=row.pk, found=_checked(writer, row))
+def _work(job: Job, listed: BulkList, size: int) -> bool:
+    """Check or apply rows that no other lane has; return whether there were any."""
+    checks = job.state == JobState.CHECKING
+    with claimed(job, [RowOutcome.PENDING] if checks else WOULD) as rows:
+        if rows is None:
+            return False
+        batch = list(rows[:size])
+        writer = Writer.of(job, listed)
+        writer.read_ahead(batch)
+        if checks:
+            operations.note_checked(found={row.pk: _checked(writer, row) for row in batch})
+        else:
+            for row in batch:
+                _apply_row(writer, row.pk)
+    return True
 
 
 def _checked(writer: Writer, row: JobRow) -> Found:
@@ -116,18 +128,11 @@ def _checked(writer: Writer, row: JobRow) -> Found:
         return Found(RowOutcome.REFUSED, row.name, row.object_id, reasons=_unexpected())
 
 
-def _apply(job: Job, listed: BulkList, size: int) -> None:
-    rows = JobRow.objects.filter(job=job, outcome__in=WOULD).order_by("number")
-    writer = Writer.of(job, listed)
-    for row_id in list(rows.values_list("pk", flat=True)[:size]):
-        _apply_row(writer, row_id)
-
-
 def _apply_row(writer: Writer, row_id: int) -> None:
     with transaction.atomic():
         row = JobRow.objects.select_for_update().get(pk=row_id)
         if row.outcome not in WOULD:
-            # Another worker was faster.
+            # Another lane was faster.
             return
         try:
             key, left = writer.apply(row)

@@ -6,10 +6,12 @@ now, and with what is to be changed.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
@@ -46,6 +48,9 @@ class Writer:
     job: Job
     listed: BulkList
     request: HttpRequest
+    # Objects that were read for the whole batch, and the classes of forms by their fields.
+    _ahead: dict[int, Any] = field(default_factory=dict)
+    _forms: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, job: Job, listed: BulkList) -> "Writer":
@@ -53,8 +58,19 @@ class Writer:
 
     @property
     def pages(self) -> OperationAdmin:
-        pages: OperationAdmin = self.listed.model_admin
+        pages: OperationAdmin = self.listed.pages
         return pages
+
+    def read_ahead(self, rows: Sequence[JobRow]) -> None:
+        """Read the objects of a batch at once; what changes until its turn is read again then."""
+        for row in rows:
+            if row.outcome == RowOutcome.PENDING and self.job.kind == JobKind.IMPORT:
+                with suppress(RowRefused):
+                    row.object_id = self._find(row.values)
+        keys = [row.object_id for row in rows if row.object_id is not None]
+        found = self.pages.get_queryset(self.request).in_bulk(keys)
+        prefetch_related_objects(list(found.values()), *self.listed.fetched)
+        self._ahead = found
 
     def check(self, row: JobRow) -> Found:
         """Find out what would become of a row: it is written, looked at, and taken back."""
@@ -97,7 +113,7 @@ class Writer:
         filled = self._filled(row, form, data)
         if obj is not None and filled == data:
             return Found(RowOutcome.UNCHANGED, name, obj.pk, seen=seen)
-        after = filling.data_of(self._again(self._save(obj, form, filled), obj, form))
+        after = filling.data_of(self._again(self._save(obj, form, filled), obj))
         was, becomes = filling.differences({} if obj is None else data, after)
         if obj is None:
             return Found(RowOutcome.WOULD_CREATE, name, None, {}, becomes)
@@ -112,27 +128,42 @@ class Writer:
             if key is None:
                 return None
             row.object_id = key
-        self.listed.lock(key or 0)
+        obj = self._locked(key or 0)
+        if not self.pages.has_change_permission(self.request, obj):
+            raise refused(gettext("You may not change it, or nobody may any more."))
+        return obj
+
+    def _locked(self, key: int) -> Any:
+        """Lock an object, and return it as it is then."""
+        moment = self.listed.lock(key)
+        known = self._ahead.pop(key, None)
+        if known is not None and moment is not None and known.last_updated == moment:
+            return known
+        return self._read(key)
+
+    def _read(self, key: int, like: Any = None) -> Any:
+        """Read an object with what its form asks for; what is `steady` is taken from `like`.
+
+        Raises:
+            RowRefused: it is not there, or not for this person.
+
+        """
         obj = self.pages.get_object(self.request, str(key))
         if obj is None:
             raise refused(gettext("It is not there any more, or is not yours to see."))
-        if not self.pages.has_change_permission(self.request, obj):
-            raise refused(gettext("You may not change it, or nobody may any more."))
-        self._fetch(obj)
-        return obj
-
-    def _fetch(self, obj: Any) -> None:
-        """Fetch once what the form asks for several times."""
+        for name in self.listed.steady if like is not None else ():
+            setattr(obj, name, getattr(like, name))
         prefetch_related_objects([obj], *self.listed.fetched)
+        return obj
 
     def _find(self, cells: Mapping[str, str]) -> int | None:
         importing = columns.importing_of(self.listed)
         for name in importing.keys:
             if not cells.get(name):
                 raise refused(gettext("The cell that names it is empty."), name)
-        row = _read(importing.find, self.request, cells)
+        row = _asked(importing.find, self.request, cells)
         if row is not None and importing.check is not None:
-            _read(importing.check, row, cells)
+            _asked(importing.check, row, cells)
         return None if row is None else int(row.pk)
 
     def _present(self, row: JobRow, obj: Any) -> tuple[Any, Data]:
@@ -142,9 +173,19 @@ class Writer:
                 raise refused(gettext("There is none yet, and you may not add any."))
             place = columns.importing_of(self.listed).place
             if place is not None:
-                _read(place, self.request, row.values)
-        form = self.pages.get_form(self.request, obj, change=obj is not None)(instance=obj)
+                _asked(place, self.request, row.values)
+        form = self._form_of(obj)
         return form, filling.data_of(form)
+
+    def _form_of(self, obj: Any) -> Any:
+        """Return the form of an object, unbound."""
+        if obj is None:
+            return self.pages.get_form(self.request, None, change=False)()
+        # Forms with the same fields are of one class: to make one takes longer than to fill it in.
+        names = tuple(flatten_fieldsets(self.pages.get_fieldsets(self.request, obj)))
+        if names not in self._forms:
+            self._forms[names] = self.pages.get_form(self.request, obj, change=True)
+        return self._forms[names](instance=obj)
 
     def _save(self, obj: Any, form: Any, filled: Data) -> int:
         """Send the form of an object, and save it by its operation; return the object's key."""
@@ -161,14 +202,9 @@ class Writer:
             raise RowRefused(reasons_of(bound, self.listed)) from error
         return int(written.pk)
 
-    def _again(self, key: int, was: Any, form: Any) -> Any:
+    def _again(self, key: int, was: Any) -> Any:
         """Return the form of an object as it is now; `was` is what it was, None if it is new."""
-        obj = self.pages.get_object(self.request, str(key))
-        if obj is None:
-            raise refused(gettext("It is not there any more, or is not yours to see."))
-        self._fetch(obj)
-        known = None if was is None else type(form)
-        return (known or self.pages.get_form(self.request, obj, change=True))(instance=obj)
+        return self._form_of(self._read(key, like=was))
 
     def _filled(self, row: JobRow, form: Any, data: Data) -> Data:
         if self.job.kind == JobKind.IMPORT:
@@ -178,7 +214,7 @@ class Writer:
         return _changed(data, self.job.values)
 
 
-def _read(function: Callable[..., Any], *args: Any) -> Any:
+def _asked(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     except Unreadable as error:

@@ -6,13 +6,14 @@ same as `text`. Errors name the line.
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.choices import BaseChoiceIterator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (  # type: ignore[import-untyped]
@@ -366,6 +367,23 @@ def _is_clock(text: str) -> bool:
     return minutes < 60 and (hours < 24 or text == "24:00")
 
 
+class Offered(BaseChoiceIterator):
+    """Choices that are as they should be, and never change.
+
+    A form copies its fields, and Django looks through lists of choices with every copy: through
+    these it does not.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        self._pairs = pairs
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._pairs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Offered":
+        return self
+
+
 class OpenChoicesField(forms.MultipleChoiceField):
     """Several values of an open enum: the known ones, and those that are set already."""
 
@@ -373,13 +391,14 @@ class OpenChoicesField(forms.MultipleChoiceField):
         kwargs.setdefault("required", False)
         kwargs.setdefault("widget", UnfoldAdminCheckboxSelectMultipleWidget)
         self._known = list(known)
-        super().__init__(choices=self._known, **kwargs)
+        super().__init__(choices=Offered(self._known), **kwargs)
 
     def keep(self, values: Sequence[str] | None) -> None:
         """Offer these values as well: an unknown value of an open enum is legal."""
         known = {str(value) for value, _label in self._known}
         extra = [(value, value) for value in values or () if value not in known]
-        self.choices = [*self._known, *extra]
+        if extra:
+            self.choices = [*self._known, *extra]
 
 
 class OpenChoiceField(forms.ChoiceField):
@@ -389,7 +408,7 @@ class OpenChoiceField(forms.ChoiceField):
         kwargs.setdefault("widget", UnfoldAdminSelectWidget)
         first = [] if kwargs.get("required", True) else [("", "—")]
         self._known = [*first, *known]
-        super().__init__(choices=self._known, **kwargs)
+        super().__init__(choices=Offered(self._known), **kwargs)
 
     def keep(self, value: str | None) -> None:
         """Offer this value as well."""

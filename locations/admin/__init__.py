@@ -15,6 +15,7 @@ from locations.admin.location_forms import BUSINESSES, DAYS, LocationForm
 from locations.admin.location_pages import LocationAdmin
 from locations.admin.panels import evses_panel
 from locations.admin.parking import ParkingPlaceAdmin, ParkingPlaceForm
+from locations.admin.part_pages import PartAdmin
 from locations.admin.tariff_checks import register as register_tariff_checks
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "LocationGroupAdmin",
     "ParkingPlaceAdmin",
     "ParkingPlaceForm",
+    "PartAdmin",
     "PublishedFilter",
     "TariffFilter",
     "connector_text",

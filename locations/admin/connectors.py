@@ -13,7 +13,12 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 )
 
 from cpo_platform.common.admin import PartFormSet
-from cpo_platform.common.formfields import OpenChoiceField, OpenChoicesField, url_field
+from cpo_platform.common.formfields import (
+    Offered,
+    OpenChoiceField,
+    OpenChoicesField,
+    url_field,
+)
 from locations.models import CONNECTOR_TYPES, ConnectorCapability, ConnectorFormat, PowerType
 
 CONNECTOR_CHOICES = [(name, name.replace("_", " ")) for name in CONNECTOR_TYPES]
@@ -71,7 +76,8 @@ class ConnectorForm(forms.Form):
         super().__init__(*args, **kwargs)
         choice = self.fields["tariff_ids"]
         assert isinstance(choice, forms.MultipleChoiceField)  # noqa: S101  it is declared above
-        choice.choices = list(tariffs)
+        # Many, and the same for all connectors: they are not to be looked through for each.
+        choice.choices = Offered(tariffs)
         standard = self.fields["standard"]
         assert isinstance(standard, OpenChoiceField)  # noqa: S101  it is declared above
         standard.keep(self.initial.get("standard"))

@@ -135,7 +135,7 @@ class EvseAdmin(PartAdmin):
         assert form.location is not None  # noqa: S101  `add_view` sees to it
         with transaction.atomic():
             # Stations change the status while a person edits: it stays as it is now.
-            Location.objects.select_for_update().get(pk=form.location.pk)
+            Location.objects.select_for_update(no_key=True).only("pk").get(pk=form.location.pk)
             status = Evse.objects.filter(pk=form.instance.pk).values_list("status", flat=True)
             shape = form.shape
             if form.instance.pk is not None:

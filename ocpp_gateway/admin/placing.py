@@ -153,7 +153,7 @@ def _place_at(
                 now=clock.now(),
             )
         except ValueError as error:
-            errors.append(_refusal(error))
+            errors.append(refusal(error))
         else:
             admin.log_change(request, placed.station, "Placed.")
             return _placed(admin, request, placed)
@@ -216,7 +216,7 @@ def edit_outlets(admin: Admin, request: HttpRequest, station: Station) -> HttpRe
         try:
             stations.put_outlets(station_id=station.pk, outlets=table.places, now=clock.now())
         except ValueError as error:
-            errors.append(_refusal(error))
+            errors.append(refusal(error))
         else:
             admin.log_change(request, station, "Changed its outlets.")
             messages.success(request, gettext("Saved: it is asked to boot anew."))
@@ -249,7 +249,8 @@ _REFUSALS: dict[type[Exception], Callable[[], str]] = {
 }
 
 
-def _refusal(error: ValueError) -> str:
+def refusal(error: ValueError) -> str:
+    """Return why an operation of stations refused something, for the person."""
     known = _REFUSALS.get(type(error))
     if known is not None:
         return known()

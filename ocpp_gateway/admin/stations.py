@@ -70,6 +70,8 @@ class StationAdmin(RecordAdmin):
         AlertFilter,
     )
     list_select_related = ("location",)
+    # None of its own: what apps above do with many at once.
+    actions: Any = ()
     search_fields = (
         *("identity", "serial_number", "location__name", "location__city"),
         *("outlets__connector__evse__uid", "outlets__connector__evse__evse_id"),

@@ -94,7 +94,7 @@ def import_view(listed: BulkList, request: HttpRequest) -> HttpResponse:
         part=listed.part,
         template_url=url_of(listed, request, "template"),
         most=f"{columns.MOST_FILLED:,}",
-        may_add=pages.has_add_permission(request),
+        may_add=listed.pages.has_add_permission(request),
         ocpi_url=_ocpi_url(listed, request),
     )
     return response
@@ -148,7 +148,7 @@ def _listed_rows(listed: BulkList, request: HttpRequest) -> list[Any] | None:
 
 
 def _changeable(listed: BulkList, request: HttpRequest, keys: list[int]) -> Iterator[Any]:
-    pages = listed.model_admin
+    pages = listed.pages
     for start in range(0, len(keys), AT_ONCE):
         found = pages.get_queryset(request).in_bulk(keys[start : start + AT_ONCE])
         prefetch_related_objects(list(found.values()), *listed.fetched)

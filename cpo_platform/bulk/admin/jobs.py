@@ -140,7 +140,7 @@ class JobAdmin(RecordAdmin):
 
     def _sample(self, request: HttpRequest, job: Job, listed: BulkList) -> Any:
         """Return the page's form of the first object that this person may change."""
-        pages = listed.model_admin
+        pages = listed.pages
         for key in job.targets[:50]:
             obj = pages.get_object(request, str(key))
             if obj is not None and pages.has_change_permission(request, obj):

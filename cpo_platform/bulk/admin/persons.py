@@ -16,5 +16,5 @@ def person_of(request: HttpRequest) -> Person:
 def may_start(request: HttpRequest, listed: BulkList) -> bool:
     """Tell whether a person may change rows of this list, and many at once."""
     return request.user.has_perm("bulk.add_job") and bool(
-        listed.model_admin.has_change_permission(request)
+        listed.pages.has_change_permission(request)
     )
