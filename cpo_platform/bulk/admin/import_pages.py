@@ -35,7 +35,9 @@ class FileForm(forms.Form):
     file = forms.FileField(
         label=_("File"),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx,text/csv"}),
-        help_text=_("CSV (UTF-8; comma, semicolon or tab) or Excel (.xlsx), at most 5 MB."),
+        help_text=_(
+            "CSV (UTF-8 or Shift_JIS; comma, semicolon or tab) or Excel (.xlsx), at most 5 MB."
+        ),
     )
 
     def __init__(self, *args: Any, listed: BulkList, **kwargs: Any) -> None:
