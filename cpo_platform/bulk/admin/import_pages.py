@@ -94,6 +94,7 @@ def import_view(listed: BulkList, request: HttpRequest) -> HttpResponse:
         keys=importing.keys,
         columns=columns.own_columns(listed),
         part=listed.part,
+        notes=importing.notes,
         template_url=url_of(listed, request, "template"),
         most=f"{columns.MOST_FILLED:,}",
         may_add=listed.pages.has_add_permission(request),
