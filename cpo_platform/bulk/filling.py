@@ -23,6 +23,11 @@ SET, ADD, REMOVE = "set", "add", "remove"
 _YES = frozenset({"true", "yes", "1", "on"})
 _NO = frozenset({"false", "no", "0", "off"})
 _SEPARATORS = re.compile(r"[;,\n]")
+# A comma before three digits: of thousands, or of a decimal? Before a 0 there are no thousands.
+_TWO_WAYS = re.compile(r"-?[1-9]\d{0,2},\d{3}", re.ASCII)
+_WITH_COMMA = re.compile(r"-?\d+,\d+", re.ASCII)
+_GROUPED_BY_DOTS = re.compile(r"-?\d{1,3}(\.\d{3})+,\d+|-?\d{1,3}(\.\d{3}){2,}", re.ASCII)
+_GROUPED_BY_COMMAS = re.compile(r"-?\d{1,3}(,\d{3})+\.\d+|-?\d{1,3}(,\d{3}){2,}", re.ASCII)
 
 
 class Unreadable(ValueError):
@@ -123,7 +128,7 @@ def texts_of_cell(field: forms.Field, cell: str) -> list[str]:
     """Return what a form is sent for a cell that is not empty.
 
     Raises:
-        Unreadable: it is neither yes nor no, or cannot be emptied.
+        Unreadable: it is neither yes nor no, or a number that may be one of two.
 
     """
     if isinstance(field, forms.BooleanField) and not isinstance(field, forms.NullBooleanField):
@@ -134,7 +139,28 @@ def texts_of_cell(field: forms.Field, cell: str) -> list[str]:
         return [_choice(field, word) for word in words if word]
     if isinstance(field, forms.ChoiceField):
         return [_choice(field, text)]
+    if isinstance(field, forms.IntegerField):
+        return [_number(text)]
     return [text]
+
+
+def _number(cell: str) -> str:
+    """Return a number with a decimal point, however a spreadsheet wrote it: `12,5`, `1.234,5`.
+
+    What is no number is left for the form to refuse.
+    """
+    text = re.sub(r"(?<=\d)[ \u00a0\u202f'](?=\d{3}(\D|\Z))", "", cell.strip())
+    if _TWO_WAYS.fullmatch(text):
+        whole, _comma, rest = text.partition(",")
+        raise Unreadable(
+            gettext("“%(cell)s” may be one of two numbers: write %(one)s or %(other)s.")
+            % {"cell": cell, "one": f"{whole}{rest}", "other": f"{whole}.{rest}"}
+        )
+    if _GROUPED_BY_DOTS.fullmatch(text):
+        return text.replace(".", "").replace(",", ".")
+    if _GROUPED_BY_COMMAS.fullmatch(text):
+        return text.replace(",", "")
+    return text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
 
 
 def _ticked(cell: str) -> list[str]:

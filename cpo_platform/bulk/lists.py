@@ -63,6 +63,8 @@ class Importing:
     only_new: frozenset[str] = frozenset()
     place: Callable[[HttpRequest, Cells], None] | None = None
     check: Callable[[Any, Cells], None] | None = None
+    # Sentences for the page that takes the file.
+    notes: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,17 @@ LISTS: tuple[BulkList, ...] = (
         "locations.locationgroup",
         (Choice(("add_locations",)), Choice(("remove_locations",))),
         groups.lock_group,
-        Importing(keys=("name",), find=groups.find_group, name=groups.group_name),
+        Importing(
+            keys=("name",),
+            find=groups.find_group,
+            name=groups.group_name,
+            notes=(
+                _(
+                    "“locations” are exactly these; “add_locations” and “remove_locations” are "
+                    "these as well, and these not any more. Ids such as DE*ABC*LOC1."
+                ),
+            ),
+        ),
         form_pages=groups.GroupPages,
     ),
     BulkList(
@@ -221,6 +233,17 @@ LISTS: tuple[BulkList, ...] = (
             only_new=frozenset({"evse_uids", "password"}),
             place=finding.place_new,
             check=stations.check_station,
+            notes=(
+                _(
+                    "A new station is one that has not connected yet. It needs “location__ocpi_id” "
+                    "and, in “evse_uids”, the uids of its EVSEs in the order in which it counts "
+                    "them."
+                ),
+                _(
+                    "Its “password” is NEW, one that nobody knows until you make one on its page, "
+                    "when you set up the charger; or NONE, where stations may be without."
+                ),
+            ),
         ),
         fetched=("location",),
         form_pages=stations.StationPages,

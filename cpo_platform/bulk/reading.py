@@ -8,8 +8,10 @@ form. What would be left of it is the reading of files, which it does without bo
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +28,8 @@ MOST_UNPACKED = 100 * 1024 * 1024
 MOST_ROWS = 20_000
 MOST_COLUMNS = 200
 LONGEST_CELL = 10_000
+
+_JAPANESE = re.compile(r"[\u3041-\u30ff]|[\u4e00-\u9fff]{2}")
 
 Cells = list[str]
 
@@ -104,14 +108,7 @@ def _checked(cell: str, number: int) -> str:
 
 
 def _csv(content: bytes) -> Iterator[Cells]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            gettext(
-                "This is neither Excel (.xlsx) nor CSV in UTF-8: in Excel, save it as “CSV UTF-8”."
-            )
-        ) from error
+    text = _decoded(content)
     first, _end, rest = text.partition("\n")
     if first.lower().startswith("sep="):
         first, text = rest.partition("\n")[0], rest
@@ -122,6 +119,28 @@ def _csv(content: bytes) -> Iterator[Cells]:
         raise UnreadableFile(
             gettext("This is no CSV: %(reason)s.") % {"reason": str(error)[:200]}
         ) from error
+
+
+def _decoded(content: bytes) -> str:
+    """Return the text of a file: UTF-8, or what Excel writes in Japan.
+
+    Bytes of Western letters may pass for Shift_JIS, but not for Japanese: that has kana, or
+    ideographs in a row.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    with suppress(UnicodeDecodeError):
+        text = content.decode("cp932")
+        if _JAPANESE.search(text):
+            return text
+    raise UnreadableFile(
+        gettext(
+            "This is neither Excel (.xlsx) nor CSV in UTF-8 or Shift_JIS: in Excel, save it as "
+            "“CSV UTF-8”."
+        )
+    )
 
 
 def _xlsx(content: bytes) -> Iterator[Cells]:

@@ -19,7 +19,8 @@ from cpo_platform.bulk.claiming import STRIPE, claimed
 from cpo_platform.bulk.lists import BulkList, list_of
 from cpo_platform.bulk.models import WORKING, WOULD, Job, JobKind, JobRow, JobState, RowOutcome
 from cpo_platform.bulk.operations import Found, NewRow
-from cpo_platform.bulk.writing import RowRefused, Writer
+from cpo_platform.bulk.refusing import RowRefused
+from cpo_platform.bulk.writing import Writer
 from cpo_platform.common import acting
 from cpo_platform.common.acting import Actor
 

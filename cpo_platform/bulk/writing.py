@@ -5,8 +5,7 @@ what its person could do by hand, in the words of the page. An object is filled 
 now, and with what is to be changed.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,30 +14,15 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
-from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from cpo_platform.bulk import asking, columns, filling
+from cpo_platform.bulk import asking, columns, filling, refusing, wanting
 from cpo_platform.bulk.filling import Data, Unreadable
 from cpo_platform.bulk.lists import BulkList
 from cpo_platform.bulk.models import Job, JobKind, JobRow, RowOutcome
 from cpo_platform.bulk.operations import Found
+from cpo_platform.bulk.refusing import Reasons, RowRefused, refused
 from cpo_platform.common.admin import OperationAdmin, Refused
-
-Reasons = list[tuple[str, str]]
-
-
-class RowRefused(Exception):
-    """A row cannot be written; the reasons are for the person: (field, sentence)."""
-
-    def __init__(self, reasons: Reasons) -> None:
-        super().__init__(str(reasons))
-        self.reasons = reasons
-
-
-def refused(sentence: str, field: str = "") -> RowRefused:
-    """Return a refusal for one reason."""
-    return RowRefused([(field, sentence)])
 
 
 @dataclass
@@ -110,15 +94,51 @@ class Writer:
         if row.seen and row.seen != seen:
             raise refused(gettext("It has changed since: it is not put back."))
         name = row.name if obj is None else str(obj)
-        filled = self._filled(row, form, data)
-        if obj is not None and filled == data:
-            return Found(RowOutcome.UNCHANGED, name, obj.pk, seen=seen)
-        after = filling.data_of(self._again(self._save(obj, form, filled), obj))
+        try:
+            filled = self._filled(row, form, data)
+            if obj is not None and filled == data:
+                return Found(RowOutcome.UNCHANGED, name, obj.pk, seen=seen)
+            key = self._save(obj, form, filled)
+        except RowRefused as error:
+            raise RowRefused([*error.reasons, *self._further(row, obj, form, error)]) from error
+        after = filling.data_of(self._again(key, obj))
         was, becomes = filling.differences({} if obj is None else data, after)
         if obj is None:
             return Found(RowOutcome.WOULD_CREATE, name, None, {}, becomes)
         outcome = RowOutcome.WOULD_CHANGE if was or becomes else RowOutcome.UNCHANGED
         return Found(outcome, name, obj.pk, was, becomes, seen)
+
+    def _further(self, row: JobRow, obj: Any, form: Any, error: RowRefused) -> Reasons:
+        """Return what else is wrong with a row: it is tried without what is known to be wrong.
+
+        Who mends a file is told all at once, and not one thing with each import.
+        """
+        without = self._together(name for name in error.blamed if name)
+        if not without or self.job.kind == JobKind.UNDO:
+            return []
+        unbound = type(form)(instance=form.instance)
+        data = filling.data_of(unbound)
+        try:
+            with transaction.atomic():
+                self._save(obj, unbound, self._filled(row, unbound, data, without))
+                transaction.set_rollback(True)
+        except RowRefused as again:
+            return [
+                reason
+                for reason, name in zip(again.reasons, again.blamed, strict=True)
+                if name not in without and reason not in error.reasons
+            ]
+        return []
+
+    def _together(self, names: Iterable[str]) -> frozenset[str]:
+        """Return HTML fields with those that they say something with, such as a day's hours."""
+        groups = [choice.fields for choice in self.listed.choices]
+        groups.append(("latitude", "longitude"))
+        found = set(names)
+        for group in groups:
+            if found & set(group):
+                found |= set(group)
+        return frozenset(found)
 
     def _object(self, row: JobRow) -> Any:
         """Return the object of a row as this person sees it; None: there is none yet."""
@@ -191,7 +211,7 @@ class Writer:
         """Send the form of an object, and save it by its operation; return the object's key."""
         bound = type(form)(filling.as_sent(filled), instance=form.instance)
         if not bound.is_valid():
-            raise RowRefused(reasons_of(bound, self.listed))
+            raise self._refusal(bound)
         written = bound.save(commit=False)
         try:
             with transaction.atomic():
@@ -199,19 +219,28 @@ class Writer:
         except Refused as error:
             bound.refusal = error
             bound.full_clean()
-            raise RowRefused(reasons_of(bound, self.listed)) from error
+            raise self._refusal(bound) from error
         return int(written.pk)
+
+    def _refusal(self, bound: Any) -> RowRefused:
+        found = refusing.blames_of(bound, self.listed)
+        by_column = self.job.kind == JobKind.IMPORT
+        reasons = [(one.column if by_column else one.label, one.text) for one in found]
+        return RowRefused(reasons, [one.name for one in found])
 
     def _again(self, key: int, was: Any) -> Any:
         """Return the form of an object as it is now; `was` is what it was, None if it is new."""
         return self._form_of(self._read(key, like=was))
 
-    def _filled(self, row: JobRow, form: Any, data: Data) -> Data:
+    def _filled(
+        self, row: JobRow, form: Any, data: Data, without: frozenset[str] = frozenset()
+    ) -> Data:
+        """Return the data of a form with what is to be changed, but for some of its fields."""
         if self.job.kind == JobKind.IMPORT:
-            return _with_cells(self.listed, form, data, row.values)
+            return wanting.with_cells(self.listed, form, data, row.values, without)
         if self.job.kind == JobKind.UNDO:
-            return _put_back(data, row.values)
-        return _changed(data, self.job.values)
+            return wanting.put_back(data, row.values)
+        return wanting.changed(data, self.job.values, without)
 
 
 def _asked(function: Callable[..., Any], *args: Any) -> Any:
@@ -219,107 +248,3 @@ def _asked(function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
     except Unreadable as error:
         raise refused(str(error)) from error
-
-
-def _changed(data: Data, values: Mapping[str, Any]) -> Data:
-    changed = dict(data)
-    for name, value in values.items():
-        names = filling.html_names(name, data)
-        if not set(names) <= data.keys():
-            raise refused(gettext("It has no such field."), name)
-        for one in names:
-            changed[one] = filling.changed_value(data[one], value["data"], value["how"])
-    return changed
-
-
-def _put_back(data: Data, values: Mapping[str, Any]) -> Data:
-    changed: Data = data | values["data"]
-    for name in values["added"]:
-        part = re.match(r"\w+-\d+-", name)
-        if part and not any(one.startswith(part[0]) for one in values["data"]):
-            changed[f"{part[0]}DELETE"] = ["on"]
-        elif name not in values["data"]:
-            changed[name] = []
-    return changed
-
-
-def _with_cells(listed: BulkList, form: Any, data: Data, cells: Mapping[str, str]) -> Data:
-    changed: Data = _with_parts(listed, data, cells)
-    problems: Reasons = []
-    for column, cell in cells.items():
-        if not cell or _is_passed(listed, form, column):
-            continue
-        field = _field_of(listed, form, column)
-        if field is None:
-            problems.append((column, gettext("It has no such field.")))
-            continue
-        try:
-            changed[columns.html_name(listed, column)] = filling.texts_of_cell(field, cell)
-        except Unreadable as error:
-            problems.append((column, str(error)))
-    if problems:
-        raise RowRefused(problems)
-    return changed
-
-
-def _is_passed(listed: BulkList, form: Any, column: str) -> bool:
-    """Tell whether a cell only names a row, or its place, or is read for new ones only."""
-    importing = columns.importing_of(listed)
-    if form.instance.pk is None:
-        return column in importing.beside and column not in form.fields
-    return column in {*importing.keys, *importing.beside, *importing.only_new}
-
-
-def _with_parts(listed: BulkList, data: Data, cells: Mapping[str, str]) -> Data:
-    """Return the data with as many parts as the cells name."""
-    if listed.part is None:
-        return dict(data)
-    formset = listed.part[0]
-    has = int(data[f"{formset}-TOTAL_FORMS"][0])
-    named = [
-        int(name.split("-")[1]) + 1
-        for column, cell in cells.items()
-        if cell and (name := columns.html_name(listed, column)).startswith(f"{formset}-")
-    ]
-    total = max([has, *named])
-    added = {
-        f"{formset}-{index}-{name}": [str(field.initial)]
-        for index in range(has, total)
-        for name, field in listed.part[2].base_fields.items()
-        if field.initial is not None
-    }
-    return data | added | {f"{formset}-TOTAL_FORMS": [str(total)]}
-
-
-def _field_of(listed: BulkList, form: Any, column: str) -> Any:
-    name = columns.html_name(listed, column)
-    if name == column:
-        return form.fields.get(name)
-    _formset, index, field = name.split("-", 2)
-    parts = form.parts.forms
-    part = parts[int(index)] if int(index) < len(parts) else form.parts.empty_form
-    return part.fields.get(field)
-
-
-def reasons_of(form: Any, listed: BulkList) -> Reasons:
-    """Return why a form was refused, with the labels of its fields."""
-    reasons = [
-        (_label(form, name), text)
-        for name, texts in form.errors.items()
-        for text in texts
-        if text != str(getattr(form, "parts_are_wrong", ""))
-    ]
-    if listed.part is not None:
-        for number, part in enumerate(form.parts.forms, start=1):
-            title = f"{capfirst(listed.part[3])} {number}"
-            reasons += [
-                (f"{title}: {_label(part, name)}".removesuffix(": "), text)
-                for name, texts in part.errors.items()
-                for text in texts
-            ]
-        reasons += [("", text) for text in form.parts.non_form_errors()]
-    return reasons or [("", gettext("It was refused."))]
-
-
-def _label(form: Any, name: str) -> str:
-    return str(form.fields[name].label) if name in form.fields else ""

@@ -223,6 +223,7 @@ ROLES: tuple[Role, ...] = (
         _levels(
             Level.SEE,
             groups=Level.ALL,
+            bulk=Level.WORK,
             partners=Level.ALL,
             partner_secrets=Level.ALL,
             replays=Level.NONE,

@@ -157,7 +157,7 @@ def test_what_is_wrong_is_named_by_field_and_the_others_go_on() -> None:
     assert outcomes(job) == ["REFUSED"] * 3
     told = reasons(job)
     assert told[0] == "publish: “perhaps” is neither true nor false."
-    assert "Time zone: There is no such time zone: write one like Europe/Berlin." in told
+    assert "time_zone: There is no such time zone: write one like Europe/Berlin." in told
     assert told[-1] == ": Row 2 is about the same."
 
 

@@ -1,11 +1,12 @@
 """Whoever sees a part of the network changes that part, and no more, at every step."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 
 from cpo_platform.bulk.models import Job
 from cpo_platform.staff import operations as staff
-from locations.models import Evse, Location
+from locations.models import Evse, Location, LocationGroup
 from tariffs.models import Party
 from tests.bulk.jobs import (
     apply,
@@ -20,6 +21,7 @@ from tests.bulk.jobs import (
     value,
 )
 from tests.factories import LocationFactory, evse
+from tests.staff.world import checksums
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +105,69 @@ def test_an_undo_by_another_person_stays_in_that_persons_scope() -> None:
     job = apply(change(person(), "locations.evse", keys, floor_level=value("1")))
     narrow = person("narrow", "operations", party_ids=[party.pk])
     assert outcomes(undo(job, narrow)) == ["WOULD_CHANGE", "REFUSED"]
+
+
+def of_group() -> tuple[User, Location, Location]:
+    """Return who sees one location by its group, that location, and another of the same party."""
+    own = LocationFactory(id="OWN", party_id="TST", evses=[evse("E-OWN")])
+    other = LocationFactory(id="SAME", party_id="TST", evses=[evse("E-SAME")])
+    group = LocationGroup.objects.create(name="North")
+    group.locations.set([own])
+    return person("north", "operations", group_ids=[group.pk]), own, other
+
+
+def test_who_is_bound_to_a_group_changes_what_is_in_it_and_learns_nothing_else() -> None:
+    user, own, other = of_group()
+    keys = [own.evses.get().pk, other.evses.get().pk]
+    job = apply(change(user, "locations.evse", keys, floor_level=value("1")))
+    assert outcomes(job) == ["CHANGED", "REFUSED"]
+    assert reasons(job) == [": It is not there any more, or is not yours to see."]
+    assert "SAME" not in str(list(job.rows.values()))
+    assert Evse.objects.get(uid="E-SAME").floor_level == ""
+
+
+def test_a_file_of_who_is_bound_to_a_group_reaches_nothing_outside_of_it() -> None:
+    user, _own, _other = of_group()
+    before = checksums([Location, Evse])
+    line = "uid,location__ocpi_id,floor_level\nE-SAME,SAME,7\nNEW,SAME,7\n"
+    job = imported(user, "locations.evse", line)
+    assert outcomes(job) == ["REFUSED", "REFUSED"]
+    # An EVSE that it may not see is one that does not exist: so is its location.
+    assert reasons(job) == [": There is no location SAME."] * 2
+    job = imported(user, "locations.location", "ocpi_id,city\nSAME,Mine\n")
+    assert outcomes(job) == ["REFUSED"]
+    assert "E-SAME" not in str(list(job.rows.values()))
+    assert checksums([Location, Evse]) == before
+
+
+def test_a_location_is_not_made_outside_of_the_groups_that_one_sees() -> None:
+    user, own, _other = of_group()
+    # All that a location needs, as the list gives it out.
+    url = reverse("admin:locations_location_bulk_template")
+    content = client_of(user).post(url, {"format": "csv", "filled": "1"}).content
+    text = content.decode("utf-8-sig").replace("OWN", "NEW")
+    job = imported(user, "locations.location", text)
+    # It would be in no group of this person, who could never see it again.
+    assert reasons(job) == [
+        ": This is outside of what you may work on: choose a party, and locations, of yours."
+    ]
+    assert not Location.objects.filter(ocpi_id="NEW").exists()
+    assert Location.objects.get(ocpi_id="OWN").pk == own.pk
+
+
+def test_a_group_gets_no_location_that_its_person_does_not_see() -> None:
+    user, _own, _other = of_group()
+    text = "name,add_locations\nNorth,SAME\n"
+    job = imported(user, "locations.locationgroup", text)
+    assert outcomes(job) == ["REFUSED"]
+    assert reasons(job)[0].startswith("add_locations: No location has this id")
+    assert set(Location.objects.filter(groups__name="North").values_list("ocpi_id", flat=True)) == {
+        "OWN"
+    }
+
+
+def test_an_undo_by_who_is_bound_to_a_group_stays_in_it() -> None:
+    user, own, other = of_group()
+    keys = [own.evses.get().pk, other.evses.get().pk]
+    job = apply(change(person(), "locations.evse", keys, floor_level=value("1")))
+    assert outcomes(undo(job, user)) == ["WOULD_CHANGE", "REFUSED"]

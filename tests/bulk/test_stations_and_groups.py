@@ -164,5 +164,5 @@ def test_an_id_that_is_none_or_means_several_is_refused() -> None:
     LocationFactory(id="L1", party_id="BBB", evses=[evse("E2")])
     job = imported(person(), "locations.locationgroup", "name,locations\nA,L1; L9\n")
     assert reasons(job) == [
-        "Locations: No location has this id, or several have it: L1, L9. Write DE*ABC*LOC1."
+        "locations: No location has this id, or several have it: L1, L9. Write DE*ABC*LOC1."
     ]

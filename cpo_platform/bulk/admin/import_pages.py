@@ -35,7 +35,9 @@ class FileForm(forms.Form):
     file = forms.FileField(
         label=_("File"),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx,text/csv"}),
-        help_text=_("CSV (UTF-8; comma, semicolon or tab) or Excel (.xlsx), at most 5 MB."),
+        help_text=_(
+            "CSV (UTF-8 or Shift_JIS; comma, semicolon or tab) or Excel (.xlsx), at most 5 MB."
+        ),
     )
 
     def __init__(self, *args: Any, listed: BulkList, **kwargs: Any) -> None:
@@ -92,6 +94,7 @@ def import_view(listed: BulkList, request: HttpRequest) -> HttpResponse:
         keys=importing.keys,
         columns=columns.own_columns(listed),
         part=listed.part,
+        notes=importing.notes,
         template_url=url_of(listed, request, "template"),
         most=f"{columns.MOST_FILLED:,}",
         may_add=listed.pages.has_add_permission(request),

@@ -61,8 +61,8 @@ class JobAdmin(RecordAdmin):
     search_help_text = _("Search by person or file")
     ordering = ("-started_at", "-pk")
     empty_text = _(
-        "Nothing was changed in bulk yet: tick rows of a list of locations, EVSEs or tariffs and "
-        "choose “Change…”, or import a file by “Import…” above it."
+        "Nothing was changed in bulk yet: tick rows of a list of locations, EVSEs, stations or "
+        "tariffs and choose “Change…”, or import a file by “Import…” above it."
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:

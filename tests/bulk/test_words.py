@@ -1,0 +1,134 @@
+"""What people with files are told: which column, all at once, and numbers as they write them."""
+
+import pytest
+from django import forms
+
+from cpo_platform.bulk import filling, reading
+from cpo_platform.bulk.filling import Unreadable
+from cpo_platform.bulk.reading import UnreadableFile
+from locations.models import Evse, Location
+from tariffs.models import Party
+from tests.bulk.jobs import (
+    apply,
+    change,
+    client_of,
+    imported,
+    outcomes,
+    person,
+    reasons,
+    upload,
+    value,
+)
+from tests.bulk.test_imports import CONNECTOR, as_csv
+from tests.factories import LocationFactory, evse
+
+pytestmark = pytest.mark.django_db
+
+
+def test_errors_name_the_columns_of_the_file_and_come_all_at_once() -> None:
+    LocationFactory(id="L1", evses=[evse("E1")])
+    line = {
+        "uid": "E1",
+        "floor_level": "much too long",
+        "latitude": "1,234",
+        "longitude": "9.1",
+        "image_lines": "nothing",
+        "connector_1_max_voltage": "volts",
+        "connector_2_id": "2",
+        "connector_2_standard": "NO_SUCH_PLUG",
+        "connector_2_format": "SOCKET",
+    }
+    job = imported(person(), "locations.evse", as_csv([line]))
+    told = reasons(job)
+    # A cell that cannot be read is found before the form is asked, and does not hide what it says.
+    assert [one.partition(":")[0] for one in told] == [
+        "latitude",
+        "floor_level",
+        "image_lines",
+        "connector_1_max_voltage",
+        "connector_2_standard",
+    ], told
+
+
+def test_what_the_rules_refuse_is_told_with_what_the_fields_refuse() -> None:
+    LocationFactory(id="L1", evses=[evse("E1")])
+    line = {"uid": "E1", "floor_level": "much too long", "latitude": "52.1"}
+    told = reasons(imported(person(), "locations.evse", as_csv([line])))
+    assert told[0].startswith("floor_level: ")
+    assert told[1:] == ["latitude: Give both coordinates, or none."]
+
+
+def test_what_the_operation_refuses_is_told_with_what_the_fields_refuse() -> None:
+    LocationFactory(id="L1", evses=[evse("E1")])
+    LocationFactory(id="L2", party_id="OTH", evses=[evse("E2")])
+    # Of another party: whoever does not see it learns of it by the operation alone.
+    user = person("scoped", party_ids=[Party.objects.get(party_id="TST").pk])
+    line = {"uid": "E2", "location__ocpi_id": "L1", "evse_id": "?" * 49, **CONNECTOR}
+    told = reasons(imported(user, "locations.evse", as_csv([line])))
+    assert told[0].startswith("evse_id: ")
+    assert told[1:] == ["uid: Another EVSE has or had this uid."]
+
+
+def test_a_change_still_names_the_fields_of_the_form() -> None:
+    LocationFactory(id="L1", evses=[evse("E1")])
+    key = Evse.objects.get().pk
+    job = change(person(), "locations.evse", [key], floor_level=value("much too long"))
+    assert reasons(job)[0].startswith("Floor level: ")
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("12,5", "12.5"),
+        ("-0,125", "-0.125"),
+        ("1234,567", "1234.567"),
+        ("1.234,56", "1234.56"),
+        ("1,234.56", "1234.56"),
+        ("1.234.567", "1234567"),
+        ("1,234,567", "1234567"),
+        ("22\u00a0000", "22000"),
+        ("1.234", "1.234"),
+        ("22", "22"),
+        ("many", "many"),
+    ],
+)
+def test_a_number_is_read_as_spreadsheets_write_it(cell: str, number: str) -> None:
+    assert filling.texts_of_cell(forms.DecimalField(), cell) == [number]
+
+
+@pytest.mark.parametrize("field", [forms.DecimalField(), forms.IntegerField()])
+def test_a_number_that_may_be_one_of_two_is_refused_with_both(field: forms.Field) -> None:
+    with pytest.raises(Unreadable, match=r"write 1234 or 1\.234"):
+        filling.texts_of_cell(field, "1,234")
+
+
+def test_decimal_commas_and_semicolons_of_a_european_spreadsheet_are_read() -> None:
+    LocationFactory(id="L1", evses=[evse("E1")])
+    text = "uid;latitude;longitude\r\nE1;52,370216;4,895168\r\n"
+    job = apply(imported(person(), "locations.evse", text))
+    assert job.counts == {"CHANGED": 1}, reasons(job)
+    row = Evse.objects.get()
+    assert (str(row.latitude), str(row.longitude)) == ("52.3702160", "4.8951680")
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "utf-8", "utf-8-sig"])
+def test_files_of_a_japanese_spreadsheet_are_read(encoding: str) -> None:
+    LocationFactory(id="L1", evses=[evse("E1")])
+    content = "ocpi_id,name,city\r\nL1,充電ステーション,東京都\r\n".encode(encoding)
+    assert upload(client_of(person()), "locations.location", content).status_code == 302
+    job = apply(imported(person("other"), "locations.location", content))
+    assert job.counts == {"CHANGED": 1}, reasons(job)
+    row = Location.objects.get()
+    assert (row.name, row.city) == ("充電ステーション", "東京都")
+
+
+def test_western_letters_are_not_taken_for_japanese() -> None:
+    for text in ("uid,floor_level\nE1,école créée\n", "uid,floor_level\nE1,Köln it\u2019s\n"):
+        with pytest.raises(UnreadableFile, match="UTF-8 or Shift_JIS"):
+            reading.read(text.encode("cp1252"))
+
+
+def test_a_refused_row_of_every_column_stays_refused() -> None:
+    LocationFactory(id="L1", evses=[evse("E1")])
+    job = imported(person(), "locations.evse", 'uid,latitude\nE1,"1,234"\n')
+    assert outcomes(job) == ["REFUSED"]
