@@ -29,15 +29,10 @@ def due_locations(*, now: datetime, limit: int) -> list[int]:
     return list(found)[:limit]
 
 
-def ask_again(*, rows: QuerySet[SiteQuality], now: datetime) -> int:
-    """Have these sites looked at again before others; return how many there are.
-
-    Those that wait for it already keep their place.
-    """
-    rows = SiteQuality.objects.filter(pk__in=rows.order_by().values("pk"))
-    total = rows.count()
-    rows.exclude(ASKED).update(asked_at=now)
-    return total
+def ask_again(*, rows: QuerySet[SiteQuality], now: datetime) -> None:
+    """Have these sites looked at again before others; those that wait for it keep their place."""
+    wanted = SiteQuality.objects.filter(pk__in=rows.order_by().values("pk"))
+    wanted.exclude(ASKED).update(asked_at=now)
 
 
 def check_locations(*, location_ids: list[int], now: datetime) -> int:

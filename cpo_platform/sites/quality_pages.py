@@ -96,7 +96,8 @@ def look_again(request: HttpRequest) -> HttpResponse:
             "%(number)s site was looked at again.", "%(number)s sites were looked at again.", number
         )
     else:
-        number = operations.ask_again(rows=rows, now=now)
+        operations.ask_again(rows=rows, now=now)
+        number = rows.count()
         tasks.wake()
         text = ngettext(
             "%(number)s site is being looked at again: open this page again in a minute.",

@@ -8,14 +8,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from cpo_platform.common.admin import number
+from cpo_platform.common.admin import charts, number
+from cpo_platform.common.admin.charts import Point
 from sessions_app.models import MeterReading
 
 WIDTH, HEIGHT, LEFT, FOOT, HEAD = 640, 150, 44, 20, 14
 # So many points are drawn; more are thinned out.
 MOST_POINTS = 300
-
-Point = tuple[float, float]
 
 
 def curve(readings: Sequence[MeterReading]) -> SafeString:
@@ -29,19 +28,22 @@ def curve(readings: Sequence[MeterReading]) -> SafeString:
     energies = [float(reading.kwh - shown[0].kwh) for reading in shown]
     top_power = max(*powers, 0.1)
     top_energy = max(*energies, 0.1)
-    return format_html(
-        '<svg class="cpo-curve" viewBox="0 0 {} {}" role="img" aria-label="{}">{}'
-        '<polygon class="cpo-curve-power" points="{}"></polygon>'
-        '<polyline class="cpo-curve-energy" points="{}"></polyline>{}</svg>{}',
-        WIDTH,
-        HEIGHT + FOOT + HEAD,
+    drawn = charts.drawing(
+        "cpo-curve",
+        (WIDTH, HEIGHT + FOOT + HEAD),
         gettext("Power and energy of the session"),
-        _frame(),
-        _points([(0.0, 0.0), *_steps(shown, powers, top_power), (1.0, 0.0)]),
-        _points(_line(shown, energies, top_energy)),
-        _labels(shown, top_power, top_energy),
-        _legend(),
+        [
+            charts.axis(HEAD, LEFT, WIDTH - LEFT),
+            charts.axis(HEAD + HEIGHT, LEFT, WIDTH - LEFT),
+            charts.area(
+                "cpo-curve-power",
+                _placed([(0.0, 0.0), *_steps(shown, powers, top_power), (1.0, 0.0)]),
+            ),
+            charts.line("cpo-curve-energy", _placed(_line(shown, energies, top_energy))),
+            *_labels(shown, top_power, top_energy),
+        ],
     )
+    return charts.together([drawn, _legend()])
 
 
 def _thinned(readings: Sequence[MeterReading]) -> list[MeterReading]:
@@ -84,30 +86,19 @@ def _steps(readings: Sequence[MeterReading], values: Sequence[float], top: float
     return points
 
 
-def _points(points: Sequence[Point]) -> str:
+def _placed(points: Sequence[Point]) -> list[Point]:
     room = WIDTH - 2 * LEFT
-    return " ".join(f"{LEFT + x * room:.1f},{HEAD + (1 - y) * HEIGHT:.1f}" for x, y in points)
+    return [(LEFT + x * room, HEAD + (1 - y) * HEIGHT) for x, y in points]
 
 
-def _frame() -> SafeString:
-    return format_html(
-        '<line class="cpo-axis" x1="{}" x2="{}" y1="{}" y2="{}"></line>'
-        '<line class="cpo-axis" x1="{}" x2="{}" y1="{}" y2="{}"></line>',
-        *(LEFT, WIDTH - LEFT, HEAD, HEAD),
-        *(LEFT, WIDTH - LEFT, HEAD + HEIGHT, HEAD + HEIGHT),
-    )
-
-
-def _labels(readings: Sequence[MeterReading], power: float, energy: float) -> SafeString:
-    foot = HEAD + HEIGHT + FOOT - 4
-    return format_html(
-        '<text x="0" y="{}">{}</text><text x="{}" y="{}" class="cpo-curve-end">{}</text>'
-        '<text x="{}" y="{}">{}</text><text x="{}" y="{}" class="cpo-curve-end">{}</text>',
-        *(10, number(Decimal(f"{power:.1f}"), "kW")),
-        *(WIDTH, 10, number(Decimal(f"{energy:.2f}"), "kWh")),
-        *(LEFT, foot, f"{readings[0].at:%H:%M}"),
-        *(WIDTH - LEFT, foot, f"{readings[-1].at:%H:%M} UTC"),
-    )
+def _labels(readings: Sequence[MeterReading], power: float, energy: float) -> list[SafeString]:
+    foot, end = HEAD + HEIGHT + FOOT - 4, "cpo-curve-end"
+    return [
+        charts.text(number(Decimal(f"{power:.1f}"), "kW"), (0, 10)),
+        charts.text(number(Decimal(f"{energy:.2f}"), "kWh"), (WIDTH, 10), end),
+        charts.text(f"{readings[0].at:%H:%M}", (LEFT, foot)),
+        charts.text(f"{readings[-1].at:%H:%M} UTC", (WIDTH - LEFT, foot), end),
+    ]
 
 
 def _legend() -> SafeString:

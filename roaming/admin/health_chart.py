@@ -4,11 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from cpo_platform.common.admin import duration
+from cpo_platform.common.admin import charts, duration
 from roaming.histograms import quantile
 from roaming.operations.traffic import Figures
 
@@ -33,54 +32,31 @@ def chart(
     `top` is the upper end of the scale, in seconds. Red on top: requests failed.
     """
     step = WIDTH / len(moments)
-    bars = format_html_join(
-        "",
-        "{}",
-        (
-            (_bar(by_slot[moment], moment, left=place * step, step=step, top=top),)
-            for place, moment in enumerate(moments)
-            if moment in by_slot
-        ),
-    )
-    return format_html(
-        '<svg class="cpo-spark" viewBox="0 0 {} {}" width="{}" height="{}" role="img" '
-        'aria-label="{}">{}<line class="cpo-axis" x1="0" x2="{}" y1="{}" y2="{}"></line></svg>',
-        WIDTH,
-        HEIGHT + 1,
-        WIDTH,
-        HEIGHT + 1,
+    return charts.drawing(
+        "cpo-spark",
+        (WIDTH, HEIGHT + 1),
         gettext("How long changes took over the last 24 hours"),
-        bars,
-        WIDTH,
-        HEIGHT,
-        HEIGHT,
+        [
+            *(
+                _bar(by_slot[moment], moment, left=place * step, step=step, top=top)
+                for place, moment in enumerate(moments)
+                if moment in by_slot
+            ),
+            charts.axis(HEIGHT, 0, WIDTH),
+        ],
     )
 
 
 def _bar(part: Figures, moment: datetime, *, left: float, step: float, top: float) -> SafeString:
     half, most = quantile(part.lag, 0.5), quantile(part.lag, 0.95)
     shapes = [("cpo-spark-most", _tall(most, top)), ("cpo-spark-half", _tall(half, top))]
-    rects = [
-        format_html(
-            '<rect class="{}" x="{}" y="{}" width="{}" height="{}"></rect>',
-            name,
-            f"{left + 0.5:.1f}",
-            f"{HEIGHT - tall:.1f}",
-            f"{step - 1:.1f}",
-            f"{tall:.1f}",
-        )
+    boxes = [
+        charts.box(name, (left + 0.5, HEIGHT - tall), step - 1, tall)
         for name, tall in shapes
         if tall
     ]
     if part.failed:
-        rects.append(
-            format_html(
-                '<rect class="cpo-spark-failed" x="{}" y="0" width="{}" height="{}"></rect>',
-                f"{left + 0.5:.1f}",
-                f"{step - 1:.1f}",
-                FAILED,
-            )
-        )
+        boxes.append(charts.box("cpo-spark-failed", (left + 0.5, 0), step - 1, FAILED))
     text = gettext("%(time)s: %(requests)s requests, %(failed)s failed; %(half)s, %(most)s") % {
         "time": f"{moment:%H:%M}",
         "requests": part.requests,
@@ -88,8 +64,7 @@ def _bar(part: Figures, moment: datetime, *, left: float, step: float, top: floa
         "half": duration(half),
         "most": duration(most),
     }
-    shown = format_html_join("", "{}", ((rect,) for rect in rects))
-    return format_html("<g><title>{}</title>{}</g>", text, shown)
+    return charts.told(text, boxes)
 
 
 def _tall(seconds: float | None, top: float) -> float:

@@ -1,6 +1,9 @@
-"""Charts as SVG, drawn on the server: no script, and a table that says the same."""
+"""Charts as SVG, drawn on the server: no script, and a table that says the same.
 
-from collections.abc import Sequence
+Charts of one app only are drawn there, of the same pieces: `drawing` and what is below it.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.utils.html import format_html, format_html_join
@@ -10,6 +13,61 @@ from django.utils.translation import gettext
 from cpo_platform.common.admin.display import NONE
 
 WIDTH, HEIGHT, TOP, FOOT = 480, 120, 14, 18
+
+Point = tuple[float, float]
+
+
+def drawing(kind: str, size: tuple[int, int], title: str, parts: Iterable[object]) -> SafeString:
+    """Return a picture as wide as there is room, made of these parts."""
+    return format_html(
+        '<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
+        *(kind, *size, title, together(parts)),
+    )
+
+
+def together(parts: Iterable[object]) -> SafeString:
+    """Return parts as one."""
+    return format_html_join("", "{}", ((part,) for part in parts))
+
+
+def told(words: object, parts: Iterable[object]) -> SafeString:
+    """Return parts as one, with the words that a pointer on them shows."""
+    return format_html("<g><title>{}</title>{}</g>", words, together(parts))
+
+
+def axis(y: float, begin: float, end: float) -> SafeString:
+    """Return a line from left to right."""
+    return format_html(
+        '<line class="cpo-axis" x1="{}" x2="{}" y1="{}" y2="{}"></line>', *(begin, end, y, y)
+    )
+
+
+def box(kind: str, at: Point, width: float, height: float) -> SafeString:
+    """Return a bar; `at` is its upper left corner."""
+    return format_html(
+        '<rect class="{}" x="{}" y="{}" width="{}" height="{}"></rect>',
+        *(kind, *(f"{value:.1f}" for value in (*at, width, height))),
+    )
+
+
+def text(words: object, at: Point, kind: str = "") -> SafeString:
+    """Return words; `at` is where they begin, or what their class says."""
+    shape = '<text x="{}" y="{}" class="{}">{}</text>' if kind else '<text x="{}" y="{}">{}</text>'
+    return format_html(shape, *(f"{value:.1f}" for value in at), *([kind] if kind else []), words)
+
+
+def line(kind: str, points: Iterable[Point]) -> SafeString:
+    """Return a line through points."""
+    return format_html('<polyline class="{}" points="{}"></polyline>', kind, _listed(points))
+
+
+def area(kind: str, points: Iterable[Point]) -> SafeString:
+    """Return what points enclose."""
+    return format_html('<polygon class="{}" points="{}"></polygon>', kind, _listed(points))
+
+
+def _listed(points: Iterable[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 @dataclass(frozen=True)
@@ -50,26 +108,21 @@ class HourChart:
                 for hour, value in enumerate(self.now)
             ),
         )
-        points = " ".join(
-            f"{(hour + 0.5) * step:.1f},{_y(value, top):.1f}"
-            for hour, value in enumerate(self.before)
-        )
-        return format_html(
-            '<svg class="cpo-chart cpo-hours" viewBox="0 0 {} {}" role="img" aria-label="{}">'
-            '{}<polyline class="cpo-hours-before" points="{}"></polyline>'
-            '<line class="cpo-axis" x1="0" x2="{}" y1="{}" y2="{}"></line>'
-            '<text x="0" y="10">{}</text>{}</svg>',
-            *(WIDTH, TOP + HEIGHT + FOOT),
+        before = [((hour + 0.5) * step, _y(value, top)) for hour, value in enumerate(self.before)]
+        return drawing(
+            "cpo-chart cpo-hours",
+            (WIDTH, TOP + HEIGHT + FOOT),
             gettext("%(title)s by the hour, today and a week ago") % {"title": self.title},
-            *(bars, points, WIDTH, TOP + HEIGHT, TOP + HEIGHT, shown(top)),
-            format_html_join(
-                "",
-                '<text x="{}" y="{}">{}</text>',
-                (
-                    (f"{hour * step:.1f}", TOP + HEIGHT + FOOT - 4, f"{hour:02}:00")
+            [
+                bars,
+                line("cpo-hours-before", before),
+                axis(TOP + HEIGHT, 0, WIDTH),
+                text(shown(top), (0, 10)),
+                *(
+                    text(f"{hour:02}:00", (hour * step, TOP + HEIGHT + FOOT - 4))
                     for hour in range(0, len(self.before), 6)
                 ),
-            ),
+            ],
         )
 
 
@@ -103,32 +156,34 @@ class ShareChart:
     def svg(self) -> SafeString:
         """Return the chart."""
         goal = f"{self._y(self.goal):.1f}"
-        return format_html(
-            '<svg class="cpo-chart cpo-shares" viewBox="0 0 {} {}" role="img" aria-label="{}">'
-            '<line class="cpo-axis" x1="{}" x2="{}" y1="{}" y2="{}"></line>'
-            '<text x="0" y="{}">100 %</text><text x="0" y="{}">{} %</text>'
-            '<line class="cpo-goal" x1="{}" x2="{}" y1="{}" y2="{}"><title>{}</title></line>'
-            "{}{}{}</svg>",
-            *(SHARES_WIDTH, TOP + HEIGHT + FOOT, self.title),
-            *(SCALE, SHARES_WIDTH, TOP + HEIGHT, TOP + HEIGHT),
-            *(TOP + 4, TOP + HEIGHT, shown(self._floor)),
-            *(SCALE, SHARES_WIDTH, goal, goal, self.goal_text),
-            *(self._lines(), self._dots(), self._names()),
+        return drawing(
+            "cpo-chart cpo-shares",
+            (SHARES_WIDTH, TOP + HEIGHT + FOOT),
+            self.title,
+            [
+                axis(TOP + HEIGHT, SCALE, SHARES_WIDTH),
+                text("100 %", (0, TOP + 4)),
+                text(f"{shown(self._floor)} %", (0, TOP + HEIGHT)),
+                format_html(
+                    '<line class="cpo-goal" x1="{}" x2="{}" y1="{}" y2="{}">'
+                    "<title>{}</title></line>",
+                    *(SCALE, SHARES_WIDTH, goal, goal, self.goal_text),
+                ),
+                *self._lines(),
+                self._dots(),
+                *self._names(),
+            ],
         )
 
-    def _lines(self) -> SafeString:
+    def _lines(self) -> list[SafeString]:
         """Return a line for each run of points without a gap."""
-        runs: list[list[str]] = [[]]
+        runs: list[list[Point]] = [[]]
         for place, (_name, value) in enumerate(self.points):
             if value is None:
                 runs.append([])
             else:
-                runs[-1].append(f"{self._x(place):.1f},{self._y(value):.1f}")
-        return format_html_join(
-            "",
-            '<polyline class="cpo-share-line" points="{}"></polyline>',
-            ((" ".join(run),) for run in runs if len(run) > 1),
-        )
+                runs[-1].append((self._x(place), self._y(value)))
+        return [line("cpo-share-line", run) for run in runs if len(run) > 1]
 
     def _dots(self) -> SafeString:
         return format_html_join(
@@ -146,17 +201,13 @@ class ShareChart:
             ),
         )
 
-    def _names(self) -> SafeString:
+    def _names(self) -> list[SafeString]:
         every = max(len(self.points) // 7, 1)
-        return format_html_join(
-            "",
-            '<text x="{}" y="{}">{}</text>',
-            (
-                (f"{self._x(place) - 14:.1f}", TOP + HEIGHT + FOOT - 4, name[5:])
-                for place, (name, _value) in enumerate(self.points)
-                if place % every == 0
-            ),
-        )
+        return [
+            text(name[5:], (self._x(place) - 14, TOP + HEIGHT + FOOT - 4))
+            for place, (name, _value) in enumerate(self.points)
+            if place % every == 0
+        ]
 
     def _x(self, place: int) -> float:
         step = (SHARES_WIDTH - SCALE) / max(len(self.points), 1)
