@@ -6,7 +6,7 @@ COPY requirements.txt .
 RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
 
 FROM python:3.13-slim
-RUN useradd --system --uid 1000 --home-dir /app --shell /usr/sbin/nologin cpo
+RUN groupadd --system --gid 1000 cpo && useradd --system --uid 1000 --gid cpo --home-dir /app --shell /usr/sbin/nologin cpo
 WORKDIR /app
 COPY --from=packages /app/.venv .venv
 COPY manage.py Procfile Procfile.flower pyproject.toml ./
@@ -22,8 +22,9 @@ COPY locale locale
 COPY docs/openapi docs/openapi
 ENV VAR_DIR=/app/var HOST=0.0.0.0 OCPP_HOST=0.0.0.0 PYTHONUNBUFFERED=1 LOG_FORMAT=json
 # Static files are part of the image; nothing else is written at run time.
-RUN mkdir var && SECRET_KEY=only-for-collecting .venv/bin/python manage.py collectstatic --noinput -v0 && chown -R cpo var
-USER cpo
+RUN mkdir var && SECRET_KEY=only-for-collecting .venv/bin/python manage.py collectstatic --noinput -v0 && chown -R cpo:cpo var
+# By number: Kubernetes sees only then that it is not root (runAsNonRoot).
+USER 1000:1000
 EXPOSE 8000 9000
 ENTRYPOINT [".venv/bin/python", "-m", "cpo_platform.runner", "start"]
 CMD ["web"]

@@ -66,6 +66,21 @@ def test_there_is_a_unit_for_every_process(tmp_path: Path) -> None:
     assert all(path.name in paths[-1].read_text() for path in paths[:-1])
 
 
+def test_the_compose_file_passes_every_setting_on_and_listens_outside() -> None:
+    services: dict[str, Any] = yaml.safe_load((env.BASE_DIR / "compose.yaml").read_text())[
+        "services"
+    ]
+    for name in ("web", "worker", "push", "beat", "ocpp", "prepare"):
+        assert services[name]["env_file"] == ".env", name
+        # A copied .env.example says 127.0.0.1.
+        assert services[name]["environment"]["HOST"] == "0.0.0.0", name  # noqa: S104  compared only
+
+
+def test_the_image_runs_as_a_user_that_kubernetes_knows_not_to_be_root() -> None:
+    lines = (env.BASE_DIR / "Dockerfile").read_text().splitlines()
+    assert [line for line in lines if line.startswith("USER ")] == ["USER 1000:1000"]
+
+
 def test_the_compose_file_starts_every_process() -> None:
     services: dict[str, Any] = yaml.safe_load((env.BASE_DIR / "compose.yaml").read_text())[
         "services"
