@@ -8,9 +8,8 @@ import time
 from typing import Any
 
 from celery import shared_task
-from kombu.exceptions import OperationalError
 
-from cpo_platform.common import clock
+from cpo_platform.common import broker, clock
 from cpo_platform.common.locks import advisory_lock
 from cpo_platform.sites import operations
 
@@ -26,8 +25,8 @@ logger = logging.getLogger(__name__)
 def wake() -> None:
     """Have the sites that are due looked at now; the beat does it as well, some minutes later."""
     try:
-        check_quality.apply_async(retry=False, expires=300)
-    except (OperationalError, OSError) as error:
+        broker.send(check_quality.apply_async, expires=300)
+    except broker.Unreachable as error:
         logger.warning("looking at sites waits for the beat: %s", error)
 
 
