@@ -35,10 +35,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Standby:
-    """A standby at this moment; `lag_seconds` is 0 where it has all that was written."""
+    """A standby at this moment.
+
+    `lag_seconds` is 0 where it has all that was written, None where nobody can tell.
+    """
 
     state: State
-    lag_seconds: float = 0.0
+    lag_seconds: float | None = None
 
 
 def is_set() -> bool:
@@ -83,9 +86,11 @@ def look() -> Standby:
     if not is_standby:
         return Standby(State.PROMOTED)
     if has_all:
-        return Standby(State.OK)
-    # One that has replayed nothing since it was started does not know how late it is.
-    lag = round(max(age, 0.0), 1) if age is not None else settings.REPLICA_LAG_SECONDS + 1.0
+        return Standby(State.OK, 0.0)
+    if age is None:
+        # It has replayed nothing since it was started.
+        return Standby(State.LATE)
+    lag = round(max(age, 0.0), 1)
     return Standby(State.LATE if lag > settings.REPLICA_LAG_SECONDS else State.OK, lag)
 
 

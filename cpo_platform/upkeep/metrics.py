@@ -119,11 +119,12 @@ class FiguresCollector(Collector):
         if replica.is_set():
             standby = replica.look()
             up.add_metric(("replica",), int(standby.state is not replica.State.UNREACHABLE))
-            yield GaugeMetricFamily(
-                "cpo_replica_lag_seconds",
-                "How late the standby is that exports and charts are read from.",
-                value=standby.lag_seconds,
-            )
+            if standby.lag_seconds is not None:
+                yield GaugeMetricFamily(
+                    "cpo_replica_lag_seconds",
+                    "How late the standby is that exports and charts are read from.",
+                    value=standby.lag_seconds,
+                )
         for part, read in (("redis", self._of_redis), ("broker", self._of_broker)):
             try:
                 yield from [*read()]

@@ -129,7 +129,8 @@ def _redis() -> Check:
 def _replica() -> Check:
     """Look at the standby; without it the primary is read, so that it only degrades."""
     found = replica.look()
-    return {"status": found.state.value, "lag_seconds": found.lag_seconds}
+    lag = {} if found.lag_seconds is None else {"lag_seconds": found.lag_seconds}
+    return {"status": found.state.value, **lag}
 
 
 def _migrations() -> Check:
