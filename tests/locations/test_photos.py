@@ -157,6 +157,7 @@ def test_a_slow_host_is_waited_for_once(
         "https://[::1]/a.jpg",
         "https://169.254.169.254/latest/meta-data",
         "http://photos.example/a.jpg",
+        "https://user:secret@photos.example/a.jpg",
     ],
 )
 def test_what_is_inside_or_not_encrypted_is_never_asked(
@@ -190,6 +191,7 @@ def test_a_photo_that_is_none_is_not_found(admin_client: Client) -> None:
 def test_who_has_a_scope_gets_no_photo_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world()
     monkeypatch.setattr(photos, "_fetched", lambda _url: photos.Photo(body=PNG, kind="image/png"))
+    monkeypatch.setattr(http, "check_url", lambda _url: None)
     client = scoped(world, "party")
     own, other = (
         Location.objects.get(pk=ids["locations.location"]) for ids in (world.own, world.other)
