@@ -87,6 +87,10 @@ def kind_of(body: bytes) -> str:
 
 def photo_at(url: str) -> Photo:
     """Return the picture at an address: the one that is kept, or fetched now."""
+    try:
+        http.check_url(url)
+    except http.UnsafeUrl:
+        return Photo(reason="unsafe")
     slot = f"photo:{int(hashlib.sha256(url.encode()).hexdigest(), 16) % SLOTS}"
     kept = cache.get(slot)
     if kept is not None and kept[0] == url:
@@ -111,10 +115,6 @@ def photo_at(url: str) -> Photo:
 
 
 def _fetched(url: str) -> Photo:
-    try:
-        http.check_url(url)
-    except http.UnsafeUrl:
-        return Photo(reason="unsafe")
     answer = http.send(
         "GET",
         url,

@@ -56,8 +56,10 @@ class Host:
 
 
 @pytest.fixture
-def host(settings: Settings) -> Iterator[Host]:
+def host(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     settings.OUTBOUND_ALLOW_PRIVATE = True
+    # Ports are chance: no two addresses of a test may fall into one slot.
+    monkeypatch.setattr(photos, "SLOTS", 2**64)
     found = Host()
     yield found
     found.silent.set()
@@ -98,6 +100,16 @@ def test_a_picture_is_asked_for_once_and_its_thumbnail_comes_first(
         assert photo(admin_client, location).content == PNG
         assert photo(admin_client, location, 1).content == PNG
     assert host.asked == ["/small.jpg", "/b.jpg"]
+
+
+def test_a_picture_takes_the_place_of_another_in_its_slot(
+    admin_client: Client, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photos, "SLOTS", 1)
+    location = LocationFactory(images=[image(host.url("a.jpg")), image(host.url("b.jpg"))])
+    for number in (0, 0, 1, 0):
+        assert photo(admin_client, location, number).content == PNG
+    assert host.asked == ["/a.jpg", "/b.jpg", "/a.jpg"]
 
 
 def test_a_picture_that_is_too_large_to_keep_is_shown_nevertheless(
@@ -157,6 +169,7 @@ def test_a_slow_host_is_waited_for_once(
         "https://[::1]/a.jpg",
         "https://169.254.169.254/latest/meta-data",
         "http://photos.example/a.jpg",
+        "https://user:secret@photos.example/a.jpg",
     ],
 )
 def test_what_is_inside_or_not_encrypted_is_never_asked(
@@ -190,6 +203,7 @@ def test_a_photo_that_is_none_is_not_found(admin_client: Client) -> None:
 def test_who_has_a_scope_gets_no_photo_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world()
     monkeypatch.setattr(photos, "_fetched", lambda _url: photos.Photo(body=PNG, kind="image/png"))
+    monkeypatch.setattr(http, "check_url", lambda _url: None)
     client = scoped(world, "party")
     own, other = (
         Location.objects.get(pk=ids["locations.location"]) for ids in (world.own, world.other)
