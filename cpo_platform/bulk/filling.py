@@ -31,7 +31,11 @@ _GROUPED_BY_COMMAS = re.compile(r"-?\d{1,3}(,\d{3})+\.\d+|-?\d{1,3}(,\d{3}){2,}"
 
 
 class Unreadable(ValueError):
-    """A cell does not say what its field can hold; the message is for the person."""
+    """A cell does not say what it should; the message is for the person, as is its column."""
+
+    def __init__(self, sentence: str, column: str = "") -> None:
+        super().__init__(sentence)
+        self.column = column
 
 
 def data_of(form: Any) -> Data:

@@ -38,7 +38,7 @@ def party_of(request: HttpRequest, cells: Cells) -> str:
     if known is None:
         known = request.bulk_parties = party_choices(request)  # type: ignore[attr-defined]
     if len(known) != 1:
-        raise Unreadable(gettext("Say in the column “party” whose it is, such as DE*ABC."))
+        raise Unreadable(gettext("Say in the column “party” whose it is, such as DE*ABC."), "party")
     return known[0][0]
 
 
@@ -82,18 +82,21 @@ def location_of(request: HttpRequest, cells: Cells) -> Location:
     """
     wanted = cells.get("location__ocpi_id", "")
     if not wanted:
-        raise Unreadable(gettext("What is new needs the id of its location: “location__ocpi_id”."))
+        raise Unreadable(
+            gettext("What is new needs the id of its location: “location__ocpi_id”."), PLACE[0]
+        )
     rows = visible(request, Location.objects.all()).filter(ocpi_id=wanted)
     code, _star, party_id = cells.get("location__party", "").partition("*")
     if party_id:
         rows = rows.filter(country_code=code, party_id=party_id)
     found = list(rows[:2])
     if not found:
-        raise Unreadable(gettext("There is no location %(id)s.") % {"id": wanted[:50]})
+        raise Unreadable(gettext("There is no location %(id)s.") % {"id": wanted[:50]}, PLACE[0])
     if len(found) > 1:
         raise Unreadable(
             gettext("Several parties have a location %(id)s: say in “location__party” which one.")
-            % {"id": wanted[:50]}
+            % {"id": wanted[:50]},
+            PLACE[1],
         )
     return found[0]
 
@@ -108,7 +111,8 @@ def check_evse(row: Evse, cells: Cells) -> None:
     if is_elsewhere(row.location, cells):
         raise Unreadable(
             gettext("This EVSE is at the location %(id)s, and cannot be moved.")
-            % {"id": row.location.ocpi_id}
+            % {"id": row.location.ocpi_id},
+            PLACE[0],
         )
 
 

@@ -21,7 +21,7 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 )
 
 from cpo_platform.bulk.filling import Unreadable
-from cpo_platform.bulk.finding import Cells, is_elsewhere
+from cpo_platform.bulk.finding import PLACE, Cells, is_elsewhere
 from cpo_platform.common.admin import OperationForm, Way, visible
 from cpo_platform.common.formfields import text_field
 from locations.admin import PartAdmin
@@ -188,11 +188,14 @@ def check_station(row: Station, cells: Cells) -> None:
 
     """
     if row.location is None or row.state != StationState.PLACED:
-        raise Unreadable(gettext("This station has knocked, or was refused: place it on its page."))
+        raise Unreadable(
+            gettext("This station has knocked, or was refused: place it on its page."), "identity"
+        )
     if is_elsewhere(row.location, cells):
         raise Unreadable(
             gettext("This station is at the location %(id)s, and cannot be moved.")
-            % {"id": row.location.ocpi_id}
+            % {"id": row.location.ocpi_id},
+            PLACE[0],
         )
 
 

@@ -247,4 +247,4 @@ def _asked(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     except Unreadable as error:
-        raise refused(str(error)) from error
+        raise refused(str(error), error.column) from error

@@ -166,7 +166,9 @@ def test_an_evse_does_not_move_and_a_strangers_uid_is_refused() -> None:
     LocationFactory(id="L2", evses=[evse("E2")])
     line = {"uid": "E1", "location__ocpi_id": "L2", "floor_level": "1"}
     job = imported(person(), "locations.evse", as_csv([line]))
-    assert reasons(job) == [": This EVSE is at the location L1, and cannot be moved."]
+    assert reasons(job) == [
+        "location__ocpi_id: This EVSE is at the location L1, and cannot be moved."
+    ]
 
 
 def test_refused_rows_come_back_with_the_reason_and_can_be_mended() -> None:

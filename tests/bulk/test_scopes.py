@@ -133,7 +133,7 @@ def test_a_file_of_who_is_bound_to_a_group_reaches_nothing_outside_of_it() -> No
     job = imported(user, "locations.evse", line)
     assert outcomes(job) == ["REFUSED", "REFUSED"]
     # An EVSE that it may not see is one that does not exist: so is its location.
-    assert reasons(job) == [": There is no location SAME."] * 2
+    assert reasons(job) == ["location__ocpi_id: There is no location SAME."] * 2
     job = imported(user, "locations.location", "ocpi_id,city\nSAME,Mine\n")
     assert outcomes(job) == ["REFUSED"]
     assert "E-SAME" not in str(list(job.rows.values()))

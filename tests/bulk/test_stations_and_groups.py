@@ -90,7 +90,9 @@ def test_a_station_that_has_knocked_is_decided_on_its_page() -> None:
     LocationFactory(id="L1", evses=[evse("E1")])
     Station.objects.create(identity="STRANGER")
     job = imported(person(), "ocpp_gateway.station", NEW + "STRANGER,L1,E1,NEW\n")
-    assert reasons(job) == [": This station has knocked, or was refused: place it on its page."]
+    assert reasons(job) == [
+        "identity: This station has knocked, or was refused: place it on its page."
+    ]
 
 
 def test_without_a_password_is_offered_only_where_it_is_allowed(settings: Any) -> None:
