@@ -144,6 +144,21 @@ def test_nothing_is_asked_for_a_token_that_may_not_charge(
     assert (gateway.asked, RemoteStart.objects.count()) == ([], 0)
 
 
+@pytest.mark.parametrize("is_valid", [True, False])
+def test_nobody_pays_whose_card_has_the_same_uid_as_the_one_that_was_named(
+    admin_client: Client, gateway: FakeGateway, outlet: Outlet, *, is_valid: bool
+) -> None:
+    TokenFactory(uid="04AABB", contract_id="NL-OTH-C9", party_id="OTH", country_code="NL")
+    TokenFactory(uid="04AABB", contract_id="DE-EMS-C1", valid=is_valid, whitelist="ALWAYS")
+
+    page = url(outlet.station, "start")
+    admin_client.post(page, {"outlet": outlet.pk, "token": "DE-EMS-C1"})
+
+    paying = [row.cdr_token["contract_id"] for row in RemoteStart.objects.all()]
+    assert paying == ["DE-EMS-C1"] * is_valid
+    assert len(gateway.asked) == is_valid
+
+
 def test_the_last_free_evse_is_not_given_away_if_it_is_reserved(
     broker: redis.Redis, token: Token
 ) -> None:
@@ -201,7 +216,7 @@ def test_staff_starts_a_charge_by_any_name_of_the_token(
     ("said", "why"),
     [
         ("nobody", "No card or contract is known by this name."),
-        ("TWICE", "Several tokens are known by this name: give the uid."),
+        ("TWICE", "Several tokens are known by this name: give another of its names."),
         ("BLOCKED", "It may not charge here: Not allowed."),
         ("APP", "No card or contract is known by this name."),
     ],
