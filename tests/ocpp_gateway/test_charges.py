@@ -134,6 +134,24 @@ def test_what_begins_then_is_authorised_as_it_was_found(
     assert decision.auth_method == AuthMethod.WHITELIST
 
 
+def test_the_next_charge_with_that_card_is_decided_on_anew(
+    gateway: FakeGateway, outlet: Outlet, token: Token
+) -> None:
+    charges.start_charge(outlet, token, **WHO)
+    Transaction.objects.create(
+        station=outlet.station,
+        outlet=outlet,
+        ref="TX-1",
+        opened_at=NOW,
+        remote_start=RemoteStart.objects.get(),
+    )
+    Token.objects.update(valid=False, whitelist="ALWAYS")
+
+    decision = decide(outlet_id=outlet.pk, uid="04AABB", token_type="", now=NOW)
+
+    assert (decision.verdict, decision.remote_start) == (Allowed.NOT_ALLOWED, None)
+
+
 def test_nothing_is_asked_for_a_token_that_may_not_charge(
     gateway: FakeGateway, outlet: Outlet
 ) -> None:
