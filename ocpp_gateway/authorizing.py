@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
+
 from cpo_platform.common.shapes import CdrToken, parse
 from locations.models import Evse
 from ocpp_gateway.models import Outlet, RemoteStart
@@ -165,7 +167,8 @@ def _awaited(
 ) -> RemoteStart | None:
     """Return the start that a station carries out: by its number, or by whom it was told.
 
-    At any connector of the EVSE: in 2.0.1 the driver chooses.
+    At any connector of the EVSE: in 2.0.1 the driver chooses. A command vouches for a card for some
+    minutes; what was found out here is of one charge, and is found out anew for the next.
     """
     rows = RemoteStart.objects.filter(refused=False)
     if remote_start_id is not None:
@@ -178,7 +181,8 @@ def _awaited(
             return named
     evses = {outlet.connector.evse_id for outlet in outlets}
     awaited = rows.filter(outlet__connector__evse__in=evses, id_tag=uid, until__gt=now)
-    return awaited.order_by("-pk").first()
+    unused = Q(auth_method=AuthMethod.COMMAND) | Q(transactions__isnull=True)
+    return awaited.filter(unused).order_by("-pk").first()
 
 
 def _types(uid: str, token_type: str) -> list[TokenType]:

@@ -7,7 +7,7 @@ from ocpp_gateway.charging import id_of
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import Outlet, StationCall, Transaction
 from ocpp_gateway.remote_starts import ask_to_start
-from sessions_app.authorization import Allowed, Authorization, authorize
+from sessions_app.authorization import Allowed, Authorization, authorize_token
 from sessions_app.models import Token
 from sessions_app.stations import StartRequest
 
@@ -27,6 +27,8 @@ class KeptForOthers(Exception):
 def start_charge(outlet: Outlet, token: Token, *, asked_by: str, now: datetime) -> StationCall:
     """Ask for a start with a token that has been found to be allowed, by its eMSP where it asks.
 
+    Another eMSP may have given out the same uid: nobody else's token pays than the one named.
+
     Raises:
         KeptForOthers: the EVSE is reserved.
         NeverConnected: there is no version to speak.
@@ -36,9 +38,7 @@ def start_charge(outlet: Outlet, token: Token, *, asked_by: str, now: datetime) 
     if outlet.station.version is None:
         raise NeverConnected(f"station {outlet.station} has never connected")
     connector = outlet.connector
-    found = authorize(
-        uid=token.uid, type=token.type, evse=connector.evse, connector_id=connector.ocpi_id
-    )
+    found = authorize_token(token, evse=connector.evse, connector_id=connector.ocpi_id)
     if found.allowed is not Allowed.ALLOWED or found.cdr_token is None:
         raise NotAllowed(found)
     request = StartRequest(

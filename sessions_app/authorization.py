@@ -129,6 +129,14 @@ def authorize(
     return next(iter(told + answers), Authorization(Allowed.UNKNOWN_TOKEN))
 
 
+def authorize_token(token: Token, *, evse: Evse, connector_id: str = "") -> Authorization:
+    """Decide on this token, whoever else has one of its uid. Makes a network call, as `authorize`.
+
+    For who has named a driver: a reader only reads a uid.
+    """
+    return _decide(token, _Place(evse, connector_id))
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where a token was shown; unpublished locations are asked about like any other."""

@@ -148,18 +148,16 @@ def _station_alert(rule: Wanted, _now: datetime) -> Iterator[Wrong]:
     rows = StationAlert.objects.filter(_where(rule, "station__location__"), resolved_at=None)
     if rule.choices:
         rows = rows.filter(kind__in=rule.choices)
-    columns = ("pk", "kind", "text", "raised_at", "station_id", "station__identity")
+    columns = ("pk", "kind", "raised_at", "station_id", "station__identity")
     site_columns = tuple(f"station__{name}" for name in _SITE)
-    for pk, kind, text, raised, station_id, identity, *site in _limited(
-        rows, *columns, *site_columns
-    ):
+    for pk, kind, raised, station_id, identity, *site in _limited(rows, *columns, *site_columns):
         yield Wrong(
             key=f"stationalert:{pk}",
             subject="stationalert",
             subject_id=pk,
             since=raised,
             station_id=station_id,
-            params={"name": identity, "kind": kind, "text": text[:200], "site": site[3]},
+            params={"name": identity, "kind": kind, "site": site[3]},
             **_place(tuple(site)),
         )
 

@@ -111,12 +111,19 @@ def check_evse(row: Evse, cells: Cells) -> None:
     if is_elsewhere(row.location, cells):
         raise Unreadable(
             gettext("This EVSE is at the location %(id)s, and cannot be moved.")
-            % {"id": row.location.ocpi_id},
+            % {"id": place_text(row.location, cells)},
             PLACE[0],
         )
 
 
 def is_elsewhere(location: Location, cells: Cells) -> bool:
-    """Tell whether cells say another location."""
-    wanted = cells.get("location__ocpi_id", "")
-    return bool(wanted) and wanted.lower() != location.ocpi_id.lower()
+    """Tell whether cells say another location: of another id, or of another party."""
+    has = (location.ocpi_id, location.party)
+    said = [cells.get(column, "") for column in PLACE]
+    return any(one and one.lower() != own.lower() for one, own in zip(said, has, strict=True))
+
+
+def place_text(location: Location, cells: Cells) -> str:
+    """Return the id of a location, with its party where a row names one."""
+    is_whole = bool(cells.get("location__party"))
+    return f"{location.party}*{location.ocpi_id}" if is_whole else location.ocpi_id

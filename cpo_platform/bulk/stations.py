@@ -21,7 +21,7 @@ from unfold.widgets import (  # type: ignore[import-untyped]
 )
 
 from cpo_platform.bulk.filling import Unreadable
-from cpo_platform.bulk.finding import PLACE, Cells, is_elsewhere
+from cpo_platform.bulk.finding import PLACE, Cells, is_elsewhere, place_text
 from cpo_platform.common.admin import OperationForm, Way, visible
 from cpo_platform.common.formfields import text_field
 from locations.admin import PartAdmin
@@ -194,7 +194,7 @@ def check_station(row: Station, cells: Cells) -> None:
     if is_elsewhere(row.location, cells):
         raise Unreadable(
             gettext("This station is at the location %(id)s, and cannot be moved.")
-            % {"id": row.location.ocpi_id},
+            % {"id": place_text(row.location, cells)},
             PLACE[0],
         )
 

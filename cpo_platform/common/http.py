@@ -71,7 +71,8 @@ def check_url(url: str) -> None:
         # As the client itself reads the URL: other digits than 0 to 9 are digits to it as well.
         host, _port = yarl.URL(url).host, parts.port
     except ValueError as error:
-        raise UnsafeUrl(f"{url!r} is not a URL") from error
+        # Not with the URL: it may hold a password.
+        raise UnsafeUrl("it is not a URL") from error
     if parts.scheme not in {"http", "https"} or not host:
         raise UnsafeUrl("only http:// and https:// URLs with a host are allowed")
     if parts.username or parts.password:

@@ -78,11 +78,11 @@ class StationAlertAdmin(RecordAdmin):
     """What the gateway and its watchdog have seen that needs a look."""
 
     scope = Way(party="station__location", location="station__location")
-    list_display = ("what", "station_link", "charge", "text", "since", "state")
+    list_display = ("what", "station_link", "charge", "seen", "since", "state")
     list_display_links = ("what",)
     list_filter = (_OpenFilter, "kind")
     list_select_related = ("station", "transaction__session")
-    search_fields = ("station__identity", "text")
+    search_fields = ("station__identity", "text", "values")
     search_help_text = _("Search by station or text")
     ordering = ("-raised_at",)
     actions = ("resolve",)
@@ -174,6 +174,10 @@ class StationAlertAdmin(RecordAdmin):
         if row.transaction.session is None:
             return link(row.transaction, gettext("Transaction %(id)s") % {"id": row.transaction_id})
         return link(row.transaction.session, row.transaction.session.token_contract_id)
+
+    @admin.display(description=_("what was seen"))
+    def seen(self, row: StationAlert) -> str:
+        return row.seen
 
     @admin.display(description=_("since (UTC)"), ordering="raised_at")
     def since(self, row: StationAlert) -> str:

@@ -94,7 +94,9 @@ class StartForm(StationForm):
         if not found:
             raise ValidationError(_("No card or contract is known by this name."))
         if len(found) > 1:
-            raise ValidationError(_("Several tokens are known by this name: give the uid."))
+            raise ValidationError(
+                _("Several tokens are known by this name: give another of its names.")
+            )
         return found[0]
 
 

@@ -44,7 +44,10 @@ def forget(*, now: datetime) -> int:
     """Delete refused commands that are as old as the messages they came by; return how many."""
     oldest = now - timedelta(days=settings.MESSAGE_LOG_DAYS)
     old = Command.objects.filter(state=CommandState.REFUSED, received_at__lt=oldest)
-    return old.delete()[0]
+    # Not by Django, which would read each of them first: partners send as many as they like. There
+    # is nothing that follows them.
+    gone: int = old._raw_delete(old.db)  # noqa: SLF001
+    return gone
 
 
 def _named(

@@ -65,9 +65,11 @@ def test_a_station_offline_is_one_in_service_that_has_been_there() -> None:
 def test_an_alert_of_a_station_is_taken_over_by_its_kind() -> None:
     station = place(LocationFactory())
     for kind in (AlertKind.FLOOD, AlertKind.STUCK):
-        raise_alert(kind=kind, station_id=station.pk, saying=say("much"), now=NOW)
+        raise_alert(kind=kind, station_id=station.pk, saying=say("%(n)s kWh", n="7"), now=NOW)
     (found,) = look(Kind.STATION_ALERT, choices=["FLOOD"])
     assert (found.subject, found.station_id) == ("stationalert", station.pk)
+    # What was seen is told by the alert's page: here it would be a sentence with gaps.
+    assert "%(" not in str(found.params)
 
 
 def partner(name: str = "eMSP") -> Partner:

@@ -21,6 +21,7 @@ from tests.bulk.jobs import (
     value,
 )
 from tests.factories import LocationFactory, evse
+from tests.ocpp_gateway.placing import place
 from tests.staff.world import checksums
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +53,25 @@ def test_a_file_neither_changes_nor_takes_over_another_partys_location() -> None
     line = "uid,location__ocpi_id,floor_level\nE-OTH,OTH,7\nNEW,OTH,7\n"
     job = imported(user, "locations.evse", line)
     assert outcomes(job) == ["REFUSED", "REFUSED"]
+
+
+def test_a_row_that_names_the_location_of_another_party_by_the_same_id_is_refused() -> None:
+    own = LocationFactory(id="SAME", party_id="TST", evses=[evse("E-OWN")])
+    LocationFactory(id="SAME", party_id="OTH", evses=[evse("E-OTH")])
+    place(own, identity="CP-OWN")
+    user = person()
+    at = "location__ocpi_id,location__party"
+    job = imported(user, "locations.evse", f"uid,{at},floor_level\nE-OWN,SAME,NL*OTH,7\n")
+    assert reasons(job) == [
+        "location__ocpi_id: This EVSE is at the location NL*TST*SAME, and cannot be moved."
+    ]
+    line = "CP-OWN,SAME,NL*OTH,true"
+    job = imported(user, "ocpp_gateway.station", f"identity,{at},in_maintenance\n{line}\n")
+    assert reasons(job) == [
+        "location__ocpi_id: This station is at the location NL*TST*SAME, and cannot be moved."
+    ]
+    job = imported(user, "locations.evse", f"uid,{at},floor_level\nE-OWN,same,nl*tst,7\n")
+    assert outcomes(job) == ["WOULD_CHANGE"]
 
 
 def test_a_scope_that_shrank_since_the_dry_run_counts() -> None:

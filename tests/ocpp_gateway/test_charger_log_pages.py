@@ -231,6 +231,21 @@ def test_open_alerts_are_listed_and_staff_resolves_them(admin_client: Client) ->
     assert admin_client.get(f"{ALERTS}?state=all").context["cl"].result_count == 3
 
 
+def test_the_list_of_alerts_and_its_file_say_what_was_seen_and_find_it(
+    admin_client: Client,
+) -> None:
+    saying = say("The token was refused: %(verdict)s.", verdict="NO_<CREDIT> 5%")
+    station_id = make_outlet().station.pk
+    raise_alert(kind=AlertKind.UNBILLED, station_id=station_id, saying=saying, now=NOW)
+
+    page = text_of(admin_client.get(f"{ALERTS}?q=no_%3Ccredit"))
+    export: Any = admin_client.post(f"{ALERTS}export/", {"format": "csv"})
+    file = b"".join(export.streaming_content)
+
+    assert "The token was refused: NO_&lt;CREDIT&gt; 5%." in page
+    assert "The token was refused: NO_<CREDIT> 5%." in file.decode()
+
+
 def test_who_may_only_look_resolves_nothing(client: Client) -> None:
     user = User.objects.create_user("viewer", is_staff=True)
     views = Permission.objects.filter(codename__startswith="view_")

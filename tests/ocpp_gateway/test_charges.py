@@ -134,6 +134,24 @@ def test_what_begins_then_is_authorised_as_it_was_found(
     assert decision.auth_method == AuthMethod.WHITELIST
 
 
+def test_the_next_charge_with_that_card_is_decided_on_anew(
+    gateway: FakeGateway, outlet: Outlet, token: Token
+) -> None:
+    charges.start_charge(outlet, token, **WHO)
+    Transaction.objects.create(
+        station=outlet.station,
+        outlet=outlet,
+        ref="TX-1",
+        opened_at=NOW,
+        remote_start=RemoteStart.objects.get(),
+    )
+    Token.objects.update(valid=False, whitelist="ALWAYS")
+
+    decision = decide(outlet_id=outlet.pk, uid="04AABB", token_type="", now=NOW)
+
+    assert (decision.verdict, decision.remote_start) == (Allowed.NOT_ALLOWED, None)
+
+
 def test_nothing_is_asked_for_a_token_that_may_not_charge(
     gateway: FakeGateway, outlet: Outlet
 ) -> None:
@@ -142,6 +160,21 @@ def test_nothing_is_asked_for_a_token_that_may_not_charge(
         charges.start_charge(outlet, blocked, **WHO)
     assert refused.value.authorization.allowed is Allowed.NOT_ALLOWED
     assert (gateway.asked, RemoteStart.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize("is_valid", [True, False])
+def test_nobody_pays_whose_card_has_the_same_uid_as_the_one_that_was_named(
+    admin_client: Client, gateway: FakeGateway, outlet: Outlet, *, is_valid: bool
+) -> None:
+    TokenFactory(uid="04AABB", contract_id="NL-OTH-C9", party_id="OTH", country_code="NL")
+    TokenFactory(uid="04AABB", contract_id="DE-EMS-C1", valid=is_valid, whitelist="ALWAYS")
+
+    page = url(outlet.station, "start")
+    admin_client.post(page, {"outlet": outlet.pk, "token": "DE-EMS-C1"})
+
+    paying = [row.cdr_token["contract_id"] for row in RemoteStart.objects.all()]
+    assert paying == ["DE-EMS-C1"] * is_valid
+    assert len(gateway.asked) == is_valid
 
 
 def test_the_last_free_evse_is_not_given_away_if_it_is_reserved(
@@ -201,7 +234,7 @@ def test_staff_starts_a_charge_by_any_name_of_the_token(
     ("said", "why"),
     [
         ("nobody", "No card or contract is known by this name."),
-        ("TWICE", "Several tokens are known by this name: give the uid."),
+        ("TWICE", "Several tokens are known by this name: give another of its names."),
         ("BLOCKED", "It may not charge here: Not allowed."),
         ("APP", "No card or contract is known by this name."),
     ],
