@@ -122,10 +122,18 @@ def test_files_of_a_japanese_spreadsheet_are_read(encoding: str) -> None:
     assert (row.name, row.city) == ("充電ステーション", "東京都")
 
 
-def test_western_letters_are_not_taken_for_japanese() -> None:
-    for text in ("uid,floor_level\nE1,école créée\n", "uid,floor_level\nE1,Köln it\u2019s\n"):
-        with pytest.raises(UnreadableFile, match="UTF-8 or Shift_JIS"):
-            reading.read(text.encode("cp1252"))
+@pytest.mark.parametrize(
+    "text", ["école créée", "Köln it\u2019s", "Hämäläinentie", "Käpälämäki", "Mäkelänkatu"]
+)
+def test_western_letters_are_not_taken_for_japanese(text: str) -> None:
+    with pytest.raises(UnreadableFile, match="UTF-8 or Shift_JIS"):
+        reading.read(f"uid,floor_level\nE1,{text}\n".encode("cp1252"))
+
+
+@pytest.mark.parametrize("text", ["東京都", "ツ橋", "大阪"])
+def test_japanese_without_kana_or_with_little_of_it_is_read(text: str) -> None:
+    table = reading.read(f"ocpi_id,city\nL1,{text}\n".encode("cp932"))
+    assert list(table.rows) == [(2, ["L1", text])]
 
 
 def test_a_refused_row_of_every_column_stays_refused() -> None:
