@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from django.utils.translation import gettext
@@ -29,7 +30,10 @@ MOST_ROWS = 20_000
 MOST_COLUMNS = 200
 LONGEST_CELL = 10_000
 
-_JAPANESE = re.compile(r"[\u3041-\u30ff]|[\u4e00-\u9fff]{2}")
+_KANA = re.compile(r"[\u3041-\u30ff]")
+_IDEOGRAPHS = re.compile(r"[\u4e00-\u9fff]{2,}")
+# The first byte of the last common ideographs in Shift_JIS (JIS X 0208, level 1).
+_LAST_COMMON = 0x98
 
 Cells = list[str]
 
@@ -124,8 +128,7 @@ def _csv(content: bytes) -> Iterator[Cells]:
 def _decoded(content: bytes) -> str:
     """Return the text of a file: UTF-8, or what Excel writes in Japan.
 
-    Bytes of Western letters may pass for Shift_JIS, but not for Japanese: that has kana, or
-    ideographs in a row.
+    Bytes of Western letters may pass for Shift_JIS, but not for Japanese.
     """
     try:
         return content.decode("utf-8-sig")
@@ -133,7 +136,7 @@ def _decoded(content: bytes) -> str:
         pass
     with suppress(UnicodeDecodeError):
         text = content.decode("cp932")
-        if _JAPANESE.search(text):
+        if _is_japanese(text):
             return text
     raise UnreadableFile(
         gettext(
@@ -141,6 +144,22 @@ def _decoded(content: bytes) -> str:
             "“CSV UTF-8”."
         )
     )
+
+
+def _is_japanese(text: str) -> bool:
+    """Tell whether a text has kana, or common ideographs in a row.
+
+    Rare ones do not count: `ämälä` of a Windows file looks like three of them.
+    """
+    return bool(_KANA.search(text)) or any(
+        _is_common(one) and _is_common(other)
+        for found in _IDEOGRAPHS.finditer(text)
+        for one, other in pairwise(found[0])
+    )
+
+
+def _is_common(ideograph: str) -> bool:
+    return ideograph.encode("cp932")[0] <= _LAST_COMMON
 
 
 def _xlsx(content: bytes) -> Iterator[Cells]:
