@@ -14,6 +14,9 @@ from roaming.operations.command_requests import AnyRequest, Reception
 # What a refused command may have named, in OCPI's words.
 _NAMES = frozenset({"location_id", "evse_uid", "connector_id", "session_id", "reservation_id"})
 
+# Of each partner: the message log has the others.
+MOST_AN_HOUR = 100
+
 
 def keep(
     *,
@@ -25,7 +28,9 @@ def keep(
     reception: Reception,
     now: datetime,
 ) -> None:
-    """Keep a refused command, with what it was answered."""
+    """Keep a refused command, with what it was answered; of a flood of them only the beginning."""
+    if _many_already(partner, now):
+        return
     Command.objects.create(
         **_named(partner, request, receiver, now),
         partner=partner,
@@ -38,6 +43,11 @@ def keep(
         deadline=now,
         finished_at=now,
     )
+
+
+def _many_already(partner: Partner, now: datetime) -> bool:
+    refused = Command.objects.filter(state=CommandState.REFUSED, partner=partner)
+    return refused.filter(received_at__gt=now - timedelta(hours=1)).count() >= MOST_AN_HOUR
 
 
 def forget(*, now: datetime) -> int:

@@ -623,3 +623,13 @@ def test_refused_commands_are_kept_as_long_as_messages(
     with django_assert_num_queries(1):
         assert refused_commands.forget(now=received + timedelta(days=4)) == 1
     assert Command.objects.get().state == CommandState.ACCEPTED
+
+
+def test_of_a_flood_of_refused_commands_the_beginning_is_kept(
+    call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refused_commands, "MOST_AN_HOUR", 2)
+    for _ in range(4):
+        reply = call("POST", "commands/START_SESSION", START | {"evse_uid": "E9"})
+        assert reply.data["result"] == "REJECTED"
+    assert Command.objects.count() == 2
