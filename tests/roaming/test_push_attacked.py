@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -174,14 +175,20 @@ def test_turns_that_were_not_used_are_given_back(peer: RecordingPeer) -> None:
     partner = peer.connect("2.2.1", dialect={"requests_per_minute": 6})
     for number in range(10):
         site(f"L{number}", f"E{number}")
-    before = clock.now()
+    sent: list[Any] = []
+    while not sent:
+        # A turn may be over before anything is sent.
+        before = clock.now()
+        lanes.attend(partner, Turn(seconds=0.2))
+        Feed.objects.update(retry_at=None)
+        sent += peer.new()
 
-    for _each in range(3):
+    for _each in range(2):
         lanes.attend(partner, Turn(seconds=0.2))
         Feed.objects.update(retry_at=None)
 
     # One could go at once; nobody took what he did not use.
-    assert len(peer.new()) == 1
+    assert len(sent + peer.new()) == 1
     spacing = timedelta(seconds=10)
     assert Pace.objects.get().taken_until < before + 2 * spacing
 

@@ -13,7 +13,7 @@ from django.urls import get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 
 from cpo_platform.common import json
-from roaming.models import ClientInfo, PartnerStatus
+from roaming.models import ClientInfo, CommandState, PartnerStatus
 from roaming.ocpi.versions import VERSIONS
 from sessions_app.models import Cdr, Session, Token
 from sessions_app.operations import sessions
@@ -33,7 +33,8 @@ SECRETS = ("04AA-SECRET", "NL-EMS-04AA-SECRET", "04BB-SECRET")
 ALL_OF_TIME = "?date_from=2000-01-01T00:00:00Z&response_url=https://foe.example/r&duration=60"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
-# What a call may leave behind: the log of messages, texts that were rendered, and nothing else.
+# What a call may leave behind: the log of messages, texts that were rendered, commands that were
+# refused (below), and nothing else.
 LEFT_BEHIND = frozenset({"roaming.Message", "roaming.Document", "audit.Entry"})
 
 
@@ -109,11 +110,15 @@ def _paths(node: Any, prefix: str) -> Iterator[str]:
 
 def database() -> dict[str, list[Any]]:
     """Return every row of every table, but for what a call may leave behind."""
-    return {
+    rows = {
         model._meta.label: list(model._default_manager.order_by("pk").values())
         for model in apps.get_models()
         if model._meta.label not in LEFT_BEHIND and model._meta.managed
     }
+    rows["roaming.Command"] = [
+        row for row in rows["roaming.Command"] if row["state"] != CommandState.REFUSED
+    ]
+    return rows
 
 
 def body_of(world: World) -> dict[str, Any]:
