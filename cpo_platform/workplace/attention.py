@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.admin_site import list_url, may_see
 from cpo_platform.common.admin import visible
@@ -244,7 +243,7 @@ def _expiring(request: HttpRequest, now: datetime) -> list[Item]:
         days = max((end - now).days, 0)
         note = ngettext("%(days)s day left", "%(days)s days left", days) % {"days": days}
         url = list_url("ocpp_gateway.station")
-        title = _("The certificate that stations connect to ends soon")
+        title = gettext("The certificate that stations connect to ends soon")
         found.append(Item("certificate", title, 1, url, "red" if days < 7 else "amber", note=note))
     return found
 

@@ -34,7 +34,7 @@ from roaming.admin.display import lane_pill, partner_pill
 from roaming.admin.drift import partner_button
 from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm, show_refusal
 from roaming.admin.partner_panels import partner_panels
-from roaming.admin.partner_standing import GrantedFilter, standing
+from roaming.admin.partner_standing import GrantedFilter, claim_panels, standing
 from roaming.models import Partner, PartnerStatus
 from roaming.ocpi import handshake
 from roaming.ocpi.versions import versions_url
@@ -193,7 +193,9 @@ class PartnerAdmin(RecordAdmin):
         if obj.status == PartnerStatus.REGISTERED:
             claimed = any(not role.granted for role in obj.roles.all())
             grant = [Button(_("Grant parties"), self._url("grant", obj), tone="primary")]
-            return [*(grant if claimed else []), sees, *checks]
+            # Where its drivers cannot charge, the panel on top has that button.
+            told = claim_panels(obj, may_change=True)
+            return [*(grant if claimed and not told else []), sees, *checks]
         if obj.status == PartnerStatus.SUSPENDED:
             resume = Button(_("Resume"), self._url("resume", obj), tone="primary")
             return [sees, *checks, resume]

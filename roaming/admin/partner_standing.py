@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin import Button, Panel
+from cpo_platform.common.admin import Button, Panel, link_to
 from cpo_platform.common.saying import Saying
 from cpo_platform.common.telling import tell
 from roaming.admin.display import partner_pill
@@ -44,12 +44,11 @@ def standing(partner: Partner) -> object:
     reason = tell(Saying.from_json(step))
     detail = str(step.get("detail") or "")[:_DETAIL]
     return format_html(
-        '{} <span>{}</span> <a href="#{}">{}</a>',
+        "{} <span>{}</span> {}",
         status,
         gettext("Last attempt failed: %(reason)s")
         % {"reason": f"{reason}: {detail}" if detail else reason},
-        HANDSHAKE_ANCHOR,
-        gettext("Step by step"),
+        link_to(f"#{HANDSHAKE_ANCHOR}", gettext("Step by step")),
     )
 
 
