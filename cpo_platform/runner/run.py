@@ -279,9 +279,8 @@ def _banner(port: int, var: Path, *, demo: bool, seconds: float) -> str:
     else:
         tries[1:1] = [
             "docs/operators.md                   from an empty platform to the first session",
-            "make sandbox TOKEN=token-a          be the partner NL*EMS, once you have invited it",
-            "                                    (run with OUTBOUND_ALLOW_PRIVATE=true for that)",
-            ".venv/bin/python manage.py simulate_chargers   chargers that do not exist",
+            "make sandbox TOKEN=token-a          be the partner NL*EMS (docs/operators.md, step 4)",
+            ".venv/bin/python manage.py simulate_chargers   connects chargers that do not exist",
         ]
     return "\n".join(
         [

@@ -15,6 +15,7 @@ from cpo_platform.common.telling import tell
 from roaming.admin.display import partner_pill
 from roaming.models import Partner, PartnerRole, PartnerStatus, Role
 from roaming.operations import health
+from roaming.operations.partners import OTHER_PARTY
 
 HANDSHAKE_ANCHOR = "handshake"
 _NAMED, _DETAIL = 3, 160
@@ -70,16 +71,28 @@ def claim_panels(partner: Partner, *, may_change: bool) -> list[Panel]:
     return [
         Panel(
             title=_("Its drivers cannot charge yet"),
-            note=gettext(
-                "It registered as %(parties)s, which you have not granted: you invited it as "
-                "another party, or another partner speaks for that one. Its starts are refused, "
-                "and it sees no sessions and no CDRs. Grant it if it is the partner's own; "
-                "otherwise the partner corrects its party id and renews its credentials."
-            )
-            % {"parties": _names(named)},
+            note=f"{_who(partner, named)} {_consequences()}",
             buttons=[grant] if may_change else [],
         )
     ]
+
+
+def _who(partner: Partner, named: list[PartnerRole]) -> str:
+    """Say as whom it registered, and as whom it was invited as long as that is known."""
+    for step in partner.handshake:
+        if step["text"] == OTHER_PARTY:
+            return tell(Saying.from_json(step))
+    return gettext("It registered as %(parties)s, which you have not granted.") % {
+        "parties": _names(named)
+    }
+
+
+def _consequences() -> str:
+    return gettext(
+        "Its starts are refused, and it sees no sessions and no CDRs. Grant what it registered as "
+        "if that is the partner's own; otherwise the partner corrects its party id and renews its "
+        "credentials."
+    )
 
 
 def _names(roles: list[PartnerRole]) -> str:
