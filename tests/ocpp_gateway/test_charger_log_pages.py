@@ -268,7 +268,7 @@ def test_alerts_cost_the_home_page_the_same_queries(
         alert()
     admin_client.get("/admin/")
     # One more to count them where not all are shown.
-    with django_assert_num_queries(26 + (size > 5)):
+    with django_assert_num_queries(27 + (size > 5)):
         admin_client.get("/admin/")
 
 
