@@ -277,7 +277,11 @@ def _banner(port: int, var: Path, *, demo: bool, seconds: float) -> str:
             f"start a session as a driver would: http://localhost:{_sandbox_port(port)}/locations",
         )
     else:
-        tries.insert(1, "docs/operators.md            from an empty platform to the first session")
+        tries[1:1] = [
+            "docs/operators.md                   from an empty platform to the first session",
+            "make sandbox TOKEN=token-a          be the partner NL*EMS (docs/operators.md, step 4)",
+            ".venv/bin/python manage.py simulate_chargers   connects chargers that do not exist",
+        ]
     return "\n".join(
         [
             "",

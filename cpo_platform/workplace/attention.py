@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.admin_site import list_url, may_see
 from cpo_platform.common.admin import visible
@@ -20,7 +19,7 @@ from locations.admin import STATUS_TONES
 from locations.models import Evse, Status
 from ocpp_gateway.models import Station, StationAlert, StationState
 from roaming.models import PartnerStatus, PartnerToken, Quarantined, TokenPurpose
-from roaming.operations.health import troubled_feeds
+from roaming.operations.health import granted_nothing, troubled_feeds
 from sessions_app.models import CdrHold, Session
 from sessions_app.models.sessions import stuck
 
@@ -114,11 +113,9 @@ def _faulted(evses: Mapping[str, Any] | None) -> list[Item]:
     if evses is None:
         return []
     url = f"{list_url('locations.evse')}?status__exact={Status.OUTOFORDER}"
-    return [
-        Item(
-            "out-of-order", _("EVSEs out of order"), evses["counts"].get(Status.OUTOFORDER, 0), url
-        )
-    ]
+    count = evses["counts"].get(Status.OUTOFORDER, 0)
+    title = ngettext("EVSE out of order", "EVSEs out of order", count)
+    return [Item("out-of-order", title, count, url)]
 
 
 def _stations(request: HttpRequest, now: datetime) -> list[Item]:
@@ -131,10 +128,15 @@ def _stations(request: HttpRequest, now: datetime) -> list[Item]:
     )
     url = list_url("ocpp_gateway.station")
     return [
-        Item("offline", _("Chargers offline"), counts["offline"], f"{url}?connection=offline"),
+        Item(
+            "offline",
+            ngettext("Charger offline", "Chargers offline", counts["offline"]),
+            counts["offline"],
+            f"{url}?connection=offline",
+        ),
         Item(
             "knocked",
-            _("Chargers that have knocked"),
+            ngettext("Charger that has knocked", "Chargers that have knocked", counts["knocked"]),
             counts["knocked"],
             f"{url}?place=knocked",
             "amber",
@@ -147,7 +149,8 @@ def _stuck(request: HttpRequest, now: datetime) -> list[Item]:
         return []
     count = visible(request, Session.objects.filter(stuck(now=now))).count()
     url = f"{list_url('sessions_app.session')}?state=stuck"
-    return [Item("stuck", _("Sessions that seem stuck"), count, url)]
+    title = ngettext("Session that seems stuck", "Sessions that seem stuck", count)
+    return [Item("stuck", title, count, url)]
 
 
 def _partners(request: HttpRequest) -> list[Item]:
@@ -159,19 +162,31 @@ def _partners(request: HttpRequest) -> list[Item]:
             "partner", filter=Q(unauthorized_at__isnull=True, failures__gt=0), distinct=True
         ),
     )
+    refused, failing, without = counts["refused"], counts["failing"], granted_nothing().count()
     url = list_url("roaming.partner")
     return [
         Item(
             "refusing",
-            _("Partners that refuse our token"),
-            counts["refused"],
+            ngettext("Partner that refuses our token", "Partners that refuse our token", refused),
+            refused,
             f"{url}?feed=refused",
         ),
         Item(
             "failing",
-            _("Partners that cannot be reached"),
-            counts["failing"],
+            ngettext("Partner that cannot be reached", "Partners that cannot be reached", failing),
+            failing,
             f"{url}?feed=failing",
+        ),
+        Item(
+            "not-granted",
+            ngettext(
+                "Partner whose drivers cannot charge: none of its parties is granted",
+                "Partners whose drivers cannot charge: none of their parties is granted",
+                without,
+            ),
+            without,
+            f"{url}?granted=none",
+            "amber",
         ),
     ]
 
@@ -181,7 +196,7 @@ def _held(request: HttpRequest) -> list[Item]:
         return []
     count = visible(request, CdrHold.objects.waiting()).count()
     url = f"{list_url('sessions_app.cdrhold')}?state__exact=HELD"
-    return [Item("held", _("CDRs held for staff"), count, url)]
+    return [Item("held", ngettext("CDR held for staff", "CDRs held for staff", count), count, url)]
 
 
 def _alerts(request: HttpRequest) -> list[Item]:
@@ -189,22 +204,18 @@ def _alerts(request: HttpRequest) -> list[Item]:
         return []
     count = visible(request, StationAlert.objects.filter(resolved_at__isnull=True)).count()
     url = list_url("ocpp_gateway.stationalert")
-    return [Item("station-alerts", _("Open alerts of stations"), count, url, "amber")]
+    title = ngettext("Open alert of a station", "Open alerts of stations", count)
+    return [Item("station-alerts", title, count, url, "amber")]
 
 
 def _quarantined(request: HttpRequest) -> list[Item]:
     if not may_see(request, "roaming.quarantined"):
         return []
-    title = _("Objects that partners are not served")
-    return [
-        Item(
-            "quarantined",
-            title,
-            Quarantined.objects.count(),
-            list_url("roaming.quarantined"),
-            "amber",
-        )
-    ]
+    count = Quarantined.objects.count()
+    title = ngettext(
+        "Object that partners are not served", "Objects that partners are not served", count
+    )
+    return [Item("quarantined", title, count, list_url("roaming.quarantined"), "amber")]
 
 
 def _expiring(request: HttpRequest, now: datetime) -> list[Item]:
@@ -220,15 +231,19 @@ def _expiring(request: HttpRequest, now: datetime) -> list[Item]:
             valid_until__isnull=True,
             created_at__lt=limit,
         )
-        title = _("Partners whose tokens should have been exchanged")
         count = old.aggregate(count=Count("partner", distinct=True))["count"]
+        title = ngettext(
+            "Partner whose tokens should have been exchanged",
+            "Partners whose tokens should have been exchanged",
+            count,
+        )
         found.append(Item("old-tokens", title, count, list_url("roaming.partner"), "amber"))
     end = certificate_end()
     if end is not None and end - now < timedelta(days=CERTIFICATE_DAYS):
         days = max((end - now).days, 0)
         note = ngettext("%(days)s day left", "%(days)s days left", days) % {"days": days}
         url = list_url("ocpp_gateway.station")
-        title = _("The certificate that stations connect to ends soon")
+        title = gettext("The certificate that stations connect to ends soon")
         found.append(Item("certificate", title, 1, url, "red" if days < 7 else "amber", note=note))
     return found
 

@@ -26,6 +26,7 @@ from cpo_platform.common.admin import (
 )
 from cpo_platform.workplace import attention, tallies, today
 from locations.models import Connector, Location
+from ocpp_gateway.admin.display import how_to_connect
 from ocpp_gateway.admin.home import charger_panels
 from ocpp_gateway.models import Station
 from roaming.admin.display import object_link, trouble_pills
@@ -116,7 +117,7 @@ def _next_steps(request: HttpRequest) -> list[dict[str, Any]]:
             "ocpp_gateway.add_station",
             visible(request, Station.objects.all()).exists(),
             _("Connect a charger"),
-            _("Register a charging station, and tell it our address and its password."),
+            how_to_connect(),
             list_url("ocpp_gateway.station"),
             _("Go to stations"),
         ),

@@ -61,8 +61,9 @@ def _of_cdrs(request: HttpRequest, day: datetime, now: datetime) -> list[HourCha
 
 
 def _utilisation(request: HttpRequest, total: int, day: datetime, now: datetime) -> HourChart:
-    """Return which share of the EVSEs has a session at the beginning of each hour.
+    """Return which share of the EVSEs has a session at the beginning of each hour, and now.
 
+    The hour that runs shows now: who came since it began would be missing until the next one.
     Sessions that began more than a day before are left out: to look for them takes all there are.
     """
     before = timedelta(days=1)
@@ -71,6 +72,7 @@ def _utilisation(request: HttpRequest, total: int, day: datetime, now: datetime)
     )
     rows = replica.reading(Session.objects.filter(of_days, evse__isnull=False))
     hours: Hours = defaultdict(float)
+    running = now.replace(minute=0, second=0, microsecond=0)
     for start, end, number in (
         visible(request, rows)
         .order_by()
@@ -79,9 +81,11 @@ def _utilisation(request: HttpRequest, total: int, day: datetime, now: datetime)
         .annotate(Count("pk"))
     ):
         hour = start + timedelta(hours=1)
-        while hour <= (end or now):
+        while hour <= (end or now) and hour < running:
             hours[hour] += 100 * number / total
             hour += timedelta(hours=1)
+        if end is None:
+            hours[running] += 100 * number / total
     return _chart(gettext("EVSEs with a session (%)"), hours, day, now)
 
 

@@ -64,9 +64,11 @@ def how_to_connect() -> SafeString:
     return format_html(
         gettext(
             "Set the charger to connect to {} by OCPP 1.6J or 2.0.1, where the last part is a name "
-            "of your choice. It will knock, and is listed here: then you place it."
+            "of your choice. It will knock, and is listed among the stations: then you place it. "
+            "No charger at hand? {} connects some that do not exist."
         ),
         format_html('<code class="cpo-anywhere">{}</code>', connect_address()),
+        format_html("<code>{}</code>", "python3 manage.py simulate_chargers"),
     )
 
 

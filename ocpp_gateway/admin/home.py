@@ -3,6 +3,7 @@
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from cpo_platform.common.admin import NONE, Button, Panel, link, may, moment, visible
 from ocpp_gateway.admin.display import alert_pill
@@ -25,7 +26,12 @@ def charger_panels(request: HttpRequest) -> list[Panel]:
     count = still.count() if len(rows) > ALERTS_SHOWN else len(rows)
     return [
         Panel(
-            title=_("Chargers that need a look (%(count)s)") % {"count": count},
+            title=ngettext(
+                "Charger that needs a look (%(count)s)",
+                "Chargers that need a look (%(count)s)",
+                count,
+            )
+            % {"count": count},
             columns=(
                 _("what"),
                 _("station"),

@@ -181,9 +181,9 @@ def times_panel(partner: Partner, *, now: datetime) -> Panel:
     moments = [begin + place * SLOT for place in range(SLOTS)]
     top = longest(day)
     note = gettext(
-        "From the commit of a change until the partner had it. Two times each: within the first "
-        "were half of the changes, within the second 95 of 100. The bars say the same for every "
-        "half hour, dark and light, on a scale from %(short)s to %(long)s; red: requests failed."
+        "From the commit of a change until the partner had it: median / 95th percentile. The bars "
+        "say the same for every half hour, dark and light, on a scale from %(short)s to %(long)s; "
+        "red: requests failed."
     )
     return Panel(
         title=_("How long it takes"),
@@ -191,9 +191,9 @@ def times_panel(partner: Partner, *, now: datetime) -> Panel:
         note=note % {"short": duration(SHORTEST), "long": duration(top)} if day else "",
         columns=(
             _("module"),
-            _("requests (failed)"),
-            _("change until told"),
-            _("its answer"),
+            _("requests"),
+            _("change until told (median / 95th percentile)"),
+            _("its answer (median / 95th percentile)"),
             _("last 24 hours"),
         ),
         numeric=frozenset({1, 2, 3}),
@@ -220,12 +220,15 @@ def _times(module: str, hour: Figures, day: Figures) -> tuple[object, ...]:
 
 def _two_lines(hour: object, day: object) -> SafeString:
     line = '<div class="cpo-line"><span class="cpo-faint">{}</span> {}</div>'
-    return format_html(line + line, _("1 h"), hour, _("24 h"), day)
+    return format_html(line + line, _("Last hour:"), hour, _("Last 24 hours:"), day)
 
 
 def _requests(figures: Figures) -> object:
     failed = figures.failed + figures.refused
-    return format_html("{} ({})", figures.requests, pill(failed, "red") if failed else 0)
+    if not failed:
+        return figures.requests
+    told = gettext("%(count)s failed") % {"count": failed}
+    return format_html("{} {}", figures.requests, pill(told, "red"))
 
 
 def _quantiles(counts: Sequence[int]) -> str:

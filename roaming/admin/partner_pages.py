@@ -34,6 +34,7 @@ from roaming.admin.display import lane_pill, partner_pill
 from roaming.admin.drift import partner_button
 from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm, show_refusal
 from roaming.admin.partner_panels import partner_panels
+from roaming.admin.partner_standing import GrantedFilter, claim_panels, standing
 from roaming.models import Partner, PartnerStatus
 from roaming.ocpi import handshake
 from roaming.ocpi.versions import versions_url
@@ -102,13 +103,14 @@ class PartnerAdmin(RecordAdmin):
         "trouble",
     )
     list_display_links = ("name",)
-    list_filter = ("status", "version", TroubleFilter)
+    list_filter = ("status", "version", TroubleFilter, GrantedFilter)
     search_fields = ("name", "roles__party_id", "roles__country_code", "versions_url")
     search_help_text = _("Search by name, party or address")
     ordering = ("name",)
     empty_text = _(
         "Invite a partner: you get a token to hand over, and the partner registers with you. Or "
-        "register with a partner that has invited you."
+        "register with a partner that has invited you. No partner at hand? Invite "
+        "NL*EMS, and be it by make sandbox TOKEN=…, with the token that you got."
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -176,7 +178,7 @@ class PartnerAdmin(RecordAdmin):
         return partner_panels(obj, may_change=self._may_change(request))
 
     def heading(self, obj: Partner) -> object:
-        return partner_pill(obj.status)
+        return standing(obj)
 
     def buttons(self, request: HttpRequest, obj: Partner) -> list[Button]:
         checks = [] if obj.status not in REGISTERED | SUSPENDED else partner_button(request, obj)
@@ -186,32 +188,18 @@ class PartnerAdmin(RecordAdmin):
         return [*page, *self._changes(obj, checks)]
 
     def _changes(self, obj: Partner, checks: list[Button]) -> list[Button]:
+        """Return what is done often, and what comes next; the rest stands in its panels."""
         sees = Button(_("What it sees"), self._url("access", obj))
         if obj.status == PartnerStatus.REGISTERED:
             claimed = any(not role.granted for role in obj.roles.all())
             grant = [Button(_("Grant parties"), self._url("grant", obj), tone="primary")]
-            return [
-                *(grant if claimed else []),
-                sees,
-                *checks,
-                Button(_("Exchange tokens"), self._url("renew", obj)),
-                Button(_("Suspend"), self._url("suspend", obj)),
-                Button(_("Unregister"), self._url("unregister", obj)),
-            ]
+            # Where its drivers cannot charge, the panel on top has that button.
+            told = claim_panels(obj, may_change=True)
+            return [*(grant if claimed and not told else []), sees, *checks]
         if obj.status == PartnerStatus.SUSPENDED:
-            return [
-                sees,
-                *checks,
-                Button(_("Unregister"), self._url("unregister", obj)),
-                Button(_("Resume"), self._url("resume", obj), tone="primary"),
-            ]
-        invite = reverse("admin:roaming_partner_invite") + f"?partner={obj.pk}"
-        register = reverse("admin:roaming_partner_register") + f"?partner={obj.pk}"
-        return [
-            sees,
-            Button(_("Register with this partner"), register),
-            Button(_("Invite again"), invite, tone="primary"),
-        ]
+            resume = Button(_("Resume"), self._url("resume", obj), tone="primary")
+            return [sees, *checks, resume]
+        return [sees]
 
     def _url(self, action: str, obj: Partner) -> str:
         return reverse(f"admin:roaming_partner_{action}", args=[obj.pk])

@@ -1,5 +1,6 @@
 """What the page of a partner shows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.urls import reverse
@@ -16,8 +17,10 @@ from roaming.admin.display import partner_pill
 from roaming.admin.health_panels import summary_panel
 from roaming.admin.panels import messages_panel
 from roaming.admin.partner_parties import parties_panels
+from roaming.admin.partner_standing import HANDSHAKE_ANCHOR, claim_panels
 from roaming.models import Partner, PartnerStatus, TokenPurpose
 from roaming.ocpi.versions import versions_url
+from roaming.operations.partners import HAS_A_REGISTRATION
 from roaming.redaction import redact_url
 
 MESSAGES_SHOWN = 50
@@ -27,19 +30,50 @@ def partner_panels(obj: Partner, *, may_change: bool) -> list[Panel]:
     """Return what the page of a partner shows; what can be done there, to those who may."""
     rows = obj.messages.order_by("-at", "-id")
     return [
-        _facts(obj),
+        *claim_panels(obj, may_change=may_change),
+        _facts(obj, _endings(obj) if may_change else []),
         summary_panel(obj, now=clock.now()),
         access_panel(obj),
         _pull_panel(obj, may_change=may_change),
         *parties_panels(obj),
-        _tokens_panel(obj),
+        _tokens_panel(obj, _token_buttons(obj) if may_change else []),
         _handshake_panel(obj),
         _endpoints_panel(obj),
         messages_panel(_("Last messages"), rows[:MESSAGES_SHOWN], with_partner=False),
     ]
 
 
-def _facts(obj: Partner) -> Panel:
+def _endings(obj: Partner) -> list[Button]:
+    """Return how the connection is stopped for a while, or ended."""
+    suspend = [Button(_("Suspend"), _url("suspend", obj))]
+    if obj.status not in HAS_A_REGISTRATION:
+        return []
+    return [
+        *(suspend if obj.status == PartnerStatus.REGISTERED else []),
+        Button(_("Unregister"), _url("unregister", obj)),
+    ]
+
+
+def _token_buttons(obj: Partner) -> list[Button]:
+    """Return how there are new tokens; of a suspended partner they stay as they are."""
+    if obj.status == PartnerStatus.REGISTERED:
+        return [Button(_("Exchange tokens"), _url("renew", obj))]
+    if obj.status == PartnerStatus.SUSPENDED:
+        return []
+    return [
+        Button(_("Invite again"), reverse("admin:roaming_partner_invite") + f"?partner={obj.pk}"),
+        Button(
+            _("Register with this partner"),
+            reverse("admin:roaming_partner_register") + f"?partner={obj.pk}",
+        ),
+    ]
+
+
+def _url(action: str, obj: Partner) -> str:
+    return reverse(f"admin:roaming_partner_{action}", args=[obj.pk])
+
+
+def _facts(obj: Partner, buttons: Sequence[Button]) -> Panel:
     return Panel(
         title=_("Connection"),
         half=True,
@@ -55,6 +89,7 @@ def _facts(obj: Partner) -> Panel:
             (_("registered (UTC)"), moment(obj.registered_at)),
             (_("created (UTC)"), moment(obj.created_at)),
         ],
+        buttons=buttons,
     )
 
 
@@ -66,9 +101,7 @@ def _pull_panel(obj: Partner, *, may_change: bool) -> Panel:
         return Panel(title=title, half=True, note=note)
     progress = obj.token_pull
     refused = progress.get("refused", [])
-    button = Button(
-        _("Pull its tokens now"), reverse("admin:roaming_partner_pull", args=[obj.pk]), post=True
-    )
+    button = Button(_("Pull its tokens now"), _url("pull", obj), post=True)
     is_registered = obj.status == PartnerStatus.REGISTERED
     return Panel(
         title=title,
@@ -112,7 +145,7 @@ def _at(progress: dict[str, Any], name: str) -> object:
     return moment(parse_datetime(text)) if isinstance(text, str) else NONE
 
 
-def _tokens_panel(obj: Partner) -> Panel:
+def _tokens_panel(obj: Partner, buttons: Sequence[Button]) -> Panel:
     return Panel(
         title=_("Tokens it calls us with"),
         note=_("Tokens are kept as digests: nobody can read them here."),
@@ -126,12 +159,14 @@ def _tokens_panel(obj: Partner) -> Panel:
             for token in obj.tokens.order_by("pk")
         ],
         empty=_("None: the partner cannot call us. Invite it again to make one."),
+        buttons=buttons,
     )
 
 
 def _handshake_panel(obj: Partner) -> Panel:
     return Panel(
         title=_("Last handshake, step by step"),
+        anchor=HANDSHAKE_ANCHOR,
         columns=(_("step"), "", _("what came back")),
         rows=[
             (

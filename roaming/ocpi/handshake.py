@@ -158,6 +158,7 @@ def _accept(
         is_emsp = any(role.role == Role.EMSP for role in credentials.roles)
         check_endpoints(talk, endpoints, is_emsp=is_emsp)
         ours = our_credentials(partner, version, token)
+        other = partners.other_party(partner, credentials.roles)
         try:
             registering.complete_registration(
                 partner_id=partner_id,
@@ -171,6 +172,7 @@ def _accept(
             )
         except partners.PartyTaken as error:
             raise talk.fail(say("Store the registration"), str(error), INVALID) from error
+        talk.steps += [other] if other else []
         talk.steps.append(Step(say("Gave the partner its new token"), ok=True))
     finally:
         partners.record_handshake(partner_id=partner_id, steps=talk.steps, now=now)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from roaming.models import Change, Delivery, Feed, Partner, PartnerStatus
+from roaming.models import Change, Delivery, Feed, Partner, PartnerRole, PartnerStatus, Role
 
 # A change that is not told after so long is late: it usually takes a second.
 LATE_AFTER = timedelta(seconds=30)
@@ -119,6 +119,17 @@ def troubled_feeds() -> "QuerySet[Feed]":
     """Return the feeds of registered partners that fail, are paused, or whose token is refused."""
     trouble = Q(failures__gt=0) | Q(paused_at__isnull=False) | Q(unauthorized_at__isnull=False)
     return Feed.objects.filter(trouble, partner__status=PartnerStatus.REGISTERED)
+
+
+def granted_nothing() -> "QuerySet[Partner]":
+    """Return the registered partners that name eMSPs and may speak for none of them.
+
+    Their drivers cannot charge, though everything else looks well.
+    """
+    named = PartnerRole.objects.filter(partner=OuterRef("pk"), role=Role.EMSP)
+    return Partner.objects.filter(
+        Exists(named), ~Exists(named.filter(granted=True)), status=PartnerStatus.REGISTERED
+    )
 
 
 def state_of(

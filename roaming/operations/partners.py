@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from cpo_platform.common.saying import Saying
+from cpo_platform.common.saying import Saying, say
 from cpo_platform.common.secrets import new_token
 from cpo_platform.common.shapes import BusinessDetails, plain
 from cpo_platform.common.telling import tell
@@ -87,6 +87,24 @@ class Step:
     def told(self) -> str:
         """What was done, in the present language."""
         return tell(self.saying)
+
+
+# The partner's page tells of it as long as this is in the last handshake.
+OTHER_PARTY = say("It registered as %(named)s, and not as %(granted)s, which you granted it.").text
+
+
+def other_party(partner: Partner, roles: Sequence[TheirRole]) -> Step | None:
+    """Return the step that says that a partner names none of the eMSPs that it was granted."""
+    granted = [row for row in partner.roles.all() if row.granted and row.role == Role.EMSP]
+    named = [role for role in roles if role.role == Role.EMSP]
+    if not granted or not named or {_key(row) for row in granted} & {_key(one) for one in named}:
+        return None
+    said = Saying(OTHER_PARTY, (("named", _listed(named)), ("granted", _listed(granted))))
+    return Step(said, ok=True)
+
+
+def _listed(roles: Sequence[TheirRole | PartnerRole]) -> str:
+    return ", ".join(f"{role.country_code}*{role.party_id}" for role in roles[:3])
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What the pages share: the frame, pills, buttons, money, JSON."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -68,6 +69,11 @@ def live(name: str, content: Html) -> Html:
 def pill(text: Any) -> Html:
     """Render a status in its colour."""
     return html('<span class="pill {}">{}</span>', _PILL_OF.get(str(text), ""), text)
+
+
+def whole_seconds(span: timedelta) -> str:
+    """Render a duration as `0:01:32`."""
+    return str(timedelta(seconds=int(span.total_seconds())))
 
 
 def empty(text: str) -> Html:

@@ -70,6 +70,8 @@ class Pages:
         self._tokens = tokens
         self._faults = faults
         self._inspection = inspection
+        # What was typed to register and did not work: so that it need not be typed again.
+        self._tried: dict[str, Any] = {}
         self._static = {name: (_STATIC / name).read_bytes() for name in _TYPES}
 
     async def static(self, request: web.Request) -> web.Response:
@@ -91,7 +93,9 @@ class Pages:
         number = max(1, int(text)) if text.isdigit() and len(text) < 7 else 1
         search = request.query.get("q", "")[:100]
         contents: dict[str, Callable[[], Html]] = {
-            "/": lambda: pages_home.home(self._store, self._peer, self._server.state()),
+            "/": lambda: pages_home.home(
+                self._store, self._peer, self._server.state(), self._tried
+            ),
             "/locations": lambda: pages_network.locations(self._store, self._peer, number, search),
             "/tariffs": lambda: pages_network.tariffs(self._store, self._peer),
             "/tokens": lambda: pages_network.tokens(self._store, self._tokens.answers()),
@@ -140,7 +144,11 @@ class Pages:
         try:
             done = await action(_typed(form))
         except (PeerError, RegistrationError, ValueError, KeyError, TypeError) as error:
+            if name == "register":
+                self._tried = form
             raise web.HTTPSeeOther(f"{back}?{urlencode({'error': str(error)})}") from error
+        if name == "register":
+            self._tried = {}
         notice = _DONE.get(name) or _summary(name, done)
         raise web.HTTPSeeOther(f"{back}?{urlencode({'notice': notice})}")
 

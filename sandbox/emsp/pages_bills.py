@@ -15,6 +15,7 @@ from sandbox.emsp.layout import (
     periods,
     pill,
     price,
+    whole_seconds,
 )
 from sandbox.emsp.pages_network import elements
 from sandbox.emsp.peer import Peer
@@ -108,7 +109,7 @@ def cdr(store: Store, peer: Peer, received: Json) -> Html:
         heading(f"CDR {found['id']}", f"{found['country_code']}*{found['party_id']}, UTC times."),
         moment(found["start_date_time"]),
         moment(found["end_date_time"]),
-        duration(found),
+        whole_seconds(duration(found)),
         number(found["total_energy"]),
         number(found["total_time"]),
         number(found.get("total_parking_time") or 0),

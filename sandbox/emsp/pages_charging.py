@@ -16,6 +16,7 @@ from sandbox.emsp.layout import (
     pill,
     price,
     select,
+    whole_seconds,
 )
 from sandbox.emsp.peer import Peer
 from sandbox.emsp.store import Store, object_key
@@ -24,6 +25,10 @@ from sandbox.emsp.wire import Json, parse_date_time
 SHOWN_REQUESTS = 8
 _RUNNING = frozenset({"ACTIVE", "PENDING", "RESERVATION"})
 _PROFILE_TYPES = ("REGULAR", "CHEAP", "FAST", "GREEN")
+_LEAD = (
+    "As the CPO pushes them; a session started here can be stopped here. Energy and cost come about"
+    " once a minute (its SESSION_UPDATE_SECONDS)."
+)
 _PROFILE_WORDS = {"set": "Set", "get": "Get", "clear": "Clear"}
 
 
@@ -37,7 +42,7 @@ def sessions(store: Store, peer: Peer, page: int) -> Html:
     cards = join(_session(store, peer, session) for session in found)
     return html(
         "{}{}{}{}{}",
-        heading("Sessions", "As the CPO pushes them; a session started here can be stopped here."),
+        heading("Sessions", _LEAD),
         live("commands", _commands(commands, old=peer.version == "2.1.1")),
         live("profiles", _profiles(profiles)),
         live("sessions", cards if found else empty("No sessions yet.")),
@@ -130,7 +135,7 @@ def _smart_charging(store: Store, session: Json) -> Html:
 def _elapsed(session: Json) -> str:
     """Return the time until the end, or until the last update of a running session."""
     end = parse_date_time(session.get("end_date_time") or session["last_updated"])
-    return str(end - parse_date_time(session["start_date_time"])).partition(".")[0]
+    return whole_seconds(end - parse_date_time(session["start_date_time"]))
 
 
 def _commands(commands: list[Json], *, old: bool) -> Html:
@@ -161,10 +166,28 @@ def _about(request: Json) -> str:
 
 
 def _result(command: Json) -> Html:
-    result = pill((command["result"] or {}).get("result") or "waiting")
+    result = html("{} {}", pill(_outcome(command)), _said(command))
     if not command.get("cancellation"):
         return result
     return html("{} {}", result, pill(command["cancellation"]["result"]))
+
+
+def _outcome(request: Json) -> str:
+    """Say what came of a request: a result follows only what was accepted."""
+    if request["result"]:
+        return str(request["result"]["result"])
+    if request["error"]:
+        return "failed"
+    response = request["response"]
+    return "refused" if response and response["result"] != "ACCEPTED" else "waiting"
+
+
+def _said(command: Json) -> Html:
+    """Show what the CPO said with its result, or with its refusal."""
+    body = command["result"] or command["response"] or {}
+    # A list of DisplayText in OCPI 2.2.1 and later, nothing in 2.1.1.
+    texts = " ".join(entry["text"] for entry in body.get("message") or [])
+    return html("<small>{}</small>", texts) if texts else Html("")
 
 
 def _can_cancel(command: Json) -> bool:
@@ -186,7 +209,7 @@ def _profiles(requests: list[Json]) -> Html:
             _PROFILE_WORDS[request["kind"]],
             request["session_id"],
             pill((request["response"] or {}).get("result") or request["error"] or "no answer"),
-            pill((request["result"] or {}).get("result") or "waiting"),
+            pill(_outcome(request)),
             as_json(request, "request and result"),
         )
         for request in requests

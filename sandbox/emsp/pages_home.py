@@ -25,8 +25,11 @@ SHOWN_VIOLATIONS = 500
 _TILES = ("locations", "tariffs", "tokens", "sessions", "cdrs")
 
 
-def home(store: Store, peer: Peer, state: Json) -> Html:
-    """Show who we are, whether we are registered, and how much we hold."""
+def home(store: Store, peer: Peer, state: Json, tried: Json) -> Html:
+    """Show who we are, whether we are registered, and how much we hold.
+
+    `tried` is what the last attempt to register was made with, where it failed.
+    """
     tiles = [(f"/{name}", "", store.count(name), name) for name in _TILES]
     broken = store.count_records("violations")
     tiles.append(("/violations", "bad" if broken else "", broken, "violations"))
@@ -44,7 +47,8 @@ def home(store: Store, peer: Peer, state: Json) -> Html:
             ),
         ),
         live(
-            "registration", _connected(store, state) if peer.registered else _connect(peer, state)
+            "registration",
+            _connected(store, state) if peer.registered else _connect(peer, state, tried),
         ),
     )
 
@@ -128,23 +132,27 @@ def _connected(store: Store, state: Json) -> Html:
     )
 
 
-def _connect(peer: Peer, state: Json) -> Html:
+def _connect(peer: Peer, state: Json, tried: Json) -> Html:
     return html(
         '<div class="grid"><section class="card"><h2>Not registered: we start</h2>'
         '<p class="soft">Paste what the CPO handed out.</p>'
         '<form class="stack" method="post" action="/actions/register">{}'
-        '<label>Versions URL of the CPO<input name="versions_url" required maxlength="255"></label>'
-        '<label>Token A<input name="token_a" required maxlength="64" autocomplete="off"></label>'
+        '<label>Versions URL of the CPO<input name="versions_url" required maxlength="255"'
+        ' value="{}"></label>'
+        '<label>Token A<input name="token_a" required maxlength="64" autocomplete="off"'
+        ' value="{}"></label>'
         "<label>Version{}</label>"
         "<button>Register</button></form></section>"
         '<section class="card"><h2>Or the CPO starts</h2><p class="soft">Give this to the CPO.</p>'
         "<dl><dt>Versions URL</dt><dd><code>{}</code></dd><dt>Token A</dt><dd><code>{}</code></dd>"
         "</dl></section></div>",
         hidden("back", "/"),
+        tried.get("versions_url", ""),
+        tried.get("token_a", ""),
         select(
             "version",
             [(version, f"OCPI {version}") for version in (*VERSIONS, NEWEST)],
-            state["version"],
+            tried.get("version") or state["version"],
             label="Version",
         ),
         state["versions_url"],

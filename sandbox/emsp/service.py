@@ -56,7 +56,16 @@ class Service:
         await self._runner.setup()
         await web.SockSite(self._runner, listening).start()
         logger.info("eMSP %s listens at %s", self.settings.name, self.url)
-        if self.settings.versions_url or self.settings.token_a_file:
+        if self.peer.registered and self.settings.token_a:
+            logger.warning(
+                "Already registered with %s since %s; the token was not used. Unregister at %s/,"
+                " or delete %s.",
+                self.peer.registration["versions_url"],
+                self.peer.registration["at"],
+                self.url,
+                self.settings.database,
+            )
+        elif self.settings.versions_url or self.settings.token_a_file:
             self._spawn(self.registration.register_when_possible())
 
     async def stop(self) -> None:

@@ -79,7 +79,7 @@ def test_a_partner_that_follows_the_guide_is_registered_and_sends_a_token(
     PartyFactory()
     start_peer(version)
     invitation = partners.invite_partner(
-        name="Example eMSP", role=Role.EMSP, country_code="NL", party_id="EXA", now=clock.now()
+        name="Sample eMSP", role=Role.EMSP, country_code="NL", party_id="SAM", now=clock.now()
     )
 
     answer = Caller(invitation.token_a)(
@@ -93,9 +93,9 @@ def test_a_partner_that_follows_the_guide_is_registered_and_sends_a_token(
     assert call.get(f"/ocpi/{version}/locations").code == 1000
     assert Caller(invitation.token_a).get(f"/ocpi/{version}/locations").status == 401
     if version != "2.1.1":
-        body = re.search(r"tokens/NL/EXA/04AABBCC -d '(\{.*?\})'", GUIDE, re.DOTALL)
+        body = re.search(r"tokens/NL/SAM/04AABBCC -d '(\{.*?\})'", GUIDE, re.DOTALL)
         assert body
-        put = call("PUT", f"/ocpi/{version}/tokens/NL/EXA/04AABBCC", json.loads(body[1]))
+        put = call("PUT", f"/ocpi/{version}/tokens/NL/SAM/04AABBCC", json.loads(body[1]))
         assert put.status == 201
 
 

@@ -265,11 +265,11 @@ def test_who_may_only_look_resolves_nothing(client: Client) -> None:
 def test_the_home_page_says_what_needs_a_look_only_when_something_does(
     admin_client: Client,
 ) -> None:
-    assert "Chargers that" not in text_of(admin_client.get("/admin/"))
+    assert "Charger that" not in text_of(admin_client.get("/admin/"))
     alert()
     Station.objects.create(identity="STRANGER")
     text = text_of(admin_client.get("/admin/"))
-    for said in ("Chargers that need a look (1)", "Chargers that have knocked", "Chargers offline"):
+    for said in ("Charger that needs a look (1)", "Charger that has knocked", "Charger offline"):
         assert said in text
     assert "connection=offline" in text
 
@@ -283,7 +283,7 @@ def test_alerts_cost_the_home_page_the_same_queries(
         alert()
     admin_client.get("/admin/")
     # One more to count them where not all are shown.
-    with django_assert_num_queries(26 + (size > 5)):
+    with django_assert_num_queries(27 + (size > 5)):
         admin_client.get("/admin/")
 
 

@@ -255,7 +255,7 @@ def test_a_refused_token_is_an_alert(admin_client: Client, first: Registered) ->
     assert f'href="{url(first.partner, "renew")}"' in text
 
     home = text_of(admin_client.get("/admin/"))
-    assert "Partners that refuse our token" in home
+    assert "Partner that refuses our token" in home
     assert f'href="{url(first.partner)}"' in home
     listed = text_of(admin_client.get(f"{PARTNERS}?feed=refused"))
     assert first.partner.name in listed

@@ -10,7 +10,8 @@ from cpo_platform.common.saying import Saying
 from roaming import wake
 from roaming.models import ClientInfo, Partner, PartnerRole, PartnerStatus
 from roaming.ocpi import handshake
-from roaming.operations.partners import Step
+from roaming.operations import partners
+from roaming.operations.partners import Step, TheirRole
 from tests.factories import NOW, PartyFactory
 from tests.roaming.conftest import Registered, make_partner
 
@@ -129,6 +130,47 @@ def test_a_claim_says_who_speaks_for_the_party(admin_client: Client, first: Regi
     claim.party_id = "NEW"
     claim.save()
     assert "claimed only, it sees nothing of it" in page(admin_client, other)
+
+
+def test_a_partner_that_registered_as_another_party_is_told_of_on_top(
+    admin_client: Client, first: Registered
+) -> None:
+    assert "cannot charge yet" not in page(admin_client, first.partner)
+    first.partner.roles.update(granted=False)
+
+    text = page(admin_client, first.partner)
+
+    assert text.index("Its drivers cannot charge yet") < text.index("Its versions URL")
+    assert "It registered as NL*EMS, which you have not granted." in text
+
+
+def test_as_whom_it_was_invited_is_told_as_long_as_that_is_known(
+    admin_client: Client, first: Registered
+) -> None:
+    named = [TheirRole("EMSP", "nl", "NEW")]
+    assert partners.other_party(first.partner, [*named, TheirRole("EMSP", "nl", "ems")]) is None
+    step = partners.other_party(first.partner, named)
+    assert step is not None
+
+    partners.record_handshake(partner_id=first.partner.pk, steps=[step], now=NOW)
+    first.partner.roles.update(granted=False, party_id="NEW")
+
+    told = "It registered as nl*NEW, and not as NL*EMS, which you granted it. Its starts are"
+    assert told in page(admin_client, first.partner)
+
+
+def test_a_failed_handshake_is_told_beside_the_status(
+    admin_client: Client, first: Registered
+) -> None:
+    step = {"text": "Read your versions", "ok": False, "detail": "HTTP 500"}
+    Partner.objects.filter(pk=first.partner.pk).update(handshake=[step])
+    text = page(admin_client, first.partner)
+    assert "Last attempt failed: Read your versions: HTTP 500" in text
+    assert 'href="#handshake"' in text
+    assert 'id="handshake"' in text
+
+    Partner.objects.filter(pk=first.partner.pk).update(handshake=[step, {**step, "ok": True}])
+    assert "Last attempt failed" not in page(admin_client, first.partner)
 
 
 def test_claims_of_others_parties_do_not_keep_the_rest_from_being_granted(

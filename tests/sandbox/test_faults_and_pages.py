@@ -6,11 +6,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox.emsp import Emsp, running_emsp
 from sandbox.emsp.__main__ import parse
+from sandbox.emsp.pages_charging import sessions
+from sandbox.emsp.peer import Peer
+from sandbox.emsp.store import Store
 from tests.sandbox import objects
 from tests.sandbox.fake_cpo import FakeCpo
 from tests.sandbox.objects import T1
@@ -171,6 +175,56 @@ def test_buttons_register_start_and_go_back(emsp: Emsp, cpo: FakeCpo) -> None:
     assert emsp.state["faults"][0]["status"] == 429
     done = call("POST", f"{emsp.url}/actions/stop", raw=b"back=/sessions", headers=form)
     assert "error=" in done.headers["Location"]
+
+
+def test_a_failed_registration_keeps_what_was_typed(emsp: Emsp, cpo: FakeCpo) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    raw = f"back=/&versions_url={cpo.versions_url}&token_a=mistyped".encode()
+    call("POST", f"{emsp.url}/actions/register", raw=raw, headers=form)
+    assert not emsp.registered
+    text = call("GET", f"{emsp.url}/").text
+    assert f'value="{cpo.versions_url}"' in text
+    assert 'value="mistyped"' in text
+
+
+def test_a_second_token_is_said_not_to_be_used(
+    cpo: FakeCpo, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = str(tmp_path / "sandbox.sqlite")
+    with running_emsp(database=database) as emsp:
+        emsp.register(cpo.versions_url, cpo.token_a)
+    with running_emsp(database=database, versions_url=cpo.versions_url, token_a="b") as emsp:
+        assert emsp.registered
+    assert f"Already registered with {cpo.versions_url} since " in caplog.text
+    assert f"or delete {database}." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("response", "result", "told"),
+    [
+        ({"result": "REJECTED"}, None, "refused"),
+        ({"result": "ACCEPTED"}, None, "waiting"),
+        (
+            {"result": "ACCEPTED"},
+            {"result": "FAILED", "message": [{"language": "en", "text": "No cable."}]},
+            "No cable.",
+        ),
+    ],
+)
+def test_what_came_of_a_command_is_said(response: Any, result: Any, told: str) -> None:
+    command = {
+        "id": "1",
+        "command": "START_SESSION",
+        "sent_at": "2026-01-01T00:00:00Z",
+        "request": {},
+        "response": response,
+        "result": result,
+        "error": "",
+    }
+    store = Store(":memory:")
+    store.add_command(command)
+    assert told in sessions(store, Peer(store, "", ("2.2.1",)), 1)
+    store.close()
 
 
 def test_a_foreign_page_cannot_press_buttons(emsp: Emsp) -> None:

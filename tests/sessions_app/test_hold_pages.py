@@ -109,13 +109,13 @@ def test_the_list_takes_the_same_number_of_queries_whatever_is_held(
 
 
 def test_the_home_page_counts_what_waits_and_is_silent_otherwise(admin_client: Client) -> None:
-    assert "CDRs held for staff" not in page(admin_client, "/admin/")
+    assert "held for staff" not in page(admin_client, "/admin/")
     hold = held()
 
     assert f'href="{HOLDS}?state__exact=HELD"' in page(admin_client, "/admin/")
 
     holds.release_cdr(hold_id=hold.pk, by="anna", now=LATER)
-    assert "CDRs held for staff" not in page(admin_client, "/admin/")
+    assert "held for staff" not in page(admin_client, "/admin/")
 
 
 # --- The page of one

@@ -1,23 +1,26 @@
 """The home page: what needs somebody, and the day's charts."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from cpo_platform.common import clock
+from cpo_platform.common.admin import Scope
 from cpo_platform.staff import operations
-from cpo_platform.workplace import attention, tallies
+from cpo_platform.workplace import attention, tallies, today
 from cpo_platform.workplace.models import Tally
 from locations.models import Evse, Status
 from sessions_app.models import Session
 from sessions_app.models.sessions import stuck
 from tests.factories import SessionFactory
+from tests.roaming.conftest import make_partner
 from tests.staff.world import MARK, World, make_world
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +33,7 @@ def out_of_order(evses: QuerySet[Evse]) -> None:
 
 
 def items(client: Client) -> dict[str, attention.Item]:
-    return {str(one.title): one for one in client.get(PARTS).context["attention"]}
+    return {one.kind: one for one in client.get(PARTS).context["attention"]}
 
 
 def scoped(world: World, by: str) -> Client:
@@ -52,8 +55,9 @@ def test_where_nothing_is_wrong_it_says_so(admin_client: Client) -> None:
 def test_what_is_out_of_order_is_counted_and_leads_to_its_list(admin_client: Client) -> None:
     session = SessionFactory()
     out_of_order(Evse.objects.filter(sessions=session))
-    one = items(admin_client)["EVSEs out of order"]
-    assert (one.count, one.url) == (1, "/admin/locations/evse/?status__exact=OUTOFORDER")
+    one = items(admin_client)["out-of-order"]
+    assert (one.title, one.count) == ("EVSE out of order", 1)
+    assert one.url == "/admin/locations/evse/?status__exact=OUTOFORDER"
     assert admin_client.get(one.url).status_code == 200
 
 
@@ -63,7 +67,7 @@ def test_a_session_that_was_silent_for_long_seems_stuck(admin_client: Client) ->
     later = said + timedelta(hours=3)
     assert not Session.objects.filter(stuck(now=said + timedelta(minutes=1))).exists()
     assert Session.objects.filter(stuck(now=later)).exists()
-    one = items(admin_client)["Sessions that seem stuck"]
+    one = items(admin_client)["stuck"]
     assert one.count == 1
     listed = admin_client.get(one.url).content.decode()
     assert f"/admin/sessions_app/session/{session.pk}/change/" in listed
@@ -81,11 +85,11 @@ def test_a_trend_is_what_was_counted_a_day_ago(admin_client: Client) -> None:
     session = SessionFactory()
     out_of_order(Evse.objects.filter(sessions=session))
     assert tallies.count(now=now - timedelta(hours=24)) == 1
-    assert items(admin_client)["EVSEs out of order"].before == 1
+    assert items(admin_client)["out-of-order"].before == 1
     SessionFactory()
     out_of_order(Evse.objects.all())
     tallies.count(now=now - timedelta(hours=24))  # twice in an hour: the first counts
-    assert items(admin_client)["EVSEs out of order"].trend == "1 more than 24 hours ago"
+    assert items(admin_client)["out-of-order"].trend == "1 more than 24 hours ago"
 
 
 @pytest.mark.parametrize("by", ["party", "group"])
@@ -95,7 +99,7 @@ def test_a_trend_is_of_what_the_person_may_see(by: str) -> None:
     client = scoped(world, by)
     now = clock.now()
     tallies.count(now=now - timedelta(hours=24))
-    own = items(client)["EVSEs out of order"]
+    own = items(client)["out-of-order"]
     whole = Tally.objects.get(scope="", kind="out-of-order").count
     assert own.before == own.count < whole
 
@@ -105,6 +109,29 @@ def test_tallies_are_kept_for_a_week(admin_client: Client) -> None:
     tallies.count(now=now - timedelta(days=9))
     tallies.count(now=now)
     assert set(Tally.objects.values_list("at__date", flat=True)) == {now.date()}
+
+
+def test_a_partner_without_a_granted_party_is_named_and_leads_to_its_list(
+    admin_client: Client,
+) -> None:
+    make_partner("Sound", "SND")
+    claiming = make_partner("Claiming", "CLM").partner
+    claiming.roles.update(granted=False)
+    one = items(admin_client)["not-granted"]
+    assert (one.count, one.tone) == (1, "amber")
+    listed = admin_client.get(one.url).context["cl"].result_list
+    assert [partner.name for partner in listed] == ["Claiming"]
+
+
+def test_the_hour_that_runs_shows_who_charges_now() -> None:
+    now = datetime(2026, 11, 27, 10, 40, tzinfo=UTC)
+    for begun in (now - timedelta(minutes=90), now - timedelta(minutes=5)):
+        SessionFactory(now=begun)
+    request: Any = HttpRequest()
+    request.user = User.objects.create_superuser("boss")
+    request.staff_scope = Scope()
+    chart = next(one for one in today.charts(request, total=4, now=now) if "session" in one.title)
+    assert list(chart.now[8:]) == [0.0, 0.0, 50.0]
 
 
 def test_charts_have_a_table_that_says_the_same(admin_client: Client) -> None:
@@ -122,8 +149,8 @@ def test_a_scoped_person_sees_no_sum_of_another_party(by: str) -> None:
     client = scoped(world, by)
     assert MARK not in client.get("/admin/").content.decode()
     assert MARK not in client.get(PARTS).content.decode()
-    assert "EVSEs out of order" not in items(client)
-    assert "Objects that partners are not served" not in items(client)
+    assert "out-of-order" not in items(client)
+    assert "quarantined" not in items(client)
 
 
 def test_the_number_of_questions_does_not_grow(admin_client: Client) -> None:
