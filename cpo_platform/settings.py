@@ -183,6 +183,7 @@ except OSError as error:
         f"SECRET_KEY is unset and cannot be kept in {VAR_DIR}: {error.strerror}."
     ) from error
 CSRF_TRUSTED_ORIGINS = [f"{_PUBLIC.scheme}://{_PUBLIC.netloc}"]
+CSRF_FAILURE_VIEW = "cpo_platform.signing_in.refusals.csrf_failure"
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _HTTPS
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 3600 if _HTTPS else 0)
 # We speak HTTP only: where partners speak HTTPS, a proxy of ours stands between and says so.

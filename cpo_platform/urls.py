@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from cpo_platform.signing_in import views as signing_in
 from cpo_platform.upkeep import flower, metrics, pages, readiness
 
+handler403 = "cpo_platform.signing_in.refusals.permission_denied"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", readiness.healthz, name="healthz"),

@@ -16,7 +16,7 @@ MT MLT Europe/Malta        NL NLD Europe/Amsterdam   NO NOR Europe/Oslo
 PL POL Europe/Warsaw       PT PRT -                  RO ROU Europe/Bucharest
 RS SRB Europe/Belgrade     SE SWE Europe/Stockholm   SI SVN Europe/Ljubljana
 SK SVK Europe/Bratislava   SM SMR Europe/San_Marino  TR TUR Europe/Istanbul
-UA UKR Europe/Kyiv
+UA UKR Europe/Kyiv         JP JPN Asia/Tokyo
 """
 _WORDS = _FACTS.split()
 

@@ -144,17 +144,17 @@ def texts_of_cell(field: forms.Field, cell: str) -> list[str]:
     if isinstance(field, forms.ChoiceField):
         return [_choice(field, text)]
     if isinstance(field, forms.IntegerField):
-        return [_number(text)]
+        return [_number(field, text)]
     return [text]
 
 
-def _number(cell: str) -> str:
+def _number(field: forms.IntegerField, cell: str) -> str:
     """Return a number with a decimal point, however a spreadsheet wrote it: `12,5`, `1.234,5`.
 
     What is no number is left for the form to refuse.
     """
     text = re.sub(r"(?<=\d)[ \u00a0\u202f'](?=\d{3}(\D|\Z))", "", cell.strip())
-    if _TWO_WAYS.fullmatch(text):
+    if _TWO_WAYS.fullmatch(text) and not _is_decimal(field, text):
         whole, _comma, rest = text.partition(",")
         raise Unreadable(
             gettext("“%(cell)s” may be one of two numbers: write %(one)s or %(other)s.")
@@ -165,6 +165,12 @@ def _number(cell: str) -> str:
     if _GROUPED_BY_COMMAS.fullmatch(text):
         return text.replace(",", "")
     return text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
+
+
+def _is_decimal(field: forms.IntegerField, text: str) -> bool:
+    """Tell whether `48,397` can be no thousands, as no latitude is beyond 90."""
+    most = field.max_value if isinstance(field, forms.DecimalField) else None
+    return isinstance(most, int) and abs(int(text.replace(",", ""))) > most
 
 
 def _ticked(cell: str) -> list[str]:

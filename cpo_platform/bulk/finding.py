@@ -42,6 +42,16 @@ def party_of(request: HttpRequest, cells: Cells) -> str:
     return known[0][0]
 
 
+def with_party(request: HttpRequest, cells: Cells) -> Cells:
+    """Return the cells of a new location with its party, which may have been left out.
+
+    Raises:
+        Unreadable: it has to be said.
+
+    """
+    return {**cells, "party": party_of(request, cells)}
+
+
 def location_name(request: HttpRequest, cells: Cells) -> str:
     """Return the name of a row: the same for all rows of one location."""
     try:

@@ -4,8 +4,8 @@ What is not here has no button: tokens are the eMSPs', CDRs are final, parties a
 and a tariff has elements that no flat row can say.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from cpo_platform.bulk import finding, groups, stations
+from cpo_platform.bulk import examples, finding, groups, stations
 from cpo_platform.bulk.finding import Cells
 from cpo_platform.common.admin import OperationAdmin, visible
 from locations.admin import ConnectorForm
@@ -63,8 +63,12 @@ class Importing:
     only_new: frozenset[str] = frozenset()
     place: Callable[[HttpRequest, Cells], None] | None = None
     check: Callable[[Any, Cells], None] | None = None
+    # Returns the cells of a new row with what need not be said.
+    complete: Callable[[HttpRequest, Cells], Cells] | None = None
     # Sentences for the page that takes the file.
     notes: tuple[Any, ...] = ()
+    # A row that would be new, as cells by column; none: the list has no example.
+    example: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ class BulkList:
     @property
     def names(self) -> str:
         return str(self.model._meta.verbose_name_plural)  # noqa: SLF001  Django's own public name
+
+    def names_of(self, number: int) -> str:
+        """Return what so many of its rows are called."""
+        return str(self.model._meta.verbose_name) if number == 1 else self.names  # noqa: SLF001  Django's own public name
 
 
 @cache
@@ -165,6 +173,14 @@ LISTS: tuple[BulkList, ...] = (
             find=finding.find_location,
             name=finding.location_name,
             beside=("party", "country_code", "party_id"),
+            complete=finding.with_party,
+            notes=(
+                _(
+                    "“party” says whose a new location is, such as DE*ABC. Who has one party only "
+                    "may leave it out."
+                ),
+            ),
+            example=examples.LOCATION,
         ),
     ),
     BulkList(
@@ -189,6 +205,7 @@ LISTS: tuple[BulkList, ...] = (
             only_new=frozenset({"status"}),
             place=finding.place_new,
             check=finding.check_evse,
+            example=examples.EVSE,
         ),
         part=("connectors", "connector", ConnectorForm, pgettext_lazy("bulk", "connector")),
         fetched=("connectors__tariffs", "parking__parking_place", "location__parking_places"),

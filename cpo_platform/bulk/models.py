@@ -27,6 +27,7 @@ class JobState(models.TextChoices):
 
 
 WORKING = (JobState.CHECKING, JobState.APPLYING)
+IDLE = tuple(state for state in JobState if state not in WORKING)
 
 
 class RowOutcome(models.TextChoices):
@@ -107,6 +108,11 @@ class Job(models.Model):
         """How many rows the present work has before it."""
         names = (RowOutcome.PENDING,) if self.applied_at is None else WOULD
         return sum(self.counts.get(name.value, 0) for name in names)
+
+    @property
+    def is_discardable(self) -> bool:
+        """Tell whether it changed nothing and is not at work: nothing is lost with it."""
+        return self.applied_at is None and self.state in IDLE
 
     @property
     def would(self) -> int:

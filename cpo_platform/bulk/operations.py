@@ -24,8 +24,6 @@ from cpo_platform.bulk.models import (
 )
 from cpo_platform.common.text import storable
 
-KEPT = timedelta(days=90)
-DRAFTS_KEPT = timedelta(days=1)
 # Without progress for this long, its worker is gone.
 STALLED_AFTER = timedelta(seconds=60)
 MOST_OBJECTS = 20_000
@@ -320,18 +318,3 @@ def stalled(*, now: datetime) -> list[int]:
     """Return the jobs that should be moving and have not for a while."""
     rows = Job.objects.filter(state__in=WORKING, moved_at__lt=now - STALLED_AFTER)
     return list(rows.order_by("moved_at").values_list("pk", flat=True)[:100])
-
-
-def forget(*, now: datetime) -> int:
-    """Delete old jobs with their rows, and those that nobody described; return how many."""
-    old = Job.objects.filter(started_at__lt=now - KEPT)
-    drafts = Job.objects.filter(state=JobState.DRAFT, started_at__lt=now - DRAFTS_KEPT)
-    keys = list((old | drafts).values_list("pk", flat=True)[:_AT_ONCE])
-    for key in keys:
-        with transaction.atomic():
-            # Not by Django, which would read each of them first.
-            rows = JobRow.objects.filter(job_id=key)
-            JobRow.objects.filter(source__in=rows).update(source=None)
-            rows._raw_delete(rows.db)  # noqa: SLF001
-            Job.objects.filter(pk=key).delete()
-    return len(keys)

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.db import transaction
 
-from cpo_platform.bulk import operations, running
+from cpo_platform.bulk import deleting, operations, running
 from cpo_platform.bulk.claiming import STRIPE
 from cpo_platform.bulk.models import WORKING, Job
 from cpo_platform.common import broker, clock
@@ -84,5 +84,5 @@ def tend(**_kwargs: Any) -> None:
 @shared_task(name="bulk.tidy")
 def tidy(**_kwargs: Any) -> None:
     """Delete what is older than ninety days."""
-    while operations.forget(now=clock.now()):
+    while deleting.forget(now=clock.now()):
         pass

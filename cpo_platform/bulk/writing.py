@@ -237,10 +237,19 @@ class Writer:
     ) -> Data:
         """Return the data of a form with what is to be changed, but for some of its fields."""
         if self.job.kind == JobKind.IMPORT:
-            return wanting.with_cells(self.listed, form, data, row.values, without)
+            cells = self._cells(row, form)
+            return wanting.with_cells(self.listed, form, data, cells, without)
         if self.job.kind == JobKind.UNDO:
             return wanting.put_back(data, row.values)
         return wanting.changed(data, self.job.values, without)
+
+    def _cells(self, row: JobRow, form: Any) -> Mapping[str, str]:
+        complete = columns.importing_of(self.listed).complete
+        cells: Mapping[str, str] = row.values
+        if complete is None or form.instance.pk is not None:
+            return cells
+        completed: Mapping[str, str] = _asked(complete, self.request, cells)
+        return completed
 
 
 def _asked(function: Callable[..., Any], *args: Any) -> Any:

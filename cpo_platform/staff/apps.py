@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 # Sent once after all migrations; no model signal.
 from django.db.models.signals import post_migrate  # noqa: TID251
@@ -18,7 +18,8 @@ class StaffConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have the roles written down after migrations."""
+        """Have the roles written down after migrations; call people what the sidebar does."""
+        apps.get_app_config("auth").verbose_name = self.verbose_name
         post_migrate.connect(_keep_roles, sender=self, dispatch_uid="staff.keep_roles")
 
 

@@ -11,7 +11,8 @@ from locations.admin.evse_forms import EvseForm
 from locations.admin.evse_pages import EvseAdmin
 from locations.admin.filters import AtLocationFilter, EvsePartyFilter, PublishedFilter, TariffFilter
 from locations.admin.groups import GroupForm, LocationGroupAdmin
-from locations.admin.location_forms import BUSINESSES, DAYS, LocationForm
+from locations.admin.location_forms import BUSINESSES, LocationForm
+from locations.admin.location_hours import DAYS
 from locations.admin.location_pages import LocationAdmin
 from locations.admin.panels import evses_panel
 from locations.admin.parking import ParkingPlaceAdmin, ParkingPlaceForm

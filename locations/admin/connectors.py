@@ -27,11 +27,7 @@ CONNECTOR_CHOICES = [(name, name.replace("_", " ")) for name in CONNECTOR_TYPES]
 class ConnectorForm(forms.Form):
     """One connector of an EVSE."""
 
-    id = forms.CharField(
-        label=_("id"),
-        max_length=36,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "1"}),
-    )
+    id = forms.CharField(label=_("id"), max_length=36, widget=UnfoldAdminTextInputWidget)
     standard = OpenChoiceField(label=_("standard"), known=CONNECTOR_CHOICES, initial="IEC_62196_T2")
     format = forms.ChoiceField(
         label=_("format"), choices=ConnectorFormat.choices, widget=UnfoldAdminSelectWidget

@@ -64,7 +64,10 @@ class EvseForm(PartsForm):
         label=_("uid"),
         max_length=36,
         required=True,
-        help_text=_("Never changes and is never used again; not a serial number."),
+        help_text=_(
+            "Any name of yours, such as NWC-1-A. It never changes and is never used again: no "
+            "serial number."
+        ),
     )
     status = forms.ChoiceField(
         label=_("status"),
@@ -203,6 +206,9 @@ class EvseForm(PartsForm):
             initial=self._connectors(),
             form_kwargs={"tariffs": self._tariffs()},
         )
+        if self.initial.get("first_connector"):
+            # On the page only: a file that says no connector is not given one by us.
+            self.connectors.forms[0].fields["id"].initial = self.initial["first_connector"]
 
     def _connectors(self) -> list[dict[str, Any]]:
         if self.instance.pk is None:

@@ -109,7 +109,8 @@ class EvseAdmin(PartAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         given = super().get_changeform_initial_data(request)
-        return {"capabilities": list(USUAL_CAPABILITIES), **given}
+        usual = {"capabilities": list(USUAL_CAPABILITIES), "first_connector": "1"}
+        return {**usual, **given}
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("connectors")

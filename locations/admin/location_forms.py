@@ -1,5 +1,6 @@
 """The form of a location."""
 
+import re
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -29,32 +30,24 @@ from cpo_platform.common.formfields import (
     OpenChoicesField,
     amounts_field,
     images_field,
-    local_periods,
     periods_field,
     places_field,
     publish_to_field,
-    resolve_periods,
     text_field,
     texts_field,
     url_field,
 )
 from cpo_platform.common.shapes import Problem, ShapeError, parse
 from locations import canonical
+from locations.admin.location_hours import DAYS, hours_values, resolved
+from locations.countries import ALPHA_3, TIME_ZONES
 from locations.models import Facility, Location, ParkingType
 from locations.shapes import LocationShape
 from tariffs.admin import PartyField
 from tariffs.operations import UnknownParty
 
-DAYS = (
-    ("monday", _("Monday")),
-    ("tuesday", _("Tuesday")),
-    ("wednesday", _("Wednesday")),
-    ("thursday", _("Thursday")),
-    ("friday", _("Friday")),
-    ("saturday", _("Saturday")),
-    ("sunday", _("Sunday")),
-)
 BUSINESSES = ("operator", "suboperator", "owner")
+_ALPHA_3 = re.compile(r"[A-Z]{3}")
 
 
 def _business_fields(title: Any) -> tuple[forms.Field, forms.Field, forms.Field]:
@@ -111,8 +104,12 @@ class LocationForm(OperationForm):
     time_zone = forms.CharField(
         label=_("time zone"),
         max_length=255,
+        required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Europe/Berlin"}),
-        help_text=_("IANA name, such as Europe/Berlin or Asia/Tokyo."),
+        help_text=_(
+            "IANA name, such as Europe/Berlin or Asia/Tokyo. Empty: that of the country, where it "
+            "has only one."
+        ),
     )
     open_always = forms.ChoiceField(
         label=_("open"),
@@ -216,7 +213,7 @@ class LocationForm(OperationForm):
             "image_lines": row.images,
             **mix_values(row.energy_mix),
             "environ_impact": (row.energy_mix or {}).get("environ_impact") or [],
-            **_hours_values(row.opening_times, ZoneInfo(row.time_zone)),
+            **hours_values(row.opening_times, ZoneInfo(row.time_zone)),
             **{
                 f"{business}_{part}": (getattr(row, business) or {}).get(part)
                 for business in BUSINESSES
@@ -239,13 +236,39 @@ class LocationForm(OperationForm):
         return bool(name and party_id) and same.exists()
 
     def clean_country(self) -> str:
-        return str(self.cleaned_data["country"]).upper()
+        """Return the code of a country in three letters; two are taken where we know them."""
+        written = str(self.cleaned_data["country"]).strip()
+        code = ALPHA_3.get(written.upper(), written.upper())
+        if not _ALPHA_3.fullmatch(code):
+            raise ValidationError(
+                gettext("Write three letters, such as DEU (you wrote %(code)s).")
+                % {"code": written}
+            )
+        return code
 
     def clean_time_zone(self) -> str:
+        """Return the time zone; where none is said, that of the country, as imports do."""
         name = str(self.cleaned_data["time_zone"]).strip()
+        if not name:
+            return self._usual_time_zone()
         if name not in available_timezones():
             raise ValidationError(_("There is no such time zone: write one like Europe/Berlin."))
         return name
+
+    def _usual_time_zone(self) -> str:
+        country = self.cleaned_data.get("country")
+        if country is None:
+            # It is refused itself: nothing is said of what hangs on it.
+            return str(self.stand_ins["time_zone"])
+        if country not in TIME_ZONES:
+            raise ValidationError(
+                gettext(
+                    "Write a time zone, such as Europe/Berlin: %(country)s has several, or is not "
+                    "known to us."
+                )
+                % {"country": country}
+            )
+        return TIME_ZONES[country]
 
     def build(self) -> LocationShape:
         findings = Findings()
@@ -312,34 +335,11 @@ class LocationForm(OperationForm):
         return {
             "twentyfourseven": always,
             "regular_hours": regular or None,
-            "exceptional_openings": _resolved("openings", data["openings"], zone),
-            "exceptional_closings": _resolved("closings", data["closings"], zone),
+            "exceptional_openings": resolved("openings", data["openings"], zone),
+            "exceptional_closings": resolved("closings", data["closings"], zone),
         }
-
-
-def _resolved(name: str, items: list[dict[str, Any]], zone: ZoneInfo) -> list[Any] | None:
-    try:
-        return resolve_periods(items, zone) or None
-    except ValueError as error:
-        place = f"opening_times.exceptional_{name}"
-        raise ShapeError([Problem(place, gettext("There is no such date or time."))]) from error
 
 
 def _logo_lines(business: dict[str, Any] | None) -> list[Any]:
     logo = (business or {}).get("logo")
     return [logo] if logo else []
-
-
-def _hours_values(hours: dict[str, Any] | None, zone: ZoneInfo) -> dict[str, Any]:
-    if hours is None:
-        return {"open_always": ""}
-    days: dict[str, list[tuple[str, str]]] = {name: [] for name, _label in DAYS}
-    for period in hours.get("regular_hours") or []:
-        name = DAYS[period["weekday"] - 1][0]
-        days[name].append((period["period_begin"], period["period_end"]))
-    return {
-        "open_always": "yes" if hours["twentyfourseven"] else "no",
-        **days,
-        "openings": local_periods(hours.get("exceptional_openings") or [], zone),
-        "closings": local_periods(hours.get("exceptional_closings") or [], zone),
-    }

@@ -1,5 +1,7 @@
 """The way of a person through the pages: select, say what, look, apply, put back."""
 
+import csv
+import io
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from cpo_platform.bulk.admin import offering
 from cpo_platform.bulk.models import Job, JobRow
 from cpo_platform.common import clock
 from locations.models import Evse
-from tests.bulk.jobs import apply, change, client_of, imported, person, run, value
+from tests.bulk.jobs import apply, change, client_of, imported, outcomes, person, run, value
+from tests.bulk.test_imports import as_csv
 from tests.factories import LocationFactory, evse
 
 pytestmark = pytest.mark.django_db
@@ -159,3 +162,67 @@ def test_what_is_created_is_not_said_to_be_undone() -> None:
     assert (
         page_of("undo", done) not in client_of(user).get(page_of("change", done)).content.decode()
     )
+
+
+@pytest.mark.parametrize("label", ["locations.location", "locations.evse"])
+def test_the_page_names_what_a_new_row_needs_and_the_example_is_one(label: str) -> None:
+    LocationFactory(id="EXAMPLE-1" if label == "locations.evse" else "L1", evses=[])
+    user = person("all", "operator_admin")
+    client = client_of(user)
+    name = label.replace(".", "_")
+    answer = client.get(reverse(f"admin:{name}_bulk_import"))
+    needed = [column.name for column in answer.context["needed"]]
+    content = client.post(reverse(f"admin:{name}_bulk_template"), {"example": "1"}).content
+    row = next(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    # What is needed is enough; the rest of the example is read as well.
+    for cells in ({column: row[column] for column in needed}, row):
+        text = as_csv([cells])
+        assert outcomes(imported(user, label, text)) == ["WOULD_CREATE"], cells
+    for column in needed:
+        assert outcomes(imported(user, label, as_csv([row | {column: ""}]))) == ["REFUSED"]
+
+
+def test_the_words_of_a_column_are_on_the_page() -> None:
+    page = client_of(person()).get(reverse("admin:locations_evse_bulk_import")).content.decode()
+    for word in ("IEC_62196_T2", "AC_3_PHASE", "PLANNED", "RFID_READER"):
+        assert f"<code>{word}</code>" in page
+
+
+def test_after_an_import_of_locations_their_evses_are_next() -> None:
+    LocationFactory(id="L1", evses=[])
+    user = person("all", "operator_admin")
+    line = {"ocpi_id": "L2", "address": "A 1", "city": "Ulm", "country": "DEU"}
+    line |= {"latitude": "48.397", "longitude": "9.991"}
+    job = imported(user, "locations.location", as_csv([line]))
+    client = client_of(user)
+    assert "Create 1 location<" in client.get(page_of("apply", job)).content.decode()
+    apply(job)
+    page = client.get(page_of("change", job)).content.decode()
+    assert "1 of these locations has no EVSEs yet, so no partner sees it." in page
+    assert f'href="{reverse("admin:locations_evse_bulk_import")}"' in page
+    LocationFactory(id="L2", evses=[evse("E1")])
+    assert "has no EVSEs yet" not in client.get(page_of("change", job)).content.decode()
+
+
+def test_a_job_that_was_never_applied_is_discarded_by_its_owner_only() -> None:
+    user = person()
+    keys = make_evses(1)
+    job = change(user, "locations.evse", keys, floor_level=value("1"))
+    other = client_of(person("all", "operator_admin"))
+    other.post(page_of("discard", job))
+    assert Job.objects.filter(pk=job.pk).exists()
+    client = client_of(user)
+    assert "Discard this bulk change?" in client.get(page_of("discard", job)).content.decode()
+    client.post(page_of("discard", job))
+    assert not Job.objects.exists()
+    assert not JobRow.objects.exists()
+
+    select(client, keys)
+    draft = Job.objects.get()
+    assert page_of("discard", draft) in client.get(page_of("fields", draft)).content.decode()
+    client.post(page_of("discard", draft))
+    assert not Job.objects.exists()
+
+    done = apply(change(user, "locations.evse", keys, floor_level=value("1")))
+    client.post(page_of("discard", done))
+    assert Job.objects.get() == done

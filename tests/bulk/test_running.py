@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cpo_platform.bulk import operations, running, tasks
+from cpo_platform.bulk import deleting, operations, running, tasks
 from cpo_platform.bulk.lists import list_of
 from cpo_platform.bulk.models import Job, JobRow, JobState
 from cpo_platform.bulk.writing import Writer
@@ -124,10 +124,10 @@ def test_old_jobs_go_with_their_rows_and_so_do_those_nobody_described() -> None:
         person=operations.Person(user.pk, "other"),
         now=clock.now() - timedelta(days=2),
     )
-    assert operations.forget(now=clock.now()) == 1
+    assert deleting.forget(now=clock.now()) == 1
     assert not Job.objects.filter(pk=draft.pk).exists()
-    assert operations.forget(now=clock.now() + timedelta(days=89)) == 0
-    assert operations.forget(now=clock.now() + timedelta(days=91)) == 1
+    assert deleting.forget(now=clock.now() + timedelta(days=89)) == 0
+    assert deleting.forget(now=clock.now() + timedelta(days=91)) == 1
     assert not JobRow.objects.exists()
 
 

@@ -30,8 +30,7 @@ def test_errors_name_the_columns_of_the_file_and_come_all_at_once() -> None:
     line = {
         "uid": "E1",
         "floor_level": "much too long",
-        "latitude": "1,234",
-        "longitude": "9.1",
+        "connector_1_max_electric_power": "1,234",
         "image_lines": "nothing",
         "connector_1_max_voltage": "volts",
         "connector_2_id": "2",
@@ -42,7 +41,7 @@ def test_errors_name_the_columns_of_the_file_and_come_all_at_once() -> None:
     told = reasons(job)
     # A cell that cannot be read is found before the form is asked, and does not hide what it says.
     assert [one.partition(":")[0] for one in told] == [
-        "latitude",
+        "connector_1_max_electric_power",
         "floor_level",
         "image_lines",
         "connector_1_max_voltage",
@@ -96,7 +95,9 @@ def test_a_number_is_read_as_spreadsheets_write_it(cell: str, number: str) -> No
     assert filling.texts_of_cell(forms.DecimalField(), cell) == [number]
 
 
-@pytest.mark.parametrize("field", [forms.DecimalField(), forms.IntegerField()])
+@pytest.mark.parametrize(
+    "field", [forms.DecimalField(), forms.IntegerField(), forms.DecimalField(max_value=1234)]
+)
 def test_a_number_that_may_be_one_of_two_is_refused_with_both(field: forms.Field) -> None:
     with pytest.raises(Unreadable, match=r"write 1234 or 1\.234"):
         filling.texts_of_cell(field, "1,234")
@@ -138,5 +139,25 @@ def test_japanese_without_kana_or_with_little_of_it_is_read(text: str) -> None:
 
 def test_a_refused_row_of_every_column_stays_refused() -> None:
     LocationFactory(id="L1", evses=[evse("E1")])
-    job = imported(person(), "locations.evse", 'uid,latitude\nE1,"1,234"\n')
+    job = imported(person(), "locations.evse", 'uid,connector_1_max_amperage\nE1,"1,234"\n')
     assert outcomes(job) == ["REFUSED"]
+
+
+def test_a_comma_in_a_coordinate_is_decimal_as_thousands_are_beyond_the_earth() -> None:
+    LocationFactory(id="L1", evses=[evse("E1")])
+    line = {"ocpi_id": "L1", "latitude": "48,397", "longitude": "-9,991"}
+    job = apply(imported(person(), "locations.location", as_csv([line])))
+    assert job.counts == {"CHANGED": 1}, reasons(job)
+    row = Location.objects.get()
+    assert (str(row.latitude), str(row.longitude)) == ("48.3970000", "-9.9910000")
+
+
+def test_a_new_location_of_a_file_needs_no_time_zone_and_no_third_letter() -> None:
+    LocationFactory(id="L1", evses=[])
+    line = {"ocpi_id": "L2", "address": "A 1", "city": "Ulm", "country": "DE"}
+    line |= {"latitude": "48,397", "longitude": "9,991"}
+    job = imported(person(), "locations.location", as_csv([line]))
+    assert outcomes(job) == ["WOULD_CREATE"], reasons(job)
+    apply(job)
+    row = Location.objects.get(ocpi_id="L2")
+    assert (row.country, row.time_zone) == ("DEU", "Europe/Berlin")

@@ -197,7 +197,17 @@ def test_saving_a_location_unchanged_changes_nothing(admin_client: Client) -> No
             "CHARGER",
             {"image_lines": ["Line 1: the address of the image is missing."]},
         ),
-        ("country", "DE", {"country": ["must be three capital letters"]}),
+        ("country", "QQ", {"country": ["Write three letters, such as DEU (you wrote QQ)."]}),
+        (
+            "time_zone",
+            "",
+            {
+                "time_zone": [
+                    "Write a time zone, such as Europe/Berlin: ESP has several, or is not known to "
+                    "us."
+                ]
+            },
+        ),
         (
             "owner_website",
             "https://example.com",
@@ -208,9 +218,29 @@ def test_saving_a_location_unchanged_changes_nothing(admin_client: Client) -> No
 def test_a_wrong_field_is_named_and_nothing_is_saved(
     admin_client: Client, field: str, value: str, errors: dict[str, list[str]]
 ) -> None:
-    response = send_form(admin_client, f"{LIST}add/", FORM, **(SITE | {field: value}))
+    country = {"country": "es"} if field == "time_zone" else {}
+    response = send_form(admin_client, f"{LIST}add/", FORM, **(SITE | country | {field: value}))
     assert errors_of(response) == errors
     assert not Location.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("country", "found", "zone"),
+    [("de", "DEU", "Europe/Berlin"), ("JPN", "JPN", "Asia/Tokyo")],
+)
+def test_two_letters_of_a_country_are_taken_and_give_its_only_time_zone(
+    admin_client: Client, country: str, found: str, zone: str
+) -> None:
+    fields = SITE | {"country": country, "time_zone": ""}
+    send_form(admin_client, f"{LIST}add/", FORM, **fields)
+    location = Location.objects.get()
+    assert (location.country, location.time_zone) == (found, zone)
+
+
+def test_a_new_evse_has_the_id_of_its_first_connector_in_its_form(admin_client: Client) -> None:
+    fields = read_form(admin_client, f"{EVSES}add/?location={make_location().pk}", EVSE_FORM)
+    assert fields["connectors-0-id"] == ["1"]
+    assert "connectors-1-id" not in fields
 
 
 def test_all_that_is_wrong_with_a_location_is_said_at_once(admin_client: Client) -> None:
@@ -219,7 +249,7 @@ def test_all_that_is_wrong_with_a_location_is_said_at_once(admin_client: Client)
         # Unreadable; against a rule of the shape; against another location.
         "latitude": "north",
         "monday": "from eight",
-        "country": "DE",
+        "country": "QQ",
         "owner_website": "https://example.com",
         "open_always": "yes",
         "sunday": "08:00-12:00",
@@ -231,7 +261,7 @@ def test_all_that_is_wrong_with_a_location_is_said_at_once(admin_client: Client)
         *("latitude", "monday", "country", "owner_name", "open_always", "ocpi_id")
     }
     assert found["ocpi_id"] == ["This party has a location with this id."]
-    assert found["country"] == ["must be three capital letters"]
+    assert found["country"] == ["Write three letters, such as DEU (you wrote QQ)."]
 
 
 def test_a_field_that_cannot_be_read_is_the_only_one_that_is_blamed(admin_client: Client) -> None:

@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client, override_settings
 
 from cpo_platform.headers import for_staff, origin_of
@@ -84,6 +85,26 @@ def test_pages_of_staff_say_what_a_browser_may_do(admin_client: Client) -> None:
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert "geolocation=()" in headers["Permissions-Policy"]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_refusal_is_a_page_that_says_why_and_leads_back(language: str) -> None:
+    user = User.objects.create_user("nobody", is_staff=True)
+    client = Client(enforce_csrf_checks=True, headers={"Accept-Language": language})
+    client.force_login(user)
+    denied = client.get("/admin/locations/location/")
+    forged = client.post("/admin/", {"x": "1"})
+    titles = {
+        "en": ("You may not do this", "This form is too old"),
+        "ja": ("この操作は許可されていません", "このフォームは古くなっています"),
+    }
+    for answer, title in zip((denied, forged), titles[language], strict=True):
+        page = answer.content.decode()
+        assert answer.status_code == 403
+        assert re.search(rf"<title>\s*{title} \|", page)
+        assert 'href="/admin/"' in page
+        assert scripts_in(page) == []
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
 
 
 def test_pages_for_partners_evaluate_nothing(client: Client) -> None:

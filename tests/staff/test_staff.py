@@ -266,3 +266,13 @@ def test_each_role_to_choose_from_says_what_it_may(admin_client: Client, languag
             assert f"{role.name}{words}" in text
             assert f'aria-describedby="{id_}"' in text
     assert "Made &lt;here&gt;" in text
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_pages_of_people_are_called_staff_and_not_what_django_calls_them(
+    admin_client: Client, language: str
+) -> None:
+    page = admin_client.get("/admin/auth/user/", headers={"Accept-Language": language})
+    with translation.override(language):
+        djangos = translation.gettext("Authentication and Authorization")
+    assert djangos not in page.content.decode()

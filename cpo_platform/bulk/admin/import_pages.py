@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget  # type: ignore[import-untyped]
 
-from cpo_platform.bulk import columns, operations, reading
+from cpo_platform.bulk import columns, describing, operations, reading
 from cpo_platform.bulk.admin.persons import may_start, person_of
 from cpo_platform.bulk.lists import BulkList
 from cpo_platform.bulk.reading import MOST_BYTES, UnreadableFile
@@ -85,6 +85,7 @@ def import_view(listed: BulkList, request: HttpRequest) -> HttpResponse:
         run_soon(job.pk)
         return HttpResponseRedirect(change_url(job))
     importing = columns.importing_of(listed)
+    described = describing.described(listed)
     pages = listed.model_admin
     response: HttpResponse = pages.page(
         request,
@@ -92,7 +93,9 @@ def import_view(listed: BulkList, request: HttpRequest) -> HttpResponse:
         title=gettext("Import: %(names)s") % {"names": capfirst(listed.names)},
         form=form,
         keys=importing.keys,
-        columns=columns.own_columns(listed),
+        columns=described,
+        needed=[column for column in described if column.is_needed],
+        has_example=bool(importing.example),
         part=listed.part,
         notes=importing.notes,
         template_url=url_of(listed, request, "template"),
@@ -114,6 +117,8 @@ def template_view(listed: BulkList, request: HttpRequest) -> HttpResponseBase:
     """Send a template: empty, or with what the list has in it."""
     if not may_start(request, listed):
         raise PermissionDenied
+    if "example" in request.POST:
+        return _example(listed)
     kind = XLSX if request.POST.get("format") == XLSX else CSV
     rows = _listed_rows(listed, request) if "filled" in request.POST else []
     if rows is None:
@@ -133,6 +138,17 @@ def template_view(listed: BulkList, request: HttpRequest) -> HttpResponseBase:
         return FileResponse(file, as_attachment=True, filename=name, content_type=TYPES[XLSX])
     return HttpResponse(
         "".join(exporting.as_csv(heads, values)),
+        content_type=TYPES[CSV],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _example(listed: BulkList) -> HttpResponse:
+    """Return a file with one row that would be new, which shows how cells are written."""
+    example = columns.importing_of(listed).example
+    name = f"{listed.model._meta.model_name}-example.csv"  # noqa: SLF001  Django's own public name
+    return HttpResponse(
+        "".join(exporting.as_csv(list(example), [list(example.values())])),
         content_type=TYPES[CSV],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

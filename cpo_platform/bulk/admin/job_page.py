@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from cpo_platform.audit.models import Way
 from cpo_platform.bulk import columns, running
 from cpo_platform.bulk.admin.differences import TONES, Words, rows_of
+from cpo_platform.bulk.admin.next_steps import next_step
 from cpo_platform.bulk.filling import ADD, REMOVE
 from cpo_platform.bulk.lists import LISTS, BulkList, list_of
 from cpo_platform.bulk.models import Job, JobKind, JobRow, JobState, RowOutcome
@@ -74,6 +75,7 @@ def context(request: HttpRequest, job: Job, *, is_own: bool) -> dict[str, Any]:
     return {
         "chips": _chips(job, outcome),
         "sentence": _sentence(job),
+        "next_step": next_step(request, job),
         "progress": job.total - job.waiting,
         "panels": [*_facts(request, job), *_rows(request, job, page)],
         "pages": page,
@@ -224,11 +226,27 @@ def _buttons(request: HttpRequest, job: Job, *, is_own: bool) -> list[Button]:
         buttons.append(Button(_("Undo…"), _url("undo", job)))
     if job.counts.get(RowOutcome.REFUSED):
         buttons.append(Button(_("Refused rows (CSV)"), _url("refused", job)))
+    if may and is_own and job.is_discardable:
+        buttons.append(Button(_("Discard…"), _url("discard", job)))
     return buttons
 
 
 def _url(name: str, job: Job) -> str:
     return reverse(f"admin:bulk_job_{name}", args=[job.pk])
+
+
+def apply_text(job: Job, listed: BulkList) -> str:
+    """Say on a button what an application will do."""
+    created = job.counts.get(RowOutcome.WOULD_CREATE, 0)
+    changed = job.counts.get(RowOutcome.WOULD_CHANGE, 0)
+    if created and changed:
+        text = gettext("Create %(created)s, change %(changed)s")
+        return text % {"created": f"{created:,}", "changed": f"{changed:,}"}
+    if created:
+        text = gettext("Create %(number)s %(names)s")
+        return text % {"number": f"{created:,}", "names": listed.names_of(created)}
+    text = ngettext("Change %(number)s object", "Change %(number)s objects", changed)
+    return text % {"number": f"{changed:,}"}
 
 
 def apply_sentences(job: Job, listed: BulkList) -> list[str]:
@@ -249,7 +267,7 @@ def apply_sentences(job: Job, listed: BulkList) -> list[str]:
         sentences.append(gettext("Refused, and left as they are: %(number)s.") % {"number": number})
     sentences += [
         gettext("Partners that see them are told of each."),
-        gettext("What somebody changes meanwhile is left as it is then."),
+        gettext("If somebody changes one of them before its turn comes, that one is left alone."),
     ]
     if counts.get(RowOutcome.WOULD_CHANGE):
         sentences.append(gettext("What is changed can be undone later."))

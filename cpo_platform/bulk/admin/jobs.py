@@ -8,10 +8,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.bulk import operations
+from cpo_platform.bulk import deleting, operations
 from cpo_platform.bulk.admin import job_page
 from cpo_platform.bulk.admin.change_form import ChangeForm
 from cpo_platform.bulk.admin.persons import may_start, person_of
@@ -79,6 +79,7 @@ class JobAdmin(RecordAdmin):
             ("resume", self.resume_view),
             ("undo", self.undo_view),
             ("refused", self.refused_view),
+            ("discard", self.discard_view),
         )
         own = [
             path(f"<int:object_id>/{name}/", view(page), name=f"bulk_job_{name}")
@@ -132,7 +133,7 @@ class JobAdmin(RecordAdmin):
             title=gettext("Change %(number)s %(names)s")
             % {"number": f"{len(job.targets):,}", "names": listed.names},
             form=form,
-            list_url=listed.model_admin.list_url(),
+            discard_url=reverse("admin:bulk_job_discard", args=[job.pk]),
         )
 
     def _describe(self, job: Job, form: ChangeForm, now: Any) -> None:
@@ -160,10 +161,9 @@ class JobAdmin(RecordAdmin):
             )
         return self.confirm(
             request,
-            title=gettext("Change these objects?"),
+            title=gettext("Write this into the list of %(names)s?") % {"names": listed.names},
             sentences=job_page.apply_sentences(job, listed),
-            button=ngettext("Change %(number)s object", "Change %(number)s objects", job.would)
-            % {"number": f"{job.would:,}"},
+            button=job_page.apply_text(job, listed),
             cancel_url=change_url(job),
         )
 
@@ -217,6 +217,36 @@ class JobAdmin(RecordAdmin):
             return HttpResponseRedirect(change_url(job))
         run_soon(undo.pk)
         return HttpResponseRedirect(change_url(undo))
+
+    def discard_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Ask, and then delete a job that was never applied; only one's own."""
+        job = self._allowed(request, object_id)
+        if job is None or not self._is_own(request, job):
+            return self.missing(request, object_id)
+        if not job.is_discardable:
+            return HttpResponseRedirect(change_url(job))
+        if request.method == "POST":
+            return self._discard(request, job)
+        return self.confirm(
+            request,
+            title=gettext("Discard this bulk change?"),
+            sentences=[
+                gettext("It changed nothing, and nothing is changed by this."),
+                gettext("Its file and what was found out of its rows are deleted."),
+            ],
+            button=gettext("Discard"),
+            cancel_url=change_url(job),
+        )
+
+    def _discard(self, request: HttpRequest, job: Job) -> HttpResponse:
+        listed = list_of(job.label) if job.state == JobState.DRAFT else None
+        try:
+            deleting.discard(job_id=job.pk)
+        except operations.WrongState:
+            messages.info(request, gettext("This was done already, or has ended."))
+            return HttpResponseRedirect(change_url(job))
+        messages.success(request, gettext("It is discarded; nothing was changed."))
+        return HttpResponseRedirect((listed.model_admin if listed else self).list_url())
 
     def refused_view(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
         """Send the rows that were refused, with the reasons, to be mended and imported again."""
