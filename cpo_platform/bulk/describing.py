@@ -16,12 +16,16 @@ MOST_WORDS = 100
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a template; `words` are all that it may hold, or none: it holds free text."""
+    """A column of a template; `words` are all that it may hold, or none: it holds free text.
+
+    `usual` is what a new row has where the column is left out; empty: nothing.
+    """
 
     name: str
     label: object
     note: object
     words: tuple[tuple[str, object], ...]
+    usual: str
     is_needed: bool
 
 
@@ -42,6 +46,7 @@ def _described(listed: BulkList) -> Iterator[Column]:
             "" if field is None else field.label,
             "" if field is None else field.help_text,
             _words(field),
+            _usual(field),
             needed,
         )
 
@@ -57,6 +62,13 @@ def _field_of_part(listed: BulkList, column: str) -> forms.Field | None:
 
 def _is_needed(field: forms.Field | None, *, is_beside: bool) -> bool:
     return field is not None and field.required and field.initial is None and not is_beside
+
+
+def _usual(field: forms.Field | None) -> str:
+    initial = None if field is None else field.initial
+    if isinstance(initial, bool):
+        return "true" if initial else "false"
+    return str(initial) if isinstance(initial, str | int) else ""
 
 
 def _words(field: forms.Field | None) -> tuple[tuple[str, object], ...]:

@@ -186,6 +186,7 @@ def test_the_words_of_a_column_are_on_the_page() -> None:
     page = client_of(person()).get(reverse("admin:locations_evse_bulk_import")).content.decode()
     for word in ("IEC_62196_T2", "AC_3_PHASE", "PLANNED", "RFID_READER"):
         assert f"<code>{word}</code>" in page
+    assert "A new row without it has: <code>IEC_62196_T2</code>" in page
 
 
 def test_after_an_import_of_locations_their_evses_are_next() -> None:

@@ -265,12 +265,14 @@ def apply_sentences(job: Job, listed: BulkList) -> list[str]:
         )
     if number := counts.get(RowOutcome.REFUSED):
         sentences.append(gettext("Refused, and left as they are: %(number)s.") % {"number": number})
-    sentences += [
-        gettext("Partners that see them are told of each."),
-        gettext("If somebody changes one of them before its turn comes, that one is left alone."),
-    ]
+    sentences.append(gettext("Partners that see them are told of each."))
     if counts.get(RowOutcome.WOULD_CHANGE):
-        sentences.append(gettext("What is changed can be undone later."))
+        sentences += [
+            gettext(
+                "If somebody changes one of them before its turn comes, that one is left alone."
+            ),
+            gettext("What is changed can be undone later."),
+        ]
     if counts.get(RowOutcome.WOULD_CREATE):
         sentences.append(gettext("What is created stays: it cannot be undone here."))
     return sentences
