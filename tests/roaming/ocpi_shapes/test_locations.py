@@ -458,4 +458,4 @@ def test_staff_is_told_that_a_uid_is_no_serial_number(admin_client: Client) -> N
 
     page = admin_client.get(f"/admin/locations/evse/add/?location={location.pk}")
 
-    assert "not a serial number" in page.content.decode()
+    assert "never used again: no serial number" in page.content.decode()
