@@ -18,6 +18,8 @@ from django.core.management.commands import flush
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils import translation
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -29,6 +31,12 @@ from sandbox.emsp import Emsp, running_emsp
 
 AS_USUAL = gc.get_threshold()
 SELDOM = (50_000, 20, 20)
+
+# Neither is about what is tested, but about how busy the machine is.
+hypothesis_settings.register_profile(
+    "quiet", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("quiet")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
