@@ -15,6 +15,8 @@ from django.conf import settings
 from kombu import Connection
 from kombu.exceptions import KombuError
 
+from cpo_platform.common.resting import Rest
+
 _FAILURES = (KombuError, AMQPError, OSError)
 # People and load balancers wait for it.
 SECONDS = 2
@@ -27,7 +29,7 @@ _PATIENCE: Mapping[bool, Mapping[str, int]] = {
 }
 
 
-_asks_again_at = [0.0]
+_rest = Rest(REST_SECONDS)
 
 
 class Unreachable(Exception):
@@ -44,15 +46,14 @@ def send(how: Callable[..., object], **options: Any) -> None:
             this process waiting a moment ago.
 
     """
-    began = time.monotonic()
-    if began < _asks_again_at[0]:
+    if _rest.is_on:
         raise Unreachable("it did not answer a moment ago")
+    began = time.monotonic()
     try:
         how(**options, retry=False)
     except _FAILURES as error:
-        now = time.monotonic()
-        if now - began > SLOW_SECONDS:
-            _asks_again_at[0] = now + REST_SECONDS
+        if time.monotonic() - began > SLOW_SECONDS:
+            _rest.begin()
         raise Unreachable(str(error)) from error
 
 

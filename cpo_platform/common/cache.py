@@ -5,13 +5,14 @@ after it; so each process counts for itself then, and tries stay bounded by thei
 """
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
 import redis
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
+
+from cpo_platform.common.resting import Rest
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class PatientCache(RedisCache):
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
         super().__init__(server, params)
         self._own = LocMemCache("patient", {"KEY_PREFIX": params.get("KEY_PREFIX", "")})
-        self._asks_again_at = 0.0
+        self._rest = Rest(REST_SECONDS)
 
     def add(self, *args: Any, **options: Any) -> bool:
         return bool(self._either(super().add, self._own.add, *args, **options))
@@ -46,11 +47,11 @@ class PatientCache(RedisCache):
     def _either(
         self, first: Callable[..., Any], second: Callable[..., Any], *args: Any, **options: Any
     ) -> Any:
-        if time.monotonic() < self._asks_again_at:
+        if self._rest.is_on:
             return second(*args, **options)
         try:
             return first(*args, **options)
         except redis.RedisError as error:
-            self._asks_again_at = time.monotonic() + REST_SECONDS
+            self._rest.begin()
             logger.warning("Redis is away: each process counts for itself: %s", error)
             return second(*args, **options)

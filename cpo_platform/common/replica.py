@@ -5,7 +5,6 @@ read. Nothing that is read from it may be written, and nobody's rights are looke
 """
 
 import logging
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -14,12 +13,14 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.models import QuerySet
 
+from cpo_platform.common.resting import Rest
+
 logger = logging.getLogger(__name__)
 
 ALIAS = "replica"
 # How long a standby that does not answer is left alone: each try takes some seconds.
 REST_SECONDS = 10.0
-_asks_again_at = [0.0]
+_rest = Rest(REST_SECONDS)
 
 Rows = TypeVar("Rows", bound=QuerySet[Any])
 
@@ -68,7 +69,7 @@ def look() -> Standby:
         django.db.Error: the primary does not answer.
 
     """
-    if time.monotonic() < _asks_again_at[0]:
+    if _rest.is_on:
         return Standby(State.UNREACHABLE)
     # Where nothing is written the last transaction is old, and the standby none the worse: it is
     # late only if the primary's log goes on beyond what it has.
@@ -102,6 +103,6 @@ def _row(using: str, sql: str, *values: str) -> tuple[Any, ...]:
 
 
 def _leave_alone(error: Error) -> None:
-    _asks_again_at[0] = time.monotonic() + REST_SECONDS
+    _rest.begin()
     connections[ALIAS].close()
     logger.warning("The standby does not answer, the primary is read: %s", error)

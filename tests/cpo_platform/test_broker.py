@@ -7,12 +7,13 @@ import pytest
 from amqp.exceptions import AccessRefused
 from kombu.exceptions import OperationalError
 
-from cpo_platform.common import broker
+from cpo_platform.common import broker, resting
+from cpo_platform.common.resting import Rest
 
 
 @pytest.fixture(autouse=True)
 def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "_asks_again_at", [0.0])
+    monkeypatch.setattr(broker, "_rest", Rest(broker.REST_SECONDS))
 
 
 @pytest.mark.parametrize("error", [OperationalError, ConnectionResetError, AccessRefused])
@@ -34,7 +35,8 @@ def test_a_broker_that_keeps_us_waiting_is_left_alone_for_a_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr(broker, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for module in (broker, resting):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     tried: list[float] = []
 
     def slow(**_options: Any) -> None:

@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from cpo_platform.common import replica
 from cpo_platform.common.replica import Standby, State
+from cpo_platform.common.resting import Rest
 from cpo_platform.staff import operations
 from locations.models import Location
 from tariffs.models import Party
@@ -30,7 +31,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Let a second connection to the test's database be the standby's; return its settings."""
     settings = {**connections[DEFAULT_DB_ALIAS].settings_dict, "CONN_MAX_AGE": 0}
     monkeypatch.setitem(connections.settings, replica.ALIAS, settings)
-    monkeypatch.setattr(replica, "_asks_again_at", [0.0])
+    monkeypatch.setattr(replica, "_rest", Rest(replica.REST_SECONDS))
     # Tests may connect to databases of this name only.
     connections[replica.ALIAS] = DatabaseWrapper(settings, alias=DEFAULT_DB_ALIAS)
     yield settings

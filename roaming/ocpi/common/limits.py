@@ -22,6 +22,7 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from cpo_platform.common.resting import Rest
 from roaming.ocpi.common.errors import TooManyRequests
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Limiter:
     def __init__(self) -> None:
         self._taken: OrderedDict[str, _Taken] = OrderedDict()
         self._lock = threading.Lock()
-        self._asks_again_at = 0.0
+        self._rest = Rest(REST_SECONDS)
 
     def check(self, kind: str, key: str, limit: int, *, now: float) -> None:
         """Count one request; `limit` 0 means any number.
@@ -92,7 +93,7 @@ class Limiter:
 
     def _take(self, kind: str, key: str, limit: int, minute: int) -> bool:
         """Take some requests for this process; tell whether there was one at least."""
-        if time.monotonic() < self._asks_again_at:
+        if self._rest.is_on:
             return True
         wanted = max(1, min(limit // SHARES, MOST_AT_ONCE))
         name = f"{PREFIX}:{kind}:{key}:{minute}"
@@ -102,7 +103,7 @@ class Limiter:
             pipeline.expire(name, 2 * MINUTE)
             total = int(pipeline.execute()[0])
         except (redis.RedisError, OSError, ValueError) as error:
-            self._rest(error)
+            self._leave_alone(error)
             return True
         got = wanted - max(0, total - limit)
         with self._lock:
@@ -114,15 +115,15 @@ class Limiter:
         return True
 
     def _refuse(self, kind: str) -> None:
-        if time.monotonic() < self._asks_again_at:
+        if self._rest.is_on:
             return
         try:
             _client().hincrby(REFUSED, kind, 1)
         except (redis.RedisError, OSError) as error:
-            self._rest(error)
+            self._leave_alone(error)
 
-    def _rest(self, error: Exception) -> None:
-        self._asks_again_at = time.monotonic() + REST_SECONDS
+    def _leave_alone(self, error: Exception) -> None:
+        self._rest.begin()
         logger.warning("requests are not counted for %.0f s: %s", REST_SECONDS, error)
 
 
