@@ -10,6 +10,7 @@ from django.db import transaction
 
 from cpo_platform.common import clock, json
 from ocpp_gateway import frames, registry, schemas
+from ocpp_gateway.frames import Version
 from ocpp_gateway.models import CallState, Station, StationCall
 from ocpp_gateway.redaction import redact
 from ocpp_gateway.registry import CallOutcome, CallRequest
@@ -20,6 +21,19 @@ GRACE_SECONDS = 1.0
 
 class NeverConnected(ValueError):
     """A station has not been here yet: nobody knows which version it speaks."""
+
+
+def version_of(station: Station) -> Version:
+    """Return the version to speak to a station.
+
+    Raises:
+        NeverConnected: nobody knows yet.
+
+    """
+    version = station.version
+    if version is None:
+        raise NeverConnected(f"station {station} has never connected")
+    return version
 
 
 def call_station(
@@ -43,9 +57,7 @@ def call_station(
         RuntimeError: it is called in a transaction.
 
     """
-    version = station.version
-    if version is None:
-        raise NeverConnected(f"station {station} has never connected")
+    version = version_of(station)
     schemas.check(version, action, payload)
     # Durable: the row is there for others while we wait, and no transaction waits with us.
     with transaction.atomic(durable=True):

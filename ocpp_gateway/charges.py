@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from ocpp_gateway.calling import NeverConnected, call_station
+from ocpp_gateway.calling import call_station, version_of
 from ocpp_gateway.charging import id_of
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import Outlet, StationCall, Transaction
@@ -35,8 +35,8 @@ def start_charge(outlet: Outlet, token: Token, *, asked_by: str, now: datetime) 
         NotAllowed: by the token's rules, or its eMSP's word.
 
     """
-    if outlet.station.version is None:
-        raise NeverConnected(f"station {outlet.station} has never connected")
+    # Before its eMSP is asked for nothing.
+    version_of(outlet.station)
     connector = outlet.connector
     found = authorize_token(token, evse=connector.evse, connector_id=connector.ocpi_id)
     if found.allowed is not Allowed.ALLOWED or found.cdr_token is None:
@@ -60,9 +60,7 @@ def stop_charge(charging: Transaction, *, asked_by: str, now: datetime) -> Stati
         NeverConnected: there is no version to speak.
 
     """
-    version = charging.station.version
-    if version is None:
-        raise NeverConnected(f"station {charging.station} has never connected")
+    version = version_of(charging.station)
     is_1_6 = version is Version.V1_6
     return call_station(
         station=charging.station,

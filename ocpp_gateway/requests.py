@@ -9,7 +9,7 @@ from django.db import transaction
 
 from cpo_platform.common.json import format_datetime
 from ocpp_gateway import configuration, local_list, passwords
-from ocpp_gateway.calling import NeverConnected, call_station
+from ocpp_gateway.calling import call_station, version_of
 from ocpp_gateway.frames import Version
 from ocpp_gateway.models import CallState, Outlet, Station, StationCall
 from ocpp_gateway.redaction import is_secret, redact
@@ -47,7 +47,7 @@ def reset(station: Station, *, hard: bool, asked_by: str, now: datetime) -> Stat
 
     OCPP 1.6, 5.14; OCPP 2.0.1, B11, B12.
     """
-    if _version(station) is Version.V1_6:
+    if version_of(station) is Version.V1_6:
         kind = "Hard" if hard else "Soft"
     else:
         kind = "Immediate" if hard else "OnIdle"
@@ -59,7 +59,7 @@ def change_availability(
 ) -> StationCall:
     """Take an outlet, or the whole station, out of service or back (OCPP 1.6, 5.2; 2.0.1, G03)."""
     word = "Operative" if operative else "Inoperative"
-    version = _version(station)
+    version = version_of(station)
     if version is Version.V1_6:
         number = {"connectorId": 0} if outlet is None else outlet.number_of(version)
         return _call(station, "ChangeAvailability", {**number, "type": word}, asked_by, now)
@@ -70,7 +70,7 @@ def change_availability(
 
 def unlock(station: Station, outlet: Outlet, *, asked_by: str, now: datetime) -> StationCall:
     """Release a cable (OCPP 1.6, 5.18: ends what runs there; OCPP 2.0.1, F05: refused then)."""
-    if _version(station) is Version.V1_6:
+    if version_of(station) is Version.V1_6:
         payload = {"connectorId": outlet.ordinal}
     else:
         payload = {"evseId": outlet.evse_number, "connectorId": outlet.connector_number}
@@ -88,7 +88,7 @@ def trigger(
     """
     if what not in TRIGGERS:
         raise NotOneOf(f"what: {what} is none of {', '.join(TRIGGERS)}")
-    version = _version(station)
+    version = version_of(station)
     name = _TRIGGERS_1_6.get(what, what) if version is Version.V1_6 else what
     number = {} if outlet is None else outlet.number_of(version)
     return _call(station, "TriggerMessage", {"requestedMessage": name, **number}, asked_by, now)
@@ -99,7 +99,7 @@ def read_configuration(station: Station, *, asked_by: str, now: datetime) -> Sta
 
     1.6 answers with it; 2.0.1 sends it afterwards, in reports that `keep_report` is given.
     """
-    if _version(station) is Version.V2_0_1:
+    if version_of(station) is Version.V2_0_1:
         payload = {"requestId": _request_id(now), "reportBase": "FullInventory"}
         return _call(station, "GetBaseReport", payload, asked_by, now)
     call = _call(station, "GetConfiguration", {}, asked_by, now)
@@ -126,7 +126,7 @@ def write_configuration(
         configuration.NoSuchName: it is no name of a variable (2.0.1).
 
     """
-    if _version(station) is Version.V1_6:
+    if version_of(station) is Version.V1_6:
         payload: dict[str, Any] = {"key": name, "value": value}
         call = _call(station, "ChangeConfiguration", payload, asked_by, now)
     else:
@@ -150,7 +150,7 @@ def update_firmware(
 ) -> StationCall:
     """Have a station fetch and install firmware (OCPP 1.6, 5.19; OCPP 2.0.1, L02)."""
     moment = format_datetime(retrieve_at)
-    if _version(station) is Version.V1_6:
+    if version_of(station) is Version.V1_6:
         payload: dict[str, Any] = {"location": url, "retrieveDate": moment}
     else:
         firmware = {"location": url, "retrieveDateTime": moment}
@@ -160,7 +160,7 @@ def update_firmware(
 
 def fetch_logs(station: Station, url: str, *, asked_by: str, now: datetime) -> StationCall:
     """Have a station upload its logs (OCPP 1.6, 5.9, GetDiagnostics; OCPP 2.0.1, N01, GetLog)."""
-    if _version(station) is Version.V1_6:
+    if version_of(station) is Version.V1_6:
         return _call(station, "GetDiagnostics", {"location": url}, asked_by, now)
     payload = {
         "requestId": _request_id(now),
@@ -180,7 +180,7 @@ def send_local_list(station: Station, *, asked_by: str, now: datetime) -> Statio
 
     Returns the last call: the first that was not accepted ends it, with a list that is too short.
     """
-    first, *others = local_list.payloads(station, _version(station), now=now)
+    first, *others = local_list.payloads(station, version_of(station), now=now)
     call = _call(station, "SendLocalList", first, asked_by, now)
     for payload in others:
         if (call.answer or {}).get("status") != "Accepted":
@@ -195,7 +195,7 @@ def rotate_password(station: Station, *, asked_by: str, now: datetime) -> Statio
     OCPP 1.6-J security, A01; OCPP 2.0.1, A01. It is kept before it is sent: a station whose answer
     is lost may show it. Where the station has refused, what was good before is good.
     """
-    version = _version(station)
+    version = version_of(station)
     before = Station.objects.values_list("next_password_hash", flat=True).get(pk=station.pk)
     password = passwords.generate()
     encoded = passwords.make(password)
@@ -216,13 +216,6 @@ def _call(
     station: Station, action: str, payload: Mapping[str, Any], asked_by: str, now: datetime
 ) -> StationCall:
     return call_station(station=station, action=action, payload=payload, asked_by=asked_by, now=now)
-
-
-def _version(station: Station) -> Version:
-    version = station.version
-    if version is None:
-        raise NeverConnected(f"station {station} has never connected")
-    return version
 
 
 def _request_id(now: datetime) -> int:

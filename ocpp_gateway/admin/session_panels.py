@@ -18,7 +18,7 @@ from cpo_platform.common.telling import tell
 from ocpp_gateway.admin import stories
 from ocpp_gateway.admin.display import authorisation_pill, verdict_pill
 from ocpp_gateway.admin.message_log import transaction_log_url
-from ocpp_gateway.admin.station_panels import may_ask, may_change, page_url
+from ocpp_gateway.admin.station_panels import may_ask, page_url
 from ocpp_gateway.models import SignedMeterValue, Transaction
 from ocpp_gateway.signatures import Verdict
 
@@ -52,7 +52,7 @@ def at_the_station(request: HttpRequest, session_id: int) -> Panel:
 
 
 def _stop(row: Transaction, request: HttpRequest) -> list[Button]:
-    if row.ended_at is not None or not (may_change(request) or may_ask(request, "stop")):
+    if row.ended_at is not None or not may_ask(request, "stop"):
         return []
     url = f"{page_url(row.station, 'stop')}?charging={row.pk}"
     return [Button(_("Stop the charge"), url, tone="warn")]

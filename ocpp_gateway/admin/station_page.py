@@ -83,8 +83,7 @@ def _live(station: Station, request: HttpRequest, now: datetime, *, can_act: boo
 
 def _asks(request: HttpRequest, station: Station, *names: str) -> list[Button]:
     """Return the buttons to what this person may ask of a station."""
-    every = may_change(request)
-    return [button_of(name, station) for name in names if every or may_ask(request, name)]
+    return [button_of(name, station) for name in names if may_ask(request, name)]
 
 
 def _still(station: Station, *, can_act: bool) -> list[Panel]:

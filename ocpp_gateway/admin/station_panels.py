@@ -61,8 +61,9 @@ def may_change(request: HttpRequest) -> bool:
 
 
 def may_ask(request: HttpRequest, name: str) -> bool:
-    """Tell whether this person may ask something of stations that helps a driver, by its name."""
-    return name in HELPS_DRIVERS and request.user.has_perm("ocpp_gateway.add_stationcall")
+    """Tell whether this person may ask this of stations: some may only what helps a driver."""
+    helps = name in HELPS_DRIVERS and request.user.has_perm("ocpp_gateway.add_stationcall")
+    return may_change(request) or helps
 
 
 def status_panel(

@@ -119,7 +119,7 @@ class StationAdmin(RecordAdmin):
         self, name: str, page: _Page, request: HttpRequest, object_id: int
     ) -> HttpResponse:
         """Show a page of a station to whoever may change stations, or ask this of them."""
-        if not (may_change(request) or may_ask(request, name)):
+        if not may_ask(request, name):
             raise PermissionDenied
         rows = visible(request, Station.objects.select_related("location"))
         station = rows.filter(pk=object_id).first()
