@@ -7,6 +7,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import (
     before_task_publish,
+    setup_logging,
     task_postrun,
     task_prerun,
     worker_process_init,
@@ -26,6 +27,15 @@ _scopes: dict[str, ExitStack] = {}
 app = Celery("cpo_platform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def leave_logging_as_it_is(**_kwargs: Any) -> None:
+    """Log as the settings say in every process: with a receiver Celery configures nothing.
+
+    Else its own level would stand in the place of `LOG_LEVEL`, and in tests, which start a worker
+    beside themselves, hide every later warning.
+    """
 
 
 @worker_process_init.connect

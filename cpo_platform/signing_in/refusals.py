@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.response import TemplateResponse
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001  Django's own signature
@@ -17,4 +17,4 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 
 def _refused(request: HttpRequest, template: str) -> HttpResponse:
     request.current_app = admin.site.name
-    return render(request, template, admin.site.each_context(request), status=403)
+    return TemplateResponse(request, template, admin.site.each_context(request), status=403)

@@ -196,7 +196,9 @@ def _writes(permission: str, address: Address) -> str:
     return permission.replace(".view_", ".change_") if writes else permission
 
 
-def test_somebody_without_roles_sees_nothing(world: World, every: list[Address]) -> None:
+def test_somebody_without_roles_sees_nothing(
+    world: World, every: list[Address], unrendered: None
+) -> None:
     client = client_of("nobody")
     wrong = [
         address.name

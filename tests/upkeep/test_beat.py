@@ -43,7 +43,7 @@ def beat(broker: redis.Redis, only_digesting: None, tmp_path: Path) -> Iterator[
     log = tmp_path / "beat.log"
     with log.open("wb") as output:
         process = processes.spawn(
-            [sys.executable, "-m", "celery", "-A", "cpo_platform", "beat", "--loglevel", "INFO"],
+            [sys.executable, "-m", "celery", "-A", "cpo_platform", "beat"],
             death_signal=signal.SIGTERM,
             output=output,
             env=os.environ | {"DATABASE_URL": url, "REDIS_URL": settings.REDIS_URL},

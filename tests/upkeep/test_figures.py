@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 import redis
+from celery.app.log import Logging
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
@@ -221,3 +222,11 @@ def test_log_lines_name_what_they_came_of() -> None:
     assert line["correlation_id"] == "tx-7"
     assert text == "roaming [tx-7]: sent one"
     assert logs.LineFormatter("%(name)s%(cause)s").format(record) == "roaming"
+
+
+def test_a_worker_logs_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = logging.getLogger().level
+    monkeypatch.setattr(Logging, "_setup", False)
+    app.log.setup(loglevel=logging.CRITICAL)
+    assert app.log.already_setup
+    assert logging.getLogger().level == before

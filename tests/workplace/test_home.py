@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import QuerySet
@@ -166,3 +167,15 @@ def test_the_number_of_questions_does_not_grow(admin_client: Client) -> None:
 def test_it_is_closed_to_strangers(client: Client) -> None:
     assert client.get(PARTS).status_code == 302
     assert clock.now() is not None
+
+
+def test_no_page_takes_the_time_to_list_all_models(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(AdminSite, "_build_app_dict", lambda *_args: asked.append(1) or {})
+    for path in ("/admin/", "/admin/locations/evse/", "/accounts/2fa/"):
+        assert admin_client.get(path).status_code == 200
+    assert asked == []
+    admin_client.get("/admin/locations/")
+    assert asked, "it is asked for another way now"
