@@ -116,10 +116,13 @@ def _install_by_pip(python: Path, requirements: Path) -> None:
         _run(python, "-m", "ensurepip")
     done = _run(
         *(python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"),
-        *("--require-hashes", "-r", requirements),
+        # All that is needed is in the file; pip compiles on one processor only.
+        *("--no-deps", "--no-compile", "--require-hashes", "-r", requirements),
     )
     if done.returncode:
         raise RunnerError(f"Cannot install {requirements.name}: {_reason(done)}")
+    # What cannot be compiled is a package's template for code, not code.
+    _run(python, "-m", "compileall", "-qq", "--workers", "0", python.parent.parent / "lib")
 
 
 def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
