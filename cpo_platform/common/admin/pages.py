@@ -5,17 +5,18 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
-from django.contrib.admin import ShowFacets
+from django.contrib.admin import ShowFacets, display
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from cpo_platform.common.admin import list_pages
+from cpo_platform.common.admin import list_pages, quick_rows
 from cpo_platform.common.admin.export_pages import WithExport
 from cpo_platform.common.admin.histories import WithHistory
 from cpo_platform.common.admin.lists import MOST_FOUND, CappedPaginator, found_by
@@ -114,6 +115,10 @@ class Admin(WithExport, WithHistory, _Base):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _ChangeList
+
+    @display(description=quick_rows.SELECT_ALL)
+    def action_checkbox(self, obj: Any) -> SafeString:
+        return quick_rows.selecting(obj)
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
