@@ -19,6 +19,7 @@ from django.db.models.expressions import RawSQL
 from cpo_platform import demo
 from cpo_platform.common.secrets import encrypt, new_token
 from cpo_platform.upkeep.copying import insert_copies
+from locations import tallying
 from locations.models import Connector, Evse, Location, LocationGroup
 from ocpp_gateway.models import Outlet, Station
 from roaming.models import Feed, Message, Partner, PartnerRole, PartnerStatus, Role
@@ -28,6 +29,8 @@ from sessions_app.models import Cdr, ChargingPeriod, Session, Token, TokenType, 
 # What a copy's identifiers begin with: the number of the copy follows.
 PREFIX = "SEED"
 DAYS = 400
+# Since when it is known what was up.
+HISTORY_DAYS = 60
 CHUNK = 20_000
 PARTNERS = 20
 PARTNER = "Partner Z"
@@ -73,6 +76,7 @@ def seed(*, evses: int, sessions: int, now: datetime) -> Iterator[Step]:
     yield Step("tokens", *_tokens(max(sessions // 5, 1), now))
     yield Step("sessions that go on", *_ongoing(now))
     yield Step("messages of partners", *_messages(sessions, now))
+    yield from _uptimes(now)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
@@ -156,10 +160,16 @@ def _copies_of_network(first: int, last: int) -> Iterator[tuple[str, list[Any]]]
         ),
         [],
     )
+    # Each has failed once since, for some hours.
     yield (
         "INSERT INTO locations_statuschange (evse_id, at, status)"
-        " SELECT evse.id, date_trunc('milliseconds', now()), evse.status"
-        " FROM twins JOIN locations_evse AS evse ON evse.id = twins.copy_id",
+        " SELECT evse.id, date_trunc('milliseconds', now()) - past.ago, past.status"
+        " FROM twins JOIN locations_evse AS evse ON evse.id = twins.copy_id,"
+        " LATERAL (SELECT (abs(hashint8(evse.id)::bigint) %% 50 + 4) * interval '1 day' AS ago,"
+        " (abs(hashint8(evse.id)::bigint) %% 47 + 1) * interval '1 hour' AS hours) AS failure,"
+        f" LATERAL (VALUES (interval '{HISTORY_DAYS} days', 'AVAILABLE'),"
+        " (failure.ago, 'OUTOFORDER'), (failure.ago - failure.hours, 'AVAILABLE'),"
+        " (interval '0', evse.status)) AS past (ago, status)",
         [],
     )
     yield "ANALYZE twins, locations_connector", []
@@ -410,6 +420,13 @@ def _messages(sessions: int, now: datetime) -> tuple[int, int]:
         )
     )
     return total, total
+
+
+def _uptimes(now: datetime) -> Iterator[Step]:
+    """Sum up the days that are over and have no totals."""
+    while day := tallying.next_day(now=now):
+        tallying.tally_day(day=day)
+        yield Step("days of uptime", HISTORY_DAYS - (now - day).days + 1, HISTORY_DAYS)
 
 
 def _write(*statements: tuple[str, list[Any]]) -> None:
