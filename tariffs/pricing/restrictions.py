@@ -120,7 +120,13 @@ def _within(
         return True
     if value is None:
         return False
-    exact = Fraction(value)
-    return (minimum is None or Fraction(minimum) <= exact) and (
-        maximum is None or exact < Fraction(maximum)
-    )
+    # Exact as fractions are, and several times as quick.
+    numerator, denominator = value.as_integer_ratio()
+    if minimum is not None:
+        above, below = minimum.as_integer_ratio()
+        if numerator * below < above * denominator:
+            return False
+    if maximum is not None:
+        above, below = maximum.as_integer_ratio()
+        return numerator * below < above * denominator
+    return True

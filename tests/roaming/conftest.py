@@ -45,6 +45,8 @@ class Caller:
 
     token: str
     headers: dict[str, str] = field(default_factory=dict)
+    # One for all its calls: each new one would put the middleware together again.
+    _client: Client = field(default_factory=Client, repr=False, compare=False)
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         from base64 import b64encode
@@ -57,7 +59,7 @@ class Caller:
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
-        response = Client().generic(
+        response = self._client.generic(
             method,
             path if path.startswith("/") else f"/ocpi/2.2.1/{path}",
             data=raw or b"",

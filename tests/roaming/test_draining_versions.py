@@ -291,37 +291,42 @@ def test_a_schedule_tells_nothing_but_itself_and_the_change_is_told_when_it_come
 
 @pytest.mark.rule("TR-113", "SES-21", "LOC-28")
 @pytest.mark.parametrize("version", ALL)
-@pytest.mark.parametrize(
-    "answer", [(404, b""), (200, b'{"status_code": 2003, "timestamp": "2026-06-01T08:00:00Z"}')]
-)
 def test_a_patch_of_what_the_partner_lost_is_followed_by_the_whole(
-    peer: RecordingPeer, version: str, answer: tuple[int, bytes]
+    peer: RecordingPeer, version: str
 ) -> None:
-    partner = peer.connect(version)
+    unknown = b'{"status_code": 2003, "timestamp": "2026-06-01T08:00:00Z"}'
+    answers = {
+        peer.connect(version, "EM1"): (404, b""),
+        peer.connect(version, "EM2"): (200, unknown),
+    }
     site()
-    drain(partner)
+    for partner in answers:
+        drain(partner)
     peer.new()
     flip("E1", "CHARGING")
-    peer.answers = [answer]
 
-    drain(partner)
+    lines = []
+    for partner, answer in answers.items():
+        peer.answers = [answer]
+        drain(partner)
+        lines.append(peer.lines())
 
-    assert peer.lines() == [f"PATCH {SITE}/E1", f"PUT {SITE}"]
+    assert lines == [[f"PATCH {SITE}/E1", f"PUT {SITE}"]] * 2
 
 
 @pytest.mark.rule("TR-22", "TR-24", "TR-25")
 @pytest.mark.parametrize("version", ALL)
-@pytest.mark.parametrize("fields", [{}, {"data": None}, {"data": []}, {"data": "whatever"}])
-def test_a_success_needs_no_data(
-    peer: RecordingPeer, version: str, fields: dict[str, object]
-) -> None:
-    partner = peer.connect(version)
-    peer.answers = [(200, success(**fields))] * 2
+def test_a_success_needs_no_data(peer: RecordingPeer, version: str) -> None:
+    answers: list[dict[str, object]] = [{}, {"data": None}, {"data": []}, {"data": "whatever"}]
+    partners = [peer.connect(version, f"EM{number}") for number in range(len(answers))]
     site()
 
-    drain(partner)
+    for partner, fields in zip(partners, answers, strict=True):
+        peer.answers = [(200, success(**fields))] * 2
+        drain(partner)
 
-    assert Delivery.objects.filter(partner=partner, delivered_at__isnull=False).count() == 2
+    delivered = Delivery.objects.filter(delivered_at__isnull=False)
+    assert [delivered.filter(partner=partner).count() for partner in partners] == [2] * 4
 
 
 @pytest.mark.rule("TR-23", "TR-131")

@@ -6,6 +6,7 @@ with energy that flows in whole Wh a second.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -40,20 +41,20 @@ class Totals(NamedTuple):
 
 
 class Second(NamedTuple):
-    """What restrictions look at."""
+    """What restrictions look at that another second may have otherwise."""
 
     local: datetime
     seconds: int
     wh: int
-    segment: Segment
 
 
-class Key(NamedTuple):
-    """A component, by the places of its tariff and its element."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Key:
+    """A component where it stands: in which tariff, and when; equal to itself alone."""
 
     tariff: int
-    element: int
     component: PriceComponent
+    when: TariffRestrictions
 
 
 def naive_price(
@@ -64,6 +65,7 @@ def naive_price(
 ) -> Totals:
     """Price a session second by second (the reference algorithm of the tariff chapter)."""
     tariffs = [tariff, *(switch.tariff for switch in switches)]
+    keys = [keys_of(item, place) for place, item in enumerate(tariffs)]
     zone = ZoneInfo(time_zone)
     # What is used of each component, per phase: Wh, seconds, or 1.
     used: dict[tuple[bool, Key], int] = defaultdict(int)
@@ -75,27 +77,25 @@ def naive_price(
     for segment in segments:
         reserved = segment.phase is not Phase.SESSION
         began.setdefault(reserved, segment.start)
+        before = int((segment.start - began[reserved]).total_seconds())
         length = int((segment.end - segment.start).total_seconds())
         rate = int(segment.energy * 1000) // length
         is_parking = not segment.requesting_power and not reserved
+        # What of each tariff its seconds look through, in order.
+        flats, times, energies = (
+            [asked(of_tariff, dimension, segment) for of_tariff in keys]
+            for dimension in (FLAT, PARKING if is_parking else TIME, ENERGY)
+        )
         for number in range(length):
             moment = segment.start + timedelta(seconds=number)
-            place = sum(switch.at <= moment for switch in switches)
-            current = tariffs[place]
-            state = Second(
-                moment.astimezone(zone),
-                int((moment - began[reserved]).total_seconds()),
-                wh,
-                segment,
-            )
+            place = sum(switch.at <= moment for switch in switches) if switches else 0
+            state = Second(moment.astimezone(zone), before + number, wh)
             wh += rate
             parked += is_parking
-            if current is None:
-                continue
-            if reserved not in flat_taken and (key := find(current, place, FLAT, state)):
+            if reserved not in flat_taken and (key := find(flats[place], state)):
                 flat_taken.add(reserved)
                 used[reserved, key] = 1
-            key = find(current, place, PARKING if is_parking else TIME, state)
+            key = find(times[place], state)
             is_free = key and is_parking and parked <= key.component.grace_period
             if key and is_free:
                 # Told, and of no weight but for its rate.
@@ -103,7 +103,7 @@ def naive_price(
             elif key:
                 used[reserved, key] += 1
                 last_time[reserved] = key
-            if rate and (key := find(current, place, ENERGY, state)):
+            if rate and (key := find(energies[place], state)):
                 used[reserved, key] += rate
                 last_energy[reserved] = key
     for last in (last_time, last_energy):
@@ -118,8 +118,20 @@ def naive_price(
     return limited(tariffs, switches, segments, taxed(tariffs, used))
 
 
-def find(tariff: Tariff, place: int, dimension: TariffDimensionType, state: Second) -> Key | None:
-    phase = state.segment.phase
+def keys_of(tariff: Tariff | None, place: int) -> list[Key]:
+    return [
+        Key(place, component, element.restrictions)
+        for element in (tariff.elements if tariff else ())
+        for component in element.price_components
+    ]
+
+
+def asked(keys: list[Key], dimension: TariffDimensionType, segment: Segment) -> list[Key]:
+    """Return what may price a dimension in a segment, in the order in which it is asked.
+
+    Phase, power and current are those of the segment: they tell no second from the next.
+    """
+    phase = segment.phase
     wanted: list[ReservationRestrictionType | None]
     if phase is Phase.RESERVATION_EXPIRES:
         wanted = [
@@ -131,45 +143,56 @@ def find(tariff: Tariff, place: int, dimension: TariffDimensionType, state: Seco
     else:
         wanted = [None]
     if phase is not Phase.SESSION and dimension in {ENERGY, PARKING}:
-        return None
-    for kind in wanted:
-        for number, element in enumerate(tariff.elements):
-            if element.restrictions.reservation is not kind:
-                continue
-            for component in element.price_components:
-                if component.type is dimension and holds(element.restrictions, state):
-                    return Key(place, number, component)
+        return []
+    return [
+        key
+        for kind in wanted
+        for key in keys
+        if key.when.reservation is kind
+        and key.component.type is dimension
+        and within(segment.power, key.when.min_power, key.when.max_power)
+        and within(segment.current, key.when.min_current, key.when.max_current)
+    ]
+
+
+def find(keys: list[Key], state: Second) -> Key | None:
+    for key in keys:
+        if holds(key.when, state):
+            return key
     return None
 
 
 def holds(when: TariffRestrictions, state: Second) -> bool:
-    local, segment = state.local, state.segment
-    start, end = when.start_time or time(0), when.end_time or time(0)
-    clock = local.time()
-    if end == time(0):
-        in_time = clock >= start
-    elif end < start:
-        in_time = clock >= start or clock < end
-    else:
-        in_time = start <= clock < end
-    answers = [in_time]
-    if when.day_of_week:
-        answers.append(DAYS[local.weekday()] in when.day_of_week)
-    if when.start_date:
-        answers.append(local.date() >= when.start_date)
-    if when.end_date:
-        answers.append(local.date() < when.end_date)
-    for value, low, high in (
-        (Decimal(state.wh) / 1000, when.min_kwh, when.max_kwh),
-        (state.seconds, when.min_duration, when.max_duration),
-        (segment.power, when.min_power, when.max_power),
-        (segment.current, when.min_current, when.max_current),
-    ):
-        if low is not None:
-            answers.append(value is not None and value >= low)
-        if high is not None:
-            answers.append(value is not None and value < high)
-    return all(answers)
+    local = state.local
+    if when.start_time or when.end_time:
+        start, end = when.start_time or time(0), when.end_time or time(0)
+        clock = local.time()
+        if end == time(0):
+            in_time = clock >= start
+        elif end < start:
+            in_time = clock >= start or clock < end
+        else:
+            in_time = start <= clock < end
+        if not in_time:
+            return False
+    if when.day_of_week and DAYS[local.weekday()] not in when.day_of_week:
+        return False
+    if when.start_date and local.date() < when.start_date:
+        return False
+    if when.end_date and local.date() >= when.end_date:
+        return False
+    if not within(state.seconds, when.min_duration, when.max_duration):
+        return False
+    has_energy = when.min_kwh is not None or when.max_kwh is not None
+    return not has_energy or within(Decimal(state.wh) / 1000, when.min_kwh, when.max_kwh)
+
+
+def within(
+    value: Decimal | int | None, low: Decimal | int | None, high: Decimal | int | None
+) -> bool:
+    if low is not None and (value is None or value < low):
+        return False
+    return high is None or (value is not None and value < high)
 
 
 def taxed(tariffs: Sequence[Tariff | None], used: dict[tuple[bool, Key], int]) -> Totals:

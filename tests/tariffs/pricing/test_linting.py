@@ -3,8 +3,8 @@
 import json
 import random
 import time as clock
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -510,30 +510,45 @@ def _random_tariff(seed: int) -> Tariff:
     return tariff(*elements)
 
 
-def _chosen(of: Tariff) -> set[tuple[int, TariffDimensionType]]:
-    """Return which components the engine chooses in any of a fine net of states."""
-    zone = ZoneInfo(BERLIN)
-    days = [datetime(2026, 5, 29, tzinfo=zone) + timedelta(days) for days in range(30)]
-    hours = (0, 6, 7, 8, 12, 18, 20, 22)
-    found = set()
-    for day, hour, kwh, power, seconds in product(
-        days, hours, (0, 10, 20, 30), (None, 0, 11, 50), (0, 1800, 3600, 7200)
-    ):
-        for phase in Phase:
-            if phase.is_reservation and (kwh or power is not None):
-                continue
-            state = State(
-                local=day.replace(hour=hour),
+def _net(of: Tariff) -> Iterator[State]:
+    """Make a fine net of states; what no restriction looks at needs one value."""
+    stated = {
+        name
+        for part in of.elements
+        for name, value in asdict(part.restrictions).items()
+        if value not in {None, frozenset()}
+    }
+
+    def needed(values: Sequence[Any], *names: str) -> Sequence[Any]:
+        return values if stated.intersection(names) else values[:1]
+
+    week = needed(range(7), "day_of_week")
+    days = range(30) if stated & {"start_date", "end_date"} else week
+    hours = needed((0, 6, 7, 8, 12, 18, 20, 22), "start_time", "end_time")
+    energies = needed((0, 10, 20, 30), "min_kwh", "max_kwh")
+    powers = needed((None, 0, 11, 50), "min_power", "max_power")
+    durations = needed((0, 1800, 3600, 7200), "min_duration", "max_duration")
+    first = datetime(2026, 5, 29, tzinfo=ZoneInfo(BERLIN))
+    for phase, day, hour, seconds in product(Phase, days, hours, durations):
+        drawn: Iterable[Any] = [(0, None)] if phase.is_reservation else product(energies, powers)
+        for kwh, power in drawn:
+            yield State(
+                local=first.replace(hour=hour) + timedelta(day),
                 seconds=Fraction(seconds),
                 kwh=Fraction(kwh),
                 power=None if power is None else Decimal(power),
                 phase=phase,
             )
-            for dimension in TariffDimensionType:
-                active = find_component(of, dimension, state)
-                if active is not None:
-                    found.add((active.element, dimension))
-    return found
+
+
+def _chosen(of: Tariff) -> set[tuple[int, TariffDimensionType]]:
+    """Return which components the engine chooses in any state of the net."""
+    return {
+        (active.element, dimension)
+        for state in _net(of)
+        for dimension in TariffDimensionType
+        if (active := find_component(of, dimension, state))
+    }
 
 
 NEVER = {Rule.UNREACHABLE, Rule.FALLBACK_FIRST, Rule.REDUNDANT}
