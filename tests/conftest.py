@@ -5,29 +5,28 @@ each process of pytest-xdist gets a database and a Redis database of its own.
 """
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
 from celery.contrib.testing.worker import start_worker
 from django.conf import settings
-from django.core.management.commands import flush
 from django.db import connection
-from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils import translation
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
+from pytest_django.plugin import DjangoDbBlocker
 
 from cpo_platform.celery import app
 from cpo_platform.common import clock
 from roaming import message_log
 from roaming.draining import attending
 from sandbox.emsp import Emsp, running_emsp
+from tests import databases
 
 AS_USUAL = gc.get_threshold()
 SELDOM = (50_000, 20, 20)
@@ -58,29 +57,26 @@ def garbage_as_usual() -> Iterator[None]:
     gc.set_threshold(*SELDOM)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def quick_flush() -> Iterator[None]:
-    """Empty the tables after a test with transactions by DELETE.
-
-    Most are empty, and to truncate one takes a hundred times as long as to find nothing in it.
-    What migrations have put there stays, so that nothing is left to do after one: Django would
-    look for each of its content types and permissions again, which takes longer than to flush.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", _deletes)
-        patch.setattr(flush, "emit_post_migrate_signal", lambda *_args, **_options: None)
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_modify_db_settings_parallel_suffix: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[None]:
+    """Have the processes of a run migrate one database for all."""
+    if not hasattr(request.config, "workerinput"):
+        yield
+        return
+    with databases.migrated_once(tmp_path_factory.getbasetemp().parent, django_db_blocker):
         yield
 
 
-def _deletes(_operations: Any, _style: Any, tables: Sequence[str], **_options: Any) -> list[str]:
-    emptied = [
-        f'DELETE FROM "{name}"'  # noqa: S608  our own tables
-        for name in tables
-        if name not in MADE_BY_MIGRATIONS
-    ]
-    # Neither foreign keys nor the triggers that keep CDRs as they are look on. All in one message:
-    # there are so many tables that the way there and back is most of it.
-    return ["; ".join(["SET LOCAL session_replication_role = replica", *emptied])]
+@pytest.fixture(scope="session", autouse=True)
+def quick_flush() -> Iterator[None]:
+    """Empty quickly what a test with transactions leaves."""
+    with databases.emptied_quickly():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -140,16 +136,6 @@ def worker(
         # It says so by itself in a process of its own.
         assert attending.leave(seconds=20)
     attending.come_back()
-
-
-MADE_BY_MIGRATIONS = frozenset(
-    [
-        *("django_content_type", "auth_permission", "auth_group", "auth_group_permissions"),
-        *("staff_rolegroup", "upkeep_schedule", "django_celery_beat_periodictask"),
-        *("django_celery_beat_periodictasks", "django_celery_beat_intervalschedule"),
-        "django_celery_beat_crontabschedule",
-    ]
-)
 
 
 class Clock:

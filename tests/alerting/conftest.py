@@ -80,11 +80,11 @@ class Run:
     def __init__(self) -> None:
         self.now = NOW
 
-    def __call__(self, **by: float) -> datetime:
-        """Go on for so long."""
+    def __call__(self, *, every: timedelta = timedelta(seconds=30), **by: float) -> datetime:
+        """Go on for so long; look less often where nothing changes that could be missed."""
         end = self.now + timedelta(**by)
         while self.now < end:
-            self.now = min(self.now + timedelta(seconds=30), end)
+            self.now = min(self.now + every, end)
             self.look()
         return self.now
 

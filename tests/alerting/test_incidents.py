@@ -39,6 +39,9 @@ from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 
+# Between two looks, while one waits for nothing to happen.
+LONG = timedelta(minutes=5)
+
 
 def test_a_router_that_is_down_is_one_mail_and_one_call(run: Run, receiver: Receiver) -> None:
     rule(Kind.STATION_OFFLINE, delay_minutes=5)
@@ -49,7 +52,8 @@ def test_a_router_that_is_down_is_one_mail_and_one_call(run: Run, receiver: Rece
     site(2, stations=3)
     go_offline(place)
 
-    run(minutes=30)
+    run(minutes=10)
+    run(minutes=20, every=LONG)
 
     incident = Incident.objects.get()
     assert (incident.cause, incident.alert_count, incident.location) == (Cause.SITE, 20, place)
@@ -199,7 +203,7 @@ def test_a_receiver_that_is_away_is_tried_again_with_pauses(run: Run, receiver: 
     run(minutes=7)
     # What is over by now is told all the same, and in order.
     receiver.answer = http.Answer(204)
-    run(hours=1)
+    run(hours=1, every=LONG)
     events = [json.loads(call["body"])["event"] for call in receiver.calls[-2:]]
     assert events == ["incident.opened", "incident.closed"]
     assert set(Notification.objects.values_list("state", flat=True)) == {NotificationState.SENT}
@@ -234,7 +238,7 @@ def test_quiet_hours_wait_and_what_is_critical_goes_through(run: Run) -> None:
     run(minutes=5)
     assert [message.subject[:10] for message in mail.outbox] == ["[Critical]"]
     severe.delete()
-    run(minutes=50)
+    run(minutes=50, every=LONG)
     assert [message.subject[:9] for message in mail.outbox][2:] == ["[Warning]"]
 
 
@@ -245,7 +249,7 @@ def test_what_was_over_before_the_end_of_quiet_hours_is_not_told(run: Run) -> No
     go_offline(place)
     run(minutes=5)
     come_back(place)
-    run(minutes=70)
+    run(minutes=70, every=LONG)
     assert mail.outbox == []
     assert set(Notification.objects.values_list("state", flat=True)) == {NotificationState.SKIPPED}
 

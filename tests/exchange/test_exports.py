@@ -144,14 +144,12 @@ def test_queries_do_not_grow_with_the_rows(admin_client: Client) -> None:
 def test_memory_does_not_grow_with_the_rows(
     admin_client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    total = 20_000
+    total = 5000
     first = TokenFactory(uid="U0")
     fields = [field.attname for field in Token._meta.concrete_fields if not field.primary_key]
     values = {name: getattr(first, name) for name in fields}
-    Token.objects.bulk_create(
-        (Token(**values | {"uid": f"U{number}"}) for number in range(1, total)), batch_size=5000
-    )
-    with django_assert_max_num_queries(20):
+    Token.objects.bulk_create(Token(**values | {"uid": f"U{number}"}) for number in range(1, total))
+    with django_assert_max_num_queries(10):
         answer: Any = admin_client.post(address(Token), {"format": "csv"})
         tracemalloc.start()
         try:
@@ -160,5 +158,5 @@ def test_memory_does_not_grow_with_the_rows(
         finally:
             tracemalloc.stop()
     assert count == total + 1
-    # All rows at once take some 40 MB.
-    assert peak < 8_000_000
+    # All rows at once take some 6 MB; as they are written, less than 1, however many there are.
+    assert peak < 1_500_000

@@ -281,16 +281,16 @@ class TestReplay:
 
     @pytest.mark.usefixtures("garbage_as_usual")
     def test_memory_does_not_grow_with_the_cdrs(self, cdr: Cdr) -> None:
-        copy_cdr(cdr, 1000)
+        copy_cdr(cdr, 800)
         tariff = candidate()
         # What the engine keeps of a tariff depends on the tariff, and is not what this is about.
-        self._work(tariff, timedelta(minutes=1000))
+        self._work(tariff, timedelta(minutes=250))
         # Both are many batches, and more rows than are fetched at a time.
-        few = _peak(partial(self._work, tariff, timedelta(minutes=500)))
-        many = _peak(partial(self._work, tariff, timedelta(minutes=1000)))
+        few = _peak(partial(self._work, tariff, timedelta(minutes=400)))
+        many = _peak(partial(self._work, tariff, timedelta(minutes=800)))
 
-        assert ReplayResult.objects.count() == 2500
-        assert many < few * 1.4
+        assert ReplayResult.objects.count() == 1450
+        assert many < few * 1.3
 
     def _work(self, tariff: Tariff, length: timedelta) -> None:
         replay = start(tariff, period_start=NOW, period_end=NOW + timedelta(hours=1) + length)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, prefetch_related_objects
 
 from cpo_platform.alerting import quiet
 from cpo_platform.alerting.models import (
@@ -48,8 +48,7 @@ def announce(*, now: datetime) -> int:
 
 
 def _channels() -> list[Channel]:
-    rows = Channel.objects.filter(is_on=True).order_by("pk")
-    return list(rows.prefetch_related("rules", "parties", "location_groups"))
+    return list(Channel.objects.filter(is_on=True).order_by("pk"))
 
 
 def _to_tell(now: datetime) -> "QuerySet[Incident]":
@@ -110,6 +109,8 @@ def _concerned(channels: Iterable[Channel], incident: Incident) -> list[Channel]
     wanted = [channel for channel in channels if incident.severity >= channel.least_severity]
     if not wanted:
         return []
+    # Only here, once for all incidents: mostly there is nothing to tell.
+    prefetch_related_objects(wanted, "rules", "parties", "location_groups")
     rows = Alert.objects.filter(incident=incident)
     found = list(rows.values_list("rule_id", "country_code", "party_id", "location_id").distinct())
     about = _About(
