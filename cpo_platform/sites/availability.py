@@ -12,21 +12,17 @@ from itertools import pairwise
 from typing import Any
 
 from django.db.models import (
-    BigIntegerField,
-    Case,
     Count,
-    ExpressionWrapper,
     F,
+    FilteredRelation,
     FloatField,
     Max,
     Min,
     Q,
     QuerySet,
     Sum,
-    Value,
-    When,
 )
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 
 from cpo_platform.sites.periods import LAST_DAYS, Period, points
 from locations.models import EvseUptime, LocationUptime, StatusChange
@@ -99,10 +95,9 @@ def worst_first(
 
 def _shares(rows: QuerySet[Any], since: datetime, until: datetime) -> QuerySet[Any]:
     """Return what was measured at each location, and its share of time up in per cent."""
-    share = Value(100.0) * F("sum_up") / F("sum_measured")
     found = _differences(rows, since, until).filter(sum_measured__gt=0).order_by()
     shares: QuerySet[Any] = found.annotate(
-        share=ExpressionWrapper(share, output_field=FloatField())
+        share=Cast("sum_up", FloatField()) * 100 / Cast("sum_measured", FloatField())
     )
     return shares
 
@@ -110,7 +105,7 @@ def _shares(rows: QuerySet[Any], since: datetime, until: datetime) -> QuerySet[A
 def of_evses(rows: QuerySet[EvseUptime], since: datetime, until: datetime) -> Iterator[list[Any]]:
     """Yield the EVSEs with their place and seconds, read from a cursor: one query."""
     found = (
-        _differences(rows, since, until, "evse_id")
+        _differences(rows, since, until, "evse")
         .order_by("evse_id")
         .values_list(
             *("evse__evse_id", "evse__uid", "evse__location__ocpi_id", "evse__location__name"),
@@ -122,24 +117,20 @@ def of_evses(rows: QuerySet[EvseUptime], since: datetime, until: datetime) -> It
 
 
 def _differences(
-    rows: QuerySet[Any], since: datetime, until: datetime, key: str = "location_id"
+    rows: QuerySet[Any], since: datetime, until: datetime, of: str = "location"
 ) -> QuerySet[Any]:
-    """Return the rows of each key, with what was added from one midnight to another."""
-    found: QuerySet[Any] = (
-        rows.filter(at__in=[since, until])
-        .values(key)
-        .annotate(sum_up=_grown("up", since, until), sum_measured=_grown("measured", since, until))
+    """Return the totals at the end of a period, with what was added to them from its beginning on.
+
+    What came later had nothing then. Both ends are joined: to group the rows of two days and to add
+    them up takes four times as long.
+    """
+    earlier = f"{of}__uptimes"
+    found: QuerySet[Any] = rows.filter(at=until).annotate(
+        earlier=FilteredRelation(earlier, condition=Q(**{f"{earlier}__at": since})),
+        sum_up=F("up") - Coalesce("earlier__up", 0),
+        sum_measured=F("measured") - Coalesce("earlier__measured", 0),
     )
     return found
-
-
-def _grown(field: str, since: datetime, until: datetime) -> Cast:
-    """Return how much a total has grown; what came later than `since` had nothing then."""
-    grown = Case(When(at=until, then=F(field)), default=-F(field), output_field=BigIntegerField())
-    if since == until:
-        grown = Case(default=Value(0), output_field=BigIntegerField())
-    # A sum of bigint is a numeric, which takes long to read.
-    return Cast(Sum(grown), BigIntegerField())
 
 
 def by_day(
