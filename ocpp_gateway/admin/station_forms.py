@@ -18,6 +18,8 @@ from ocpp_gateway.requests import TRIGGERS
 from sessions_app.models import Token, TokenType
 
 LONGEST_ADDRESS = 255
+# Open charges of a station that can be chosen from: the newest.
+MOST_CHARGES = 50
 # What a station would read itself, and ask whether it may charge.
 READ_BY_STATIONS = (TokenType.RFID.value, TokenType.EMAID.value)
 _PASSWORDS = frozenset({"authorizationkey", "securityctrlr/basicauthpassword"})
@@ -122,7 +124,9 @@ class StopForm(StationForm):
         charging = self.fields["charging"]
         assert isinstance(charging, forms.ModelChoiceField)  # noqa: S101  it is declared above
         rows = station.transactions.filter(ended_at__isnull=True).order_by("-pk")
-        charging.queryset = rows.select_related("station", "session", "outlet__connector__evse")
+        # A station may have left any number open.
+        newest = rows.filter(pk__in=rows.values("pk")[:MOST_CHARGES])
+        charging.queryset = newest.select_related("station", "session", "outlet__connector__evse")
 
 
 class TriggerForm(StationForm):

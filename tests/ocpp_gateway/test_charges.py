@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import redis
+from django.forms import ModelChoiceField
 from django.test import Client
 from pytest_django import Settings
 
 from cpo_platform.common import clock
 from ocpp_gateway import charges
+from ocpp_gateway.admin import station_forms
 from ocpp_gateway.authorizing import decide
 from ocpp_gateway.calling import NeverConnected
 from ocpp_gateway.frames import Version
@@ -276,3 +278,14 @@ def test_what_has_ended_cannot_be_stopped(
     response = admin_client.post(url(charging.station, "stop"), {"charging": charging.pk})
     assert "valid choice" in text_of(response)
     assert gateway.asked == []
+
+
+def test_of_many_open_charges_the_newest_can_be_chosen(
+    charging: Transaction, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station_forms, "MOST_CHARGES", 1)
+    newer = open_transaction(SessionFactory(connector=session.connector), ref="TX-8")
+    charge = station_forms.StopForm(station=charging.station).fields["charging"]
+    assert isinstance(charge, ModelChoiceField)
+    assert charge.queryset is not None
+    assert [*charge.queryset] == [newer]
