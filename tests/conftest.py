@@ -38,6 +38,12 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("quiet")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, in an order by chance otherwise."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Look for garbage less often, and never again among what is there until the end.
 

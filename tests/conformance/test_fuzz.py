@@ -126,6 +126,7 @@ def real(first: Registered) -> Real:
     }
 
 
+@pytest.mark.long
 @pytest.mark.rule("TR-21", "TR-22", "TR-23", "TR-28", "TR-30")
 @pytest.mark.parametrize("number", list(VERSIONS))
 @pytest.mark.django_db

@@ -304,6 +304,7 @@ def test_a_partner_that_was_away_gets_one_request_for_each_object(
     assert feed.waiting(lanes.feed_of(partner)) == 0
 
 
+@pytest.mark.long
 def test_a_session_of_ten_hours_sends_less_than_50_kb(
     peer: RecordingPeer, settings: Settings, platform_clock: Clock
 ) -> None:

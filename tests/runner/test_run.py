@@ -40,6 +40,7 @@ def _assert_green(port: int) -> None:
     assert {checks[name]["status"] for name in ("database", "broker", "migrations")} == {"ok"}
 
 
+@pytest.mark.long
 def test_run_prints_the_way_in_and_leaves_no_process_however_it_ends(
     var: Path, start: Start
 ) -> None:

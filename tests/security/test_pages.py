@@ -48,6 +48,7 @@ def test_the_reader_finds_what_it_looks_for() -> None:
     assert scripts_in(page) == ["<script>", "JavaScript:1", "onclick='1'"]
 
 
+@pytest.mark.long
 def test_no_page_has_a_script_of_its_own(admin_client: Client) -> None:
     populate(make_partner().partner)
     wrong: dict[str, list[str]] = {}

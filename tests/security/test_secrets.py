@@ -216,6 +216,7 @@ def _text(response: Any) -> str:
     return b"".join(parts).decode(errors="replace")
 
 
+@pytest.mark.long
 def test_no_secret_is_shown_or_logged(
     seen: Seen, peer: Peer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,6 +152,7 @@ def tables() -> dict[str, str]:
     return checksums([model for label in APPS for model in apps.get_app_config(label).get_models()])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", [role.key for role in ROLES])
 def test_a_role_opens_what_the_table_says_and_nothing_else(
     role: str, world: World, every: list[Address], request: pytest.FixtureRequest
@@ -171,6 +172,7 @@ def test_a_role_opens_what_the_table_says_and_nothing_else(
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.long
 def test_what_a_role_may_not_do_it_cannot_post_either(
     world: World, every: list[Address], unrendered: None
 ) -> None:
@@ -208,6 +210,7 @@ def test_somebody_without_roles_sees_nothing(
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by", ["party", "group"])
 def test_a_scoped_person_never_meets_another_partys_objects(
     by: str, world: World, every: list[Address]

@@ -53,6 +53,7 @@ def finished(check: DriftCheck) -> bool:
     return check.state == DriftState.DONE
 
 
+@pytest.mark.long
 def test_a_check_whose_worker_is_killed_is_finished_by_the_next(
     emsp: Emsp, platform: str, network: None, worker_process: Worker
 ) -> None:

@@ -131,6 +131,7 @@ def _wait_for_a_change(emsp: Emsp) -> None:
         return
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_in_the_middle_loses_nothing(
     emsp: Emsp, platform: str, network: None, worker_process: Worker
 ) -> None:
