@@ -281,10 +281,16 @@ def test_what_has_ended_cannot_be_stopped(
 
 
 def test_of_many_open_charges_the_newest_can_be_chosen(
-    charging: Transaction, session: Session, monkeypatch: pytest.MonkeyPatch
+    charging: Transaction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(station_forms, "MOST_CHARGES", 1)
-    newer = open_transaction(SessionFactory(connector=session.connector), ref="TX-8")
+    newer = Transaction.objects.create(
+        station=charging.station,
+        outlet=charging.outlet,
+        ref="TX-8",
+        ocpp_version=charging.ocpp_version,
+        opened_at=NOW,
+    )
     charge = station_forms.StopForm(station=charging.station).fields["charging"]
     assert isinstance(charge, ModelChoiceField)
     assert charge.queryset is not None
