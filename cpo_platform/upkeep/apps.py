@@ -17,7 +17,7 @@ class UpkeepConfig(AppConfig):
 
     def ready(self) -> None:
         """Have Celery tell of its tasks, and the schedules written down after migrations."""
-        from cpo_platform.upkeep import task_runs  # noqa: F401  its receivers connect themselves
+        from cpo_platform.upkeep import ending, task_runs  # noqa: F401  their receivers connect themselves
 
         post_migrate.connect(_keep_schedules, sender=self, dispatch_uid="upkeep.keep_schedules")
 

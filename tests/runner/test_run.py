@@ -35,9 +35,13 @@ def _sessions(parent: int) -> list[int]:
 
 
 def _assert_green(port: int) -> None:
+    assert _statuses(port, "database", "broker", "migrations") == {"ok"}
+
+
+def _statuses(port: int, *names: str) -> set[str]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
         checks = json.load(answer)["checks"]
-    assert {checks[name]["status"] for name in ("database", "broker", "migrations")} == {"ok"}
+    return {checks[name]["status"] for name in names}
 
 
 @pytest.mark.long
@@ -51,6 +55,8 @@ def test_run_prints_the_way_in_and_leaves_no_process_however_it_ends(
     process = start(*RUN, PORT=str(port), DEMO="0", DEBUG="1")
     _read_until(process, "Ctrl-C stops it")
     _assert_green(port)
+    # Those who are at work have more to leave than those who begin.
+    assert processes.wait_for(lambda: _statuses(port, "worker", "push", "beat") == {"ok"}, 60)
     children = _sessions(process.pid)
     everything = [*children, *(pid for child in children for pid in _sessions(child))]
     process.send_signal(signal.SIGKILL)
