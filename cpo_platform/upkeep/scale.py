@@ -165,8 +165,8 @@ def _copies_of_network(first: int, last: int) -> Iterator[tuple[str, list[Any]]]
         "INSERT INTO locations_statuschange (evse_id, at, status)"
         " SELECT evse.id, date_trunc('milliseconds', now()) - past.ago, past.status"
         " FROM twins JOIN locations_evse AS evse ON evse.id = twins.copy_id,"
-        " LATERAL (SELECT (abs(hashint8(evse.id)::bigint) %% 50 + 4) * interval '1 day' AS ago,"
-        " (abs(hashint8(evse.id)::bigint) %% 47 + 1) * interval '1 hour' AS hours) AS failure,"
+        " LATERAL (SELECT (abs(hashint8(evse.id)::bigint) % 50 + 4) * interval '1 day' AS ago,"
+        " (abs(hashint8(evse.id)::bigint) % 47 + 1) * interval '1 hour' AS hours) AS failure,"
         f" LATERAL (VALUES (interval '{HISTORY_DAYS} days', 'AVAILABLE'),"
         " (failure.ago, 'OUTOFORDER'), (failure.ago - failure.hours, 'AVAILABLE'),"
         " (interval '0', evse.status)) AS past (ago, status)",
