@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import pytest
 from django.conf import settings
@@ -23,8 +22,6 @@ MADE_BY_MIGRATIONS = frozenset(
         "django_celery_beat_crontabschedule",
     ]
 )
-
-_prepared: "WeakSet[Any]" = WeakSet()
 
 
 @contextmanager
@@ -110,9 +107,10 @@ def _empty() -> None:
     # A test may have lost it.
     connection.close_if_unusable_or_obsolete()
     with transaction.atomic(), connection.cursor() as cursor:
-        if connection.connection not in _prepared:
+        # Planned once for a connection; psycopg may have let go what was prepared on it.
+        cursor.execute("SELECT FROM pg_prepared_statements WHERE name = 'tables_with_rows'")
+        if not cursor.rowcount:
             cursor.execute(f"PREPARE tables_with_rows AS {_tables_with_rows()}")
-            _prepared.add(connection.connection)
         cursor.execute("EXECUTE tables_with_rows")
         names = [name for (name,) in cursor.fetchall()]
         # Neither foreign keys nor the triggers that keep CDRs as they are look on.

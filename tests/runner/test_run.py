@@ -60,8 +60,14 @@ def test_run_prints_the_way_in_and_leaves_no_process_however_it_ends(
     children = _sessions(process.pid)
     everything = [*children, *(pid for child in children for pid in _sessions(child))]
     process.send_signal(signal.SIGKILL)
-    assert processes.wait_for(lambda: not any(map(processes.started_at, everything)), 15)
+    gone = processes.wait_for(lambda: not any(map(processes.started_at, everything)), 15)
+    assert gone, [_command(pid) for pid in everything if processes.started_at(pid)]
     assert servers.running(var) == []
+
+
+def _command(pid: int) -> str:
+    """Return the command line of a process, to say which one is meant."""
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
 
 
 def _assert_it_runs_and_ends_cleanly_on_sigterm(var: Path, start: Start) -> None:

@@ -38,8 +38,14 @@ def rows(sql: str, params: Sequence[Any], *, binary: bool = False) -> list[tuple
     watched = connection.queries_logged or connection.execute_wrappers
     if raw.autocommit and not watched:
         statements = _statements.setdefault(raw, {})
+        form = Format.BINARY if binary else 0
         with connection.wrap_database_errors:
-            found = _straight(raw, statements, sql, params, Format.BINARY if binary else 0)
+            try:
+                found = _straight(raw, statements, sql, params, form)
+            except psycopg.errors.InvalidSqlStatementName:
+                # With its own, psycopg lets ours go where a transaction is rolled back.
+                statements.clear()
+                found = _straight(raw, statements, sql, params, form)
         if found is not None:
             return found
     return _by_cursor(raw, sql, params, binary=binary)
