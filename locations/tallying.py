@@ -4,6 +4,7 @@ A day is UTC's. Days are worked off in order, each in one transaction; what was 
 again, and a day that is done twice is the same.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -26,6 +27,18 @@ def next_day(*, now: datetime) -> datetime | None:
             return None
         done = midnight(first)
     return done if done + DAY + GRACE <= now else None
+
+
+def tally(*, now: datetime) -> Iterator[tuple[datetime, int]]:
+    """Write the totals of every day that is over and has none, the oldest first.
+
+    Yields each day with how many EVSEs it had, once it is written; one that had none is the last.
+    """
+    while day := next_day(now=now):
+        number = tally_day(day=day)
+        yield day, number
+        if not number:
+            return
 
 
 def tally_day(*, day: datetime) -> int:

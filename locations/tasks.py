@@ -41,8 +41,5 @@ def tally_uptime(**_kwargs: Any) -> None:
     with advisory_lock(TALLY_LOCK) as taken:
         if not taken:
             return
-        while day := tallying.next_day(now=clock.now()):
-            number = tallying.tally_day(day=day)
+        for day, number in tallying.tally(now=clock.now()):
             logger.info("uptime of %s: %s EVSEs", day.date(), number)
-            if not number:
-                return

@@ -39,10 +39,11 @@ def migrated_once(shared: Path, blocker: DjangoDbBlocker) -> Iterator[None]:
         nonlocal ours
         with _locked(shared):
             if made.exists():
-                return _copy(creation, verbosity, autoclobber=autoclobber)
+                return _copy(made.read_text(), creation, verbosity, autoclobber=autoclobber)
             name = migrate(creation, verbosity, autoclobber, **options)
             connection.close()
-            template = _template(name)
+            # `test_cpo_gw0` is copied as `test_cpo_migrated`.
+            template = f"{name.rpartition('_')[0]}_migrated"
             _execute(f'DROP DATABASE IF EXISTS "{template}"')
             _execute(f'CREATE DATABASE "{template}" TEMPLATE "{name}"')
             made.write_text(template)
@@ -66,15 +67,10 @@ def _locked(shared: Path) -> Iterator[None]:
         yield
 
 
-def _template(name: str) -> str:
-    """Return a name for the copy of a process's database: `test_cpo_gw0`, `test_cpo_migrated`."""
-    return f"{name.rpartition('_')[0]}_migrated"
-
-
-def _copy(creation: Any, verbosity: int, *, autoclobber: bool) -> str:
+def _copy(template: str, creation: Any, verbosity: int, *, autoclobber: bool) -> str:
     """Do as `create_test_db`, without the migrations."""
     name: str = creation._get_test_db_name()
-    connection.settings_dict["TEST"]["TEMPLATE"] = _template(name)
+    connection.settings_dict["TEST"]["TEMPLATE"] = template
     creation._create_test_db(verbosity, autoclobber)
     connection.close()
     settings.DATABASES[connection.alias]["NAME"] = name

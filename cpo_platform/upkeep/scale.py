@@ -424,8 +424,7 @@ def _messages(sessions: int, now: datetime) -> tuple[int, int]:
 
 def _uptimes(now: datetime) -> Iterator[Step]:
     """Sum up the days that are over and have no totals."""
-    while day := tallying.next_day(now=now):
-        tallying.tally_day(day=day)
+    for day, _number in tallying.tally(now=now):
         yield Step("days of uptime", HISTORY_DAYS - (now - day).days + 1, HISTORY_DAYS)
 
 
