@@ -47,9 +47,9 @@ bench: setup ## Measure prices, pages, chargers and push, beside simpler ways: A
 chaos: setup ## Kill, wipe and break everything at random, and compare: ARGS="--minutes 20 --seed 7"
 	@$(BIN)/python -m bench.chaos $(ARGS)
 
+# Types take longest, and one processor: the tests begin once the quick checks are through.
 check: ## Run everything that CI runs
-	@$(MAKE) --jobs 2 --output-sync lint types layers migrations audit
-	@$(MAKE) test
+	@$(MAKE) --jobs 2 types lint layers migrations audit test
 
 lint: setup-dev ## Check style and format
 	$(BIN)/ruff check .

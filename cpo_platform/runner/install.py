@@ -8,16 +8,20 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cpo_platform.runner.errors import RunnerError
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED_MEGABYTES = 700
+MOST_PIPS = 4
 
 
 def main() -> None:
@@ -114,15 +118,34 @@ def _install_by_uv(uv: str, python: Path, requirements: Path) -> bool:
 def _install_by_pip(python: Path, requirements: Path) -> None:
     if _run(python, "-m", "pip", "--version").returncode:
         _run(python, "-m", "ensurepip")
-    done = _run(
-        *(python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"),
-        # All that is needed is in the file; pip compiles on one processor only.
-        *("--no-deps", "--no-compile", "--require-hashes", "-r", requirements),
-    )
-    if done.returncode:
-        raise RunnerError(f"Cannot install {requirements.name}: {_reason(done)}")
+    # pip uses one processor only, to unpack as to compile.
+    pips = min(os.cpu_count() or 1, MOST_PIPS)
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(pips) as pool:
+        files = [Path(directory) / f"{part}.txt" for part in range(pips)]
+        for file, text in zip(files, shares(requirements.read_text(), pips), strict=True):
+            file.write_text(text)
+        every = list(pool.map(lambda file: _pip_install(python, file), files))
+    for done in every:
+        if done.returncode:
+            raise RunnerError(f"Cannot install {requirements.name}: {_reason(done)}")
     # What cannot be compiled is a package's template for code, not code.
     _run(python, "-m", "compileall", "-qq", "--workers", "0", python.parent.parent / "lib")
+
+
+def shares(requirements: str, number: int) -> list[str]:
+    """Return the packages of a locked file in so many files, some of which may be empty.
+
+    All that is needed is in the file, so that none of them waits for what is in another.
+    """
+    packages = [text for text in re.split(r"(?m)^(?=\w)", requirements) if text]
+    return ["".join(packages[part::number]) for part in range(number)]
+
+
+def _pip_install(python: Path, requirements: Path) -> subprocess.CompletedProcess[str]:
+    return _run(
+        *(python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"),
+        *("--no-deps", "--no-compile", "--require-hashes", "-r", requirements),
+    )
 
 
 def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
