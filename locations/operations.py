@@ -41,6 +41,10 @@ from tariffs.models import Tariff
 from tariffs.operations import require_party
 
 
+class LocationExists(ValueError):
+    """A location is to be new, and its party has one with its id."""
+
+
 class UnknownTariff(ValueError):
     """A connector names a tariff that its party does not have."""
 
@@ -78,13 +82,14 @@ class LocationOutcome:
     evses: dict[str, Outcome]
 
 
-def put_location(*, location: LocationShape, now: datetime) -> LocationOutcome:
+def put_location(*, location: LocationShape, now: datetime, new: bool = False) -> LocationOutcome:
     """Create a location, or make the one with this identity equal to `location`.
 
     EVSEs and parking places that `location` does not name stay as they are: an EVSE leaves by
-    becoming REMOVED, never by being forgotten.
+    becoming REMOVED, never by being forgotten. `new`: there must be none with this identity.
 
     Raises:
+        LocationExists: there is one, and it is to be new.
         tariffs.operations.UnknownParty: the owner is not one of our parties.
         UnknownTariff, UnknownParkingPlace, OverlappingTariffs, EvseElsewhere, EvseRemoved,
         ConnectorInUse: see there.
@@ -92,13 +97,13 @@ def put_location(*, location: LocationShape, now: datetime) -> LocationOutcome:
 
     """
     try:
-        return _put_location(location, now)
+        return _put_location(location, now, new=new)
     except IntegrityError:
         # Another put of the same location, or EVSE, was first: now there is a row to find.
-        return _put_location(location, now)
+        return _put_location(location, now, new=new)
 
 
-def _put_location(location: LocationShape, now: datetime) -> LocationOutcome:
+def _put_location(location: LocationShape, now: datetime, *, new: bool) -> LocationOutcome:
     with transaction.atomic():
         require_party(location.country_code, location.party_id)
         row = (
@@ -110,6 +115,8 @@ def _put_location(location: LocationShape, now: datetime) -> LocationOutcome:
             )
             .first()
         )
+        if new and row is not None:
+            raise LocationExists(f"id: {location.id} exists already")
         created = row is None
         if row is None:
             row = Location(

@@ -42,6 +42,7 @@ from locations import canonical
 from locations.admin.location_hours import DAYS, hours_values, resolved
 from locations.countries import ALPHA_3, TIME_ZONES
 from locations.models import Facility, Location, ParkingType
+from locations.operations import LocationExists
 from locations.shapes import LocationShape
 from tariffs.admin import PartyField
 from tariffs.operations import UnknownParty
@@ -60,10 +61,6 @@ def _business_fields(title: Any) -> tuple[forms.Field, forms.Field, forms.Field]
             help_text=_("An image, such as “OPERATOR https://…/logo.png 120x60”."),
         ),
     )
-
-
-class LocationExists(ValueError):
-    """A location is to be new, and its party has one with its id."""
 
 
 class LocationForm(OperationForm):

@@ -25,12 +25,11 @@ from cpo_platform.common.admin import (
 )
 from locations import operations
 from locations.admin.filters import PublishedFilter
-from locations.admin.location_forms import BUSINESSES, LocationExists, LocationForm
+from locations.admin.location_forms import BUSINESSES, LocationForm
 from locations.admin.panels import evses_panel
 from locations.admin.photos import photo_response
 from locations.admin.site_panels import site_panels
 from locations.models import Evse, Location, Status
-from locations.shapes import LocationShape
 from tariffs.admin import PartyFilter, needs_party, party_choices
 
 LOCATIONS = Way(party="", location="pk")
@@ -142,11 +141,9 @@ class LocationAdmin(OperationAdmin):
         )
 
     def put(self, form: LocationForm, now: datetime) -> Location:
-        shape = form.shape
-        if form.instance.pk is None and _exists(shape):
-            # Somebody was quicker: to put it would write over theirs.
-            raise LocationExists(f"id: {shape.id} exists already")
-        return operations.put_location(location=shape, now=now).location
+        # If somebody was quicker, to put it would write over theirs.
+        new = form.instance.pk is None
+        return operations.put_location(location=form.shape, now=now, new=new).location
 
     def add_view(
         self,
@@ -229,12 +226,6 @@ class LocationAdmin(OperationAdmin):
     @admin.display(description=_("updated (UTC)"), ordering="last_updated")
     def updated(self, row: Location) -> object:
         return minute(row.last_updated)
-
-
-def _exists(shape: LocationShape) -> bool:
-    return Location.objects.filter(
-        country_code=shape.country_code, party_id=shape.party_id, ocpi_id=shape.id
-    ).exists()
 
 
 def _number_of(which: Q) -> Coalesce:

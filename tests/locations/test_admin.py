@@ -11,6 +11,7 @@ from locations.operations import set_evse_status
 from roaming.models import Change
 from tests.admin_data import NOW, make_location, make_party, make_session, make_tariff
 from tests.admin_pages import errors_of, read_form, send_form
+from tests.concurrency import just_before
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/locations/location/"
@@ -222,6 +223,17 @@ def test_a_wrong_field_is_named_and_nothing_is_saved(
     response = send_form(admin_client, f"{LIST}add/", FORM, **(SITE | country | {field: value}))
     assert errors_of(response) == errors
     assert not Location.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_add_one_id_at_once_do_not_write_over_each_other(admin_client: Client) -> None:
+    with just_before(
+        'INSERT INTO "locations_location"', lambda: make_location("L9", name="Theirs")
+    ):
+        response = send_form(admin_client, f"{LIST}add/", FORM, **SITE, name="Ours")
+
+    assert errors_of(response) == {"ocpi_id": ["This party has a location with this id."]}
+    assert Location.objects.get().name == "Theirs"
 
 
 @pytest.mark.parametrize(
