@@ -190,7 +190,10 @@ def _mark(
 
 
 def begin(request: HttpRequest) -> dict[str, Any]:
-    """Return where the map begins: at a location, or at all that this person may see."""
+    """Return where the map begins: at a location, or at all that this person may see.
+
+    `is_empty`: there is none.
+    """
     rows = visible(request, Location.objects.all())
     chosen = request.GET.get("location", "")
     if chosen.isascii() and chosen.isdecimal() and len(chosen) < 19:
@@ -199,14 +202,14 @@ def begin(request: HttpRequest) -> dict[str, Any]:
             lat, lon = float(location.latitude), float(location.longitude)
             near = 0.01
             edges = [lon - near, lat - near, lon + near, lat + near]
-            return {"bbox": edges, "location": location.pk}
+            return {"bbox": edges, "location": location.pk, "is_empty": False}
     found = rows.aggregate(
         west=Min("longitude"), south=Min("latitude"), east=Max("longitude"), north=Max("latitude")
     )
     if found["west"] is None:
-        return {"bbox": [-25.0, 34.0, 45.0, 71.0], "location": None}
+        return {"bbox": [-25.0, 34.0, 45.0, 71.0], "location": None, "is_empty": True}
     edges = [float(found[edge]) for edge in ("west", "south", "east", "north")]
-    return {"bbox": edges, "location": None}
+    return {"bbox": edges, "location": None, "is_empty": False}
 
 
 def evses_at(request: HttpRequest, location: Location) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ window.addEventListener("DOMContentLoaded", async () => {
   const place = document.getElementById("cpo-map");
   const form = document.getElementById("cpo-map-form");
   const list = document.getElementById("cpo-map-list");
+  const none = document.getElementById("cpo-map-none");
   const site = document.getElementById("cpo-map-site");
   const count = document.getElementById("cpo-map-count");
   const said = place.dataset;
@@ -61,6 +62,7 @@ window.addEventListener("DOMContentLoaded", async () => {
         element("span", "cpo-map-status", mark.status));
       return row;
     }));
+    none.hidden = data.marks.length > 0;
     count.textContent = `${said.counted} ${data.locations}`;
   };
   const refresh = async () => {

@@ -1,8 +1,12 @@
 """The map: what it shows, to whom, and what it refuses."""
 
+import json
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -126,3 +130,26 @@ def test_no_other_server_is_named_where_no_tiles_are_set(admin_client: Client) -
     page = admin_client.get("/admin/map/").content.decode()
     assert 'data-tiles=""' in page
     assert "cpo/map/countries.json" in page
+
+
+def test_no_outline_goes_around_the_world() -> None:
+    path = Path(settings.BASE_DIR) / "static/cpo/map/countries.json"
+    outlines = json.loads(path.read_text(encoding="utf-8"))
+    rings = [
+        (feature["properties"]["name"], ring)
+        for feature in outlines["features"]
+        for polygon in feature["geometry"]["coordinates"]
+        for ring in polygon
+    ]
+    assert len(rings) > 500
+    around = {name for name, ring in rings for a, b in pairwise(ring) if abs(a[0] - b[0]) > 180}
+    assert around == set(), "a country beyond 180 degrees is drawn as a band across all others"
+
+
+def test_an_empty_map_says_what_to_do_next(admin_client: Client) -> None:
+    hint = "There are no locations yet: import them from a file, or write the first."
+    page = admin_client.get("/admin/map/").content.decode()
+    assert hint in page
+    assert 'href="/admin/locations/location/">To the locations' in page
+    LocationFactory()
+    assert hint not in admin_client.get("/admin/map/").content.decode()
