@@ -82,11 +82,13 @@ class LocationOutcome:
     evses: dict[str, Outcome]
 
 
-def put_location(*, location: LocationShape, now: datetime, new: bool = False) -> LocationOutcome:
+def put_location(
+    *, location: LocationShape, now: datetime, is_new: bool = False
+) -> LocationOutcome:
     """Create a location, or make the one with this identity equal to `location`.
 
     EVSEs and parking places that `location` does not name stay as they are: an EVSE leaves by
-    becoming REMOVED, never by being forgotten. `new`: there must be none with this identity.
+    becoming REMOVED, never by being forgotten. `is_new`: there must be none with this identity.
 
     Raises:
         LocationExists: there is one, and it is to be new.
@@ -97,13 +99,13 @@ def put_location(*, location: LocationShape, now: datetime, new: bool = False) -
 
     """
     try:
-        return _put_location(location, now, new=new)
+        return _put_location(location, now, is_new=is_new)
     except IntegrityError:
         # Another put of the same location, or EVSE, was first: now there is a row to find.
-        return _put_location(location, now, new=new)
+        return _put_location(location, now, is_new=is_new)
 
 
-def _put_location(location: LocationShape, now: datetime, *, new: bool) -> LocationOutcome:
+def _put_location(location: LocationShape, now: datetime, *, is_new: bool) -> LocationOutcome:
     with transaction.atomic():
         require_party(location.country_code, location.party_id)
         row = (
@@ -115,7 +117,7 @@ def _put_location(location: LocationShape, now: datetime, *, new: bool) -> Locat
             )
             .first()
         )
-        if new and row is not None:
+        if is_new and row is not None:
             raise LocationExists(f"id: {location.id} exists already")
         created = row is None
         if row is None:

@@ -142,8 +142,8 @@ class LocationAdmin(OperationAdmin):
 
     def put(self, form: LocationForm, now: datetime) -> Location:
         # If somebody was quicker, to put it would write over theirs.
-        new = form.instance.pk is None
-        return operations.put_location(location=form.shape, now=now, new=new).location
+        is_new = form.instance.pk is None
+        return operations.put_location(location=form.shape, now=now, is_new=is_new).location
 
     def add_view(
         self,
