@@ -8,7 +8,7 @@ import json
 import threading
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -179,6 +179,11 @@ class _Handler(BaseHTTPRequestHandler):
             if answered.data is not None:
                 envelope["data"] = answered.data
             body = json.dumps(envelope).encode()
+        # Who asked may wait no longer.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._send(answered, body)
+
+    def _send(self, answered: Answered, body: bytes) -> None:
         self.send_response(answered.http)
         for name, value in answered.headers.items():
             self.send_header(name, value)
@@ -191,6 +196,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_args: object) -> None:
         """Say nothing."""
+
+
+@contextmanager
+def held_back(answered: Answered) -> Iterator[Callable[[Seen], Answered]]:
+    """Give an answer that comes when the block has ended, and a minute late if it does not end."""
+    goes_on = threading.Event()
+
+    def answer(_seen: Seen) -> Answered:
+        goes_on.wait(60)
+        return answered
+
+    try:
+        yield answer
+    finally:
+        goes_on.set()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 
@@ -89,11 +88,9 @@ def _assert_it_runs_and_ends_cleanly_on_sigterm(var: Path, start: Start) -> None
     )
     assert second.returncode == 1
 
-    began = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    rest = process.communicate(timeout=20)[0]
+    rest = process.communicate(timeout=60)[0]
     assert process.returncode == 0, rest
-    assert time.monotonic() - began < 10
     assert rest.endswith("Stopped.\n")
     assert [pid for pid in children if processes.started_at(pid)] == []
     assert servers.running(var) == []

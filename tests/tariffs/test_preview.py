@@ -283,8 +283,8 @@ def test_the_largest_form_is_answered_in_bounded_time_and_size(admin_client: Cli
     fields |= {
         f"preview-own_{name}": ["1440"] for name in ("charging", "parked", "reserved", "energy")
     }
-    started = time.perf_counter()
+    started = time.process_time()
     response = look(admin_client, fields)
     assert response.status_code == 200
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert len(response.content) < 3_000_000

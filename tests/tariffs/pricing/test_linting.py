@@ -584,10 +584,10 @@ def test_exactly_what_the_engine_never_chooses_is_called_unreachable(seed: int) 
 def test_an_ordinary_tariff_takes_little_time() -> None:
     fee = blocking_fee("4.80", "0.59", 14460, 23460)
     findings(fee)
-    began = clock.perf_counter()
+    began = clock.process_time()
     findings(fee)
 
-    assert clock.perf_counter() - began < 0.5
+    assert clock.process_time() - began < 0.5
 
 
 def test_a_hostile_tariff_is_given_up_in_time() -> None:
@@ -607,8 +607,8 @@ def test_a_hostile_tariff_is_given_up_in_time() -> None:
             start_date=date(2026, 1, 1) + timedelta(chance.randint(0, 300)),
         )
         elements.append(element(component(ENERGY, f"0.{number + 100}", "20"), when=restrictions))
-    began = clock.perf_counter()
+    began = clock.process_time()
     found = findings(tariff(*elements))
 
-    assert clock.perf_counter() - began < 15
+    assert clock.process_time() - began < 15
     assert Rule.TOO_COMPLEX in [one.rule for one in found]
