@@ -16,6 +16,7 @@ from cpo_platform.common import clock, http, json
 from cpo_platform.common.secrets import decrypt
 from cpo_platform.common.shapes import parse
 from cpo_platform.common.text import storable
+from roaming import failures
 from roaming.dialect import Dialect
 from roaming.models import Endpoint, Partner
 from roaming.models.messages import MAX_LOGGED_BODY
@@ -340,20 +341,23 @@ def _reply(request: Request, answer: http.Answer, *, with_data: bool) -> Reply:
 def _envelope(answer: http.Answer, *, with_data: bool) -> tuple[int | None, str, Any, str]:
     """Return status_code, status_message, data, and what is wrong with the envelope."""
     assert answer.status is not None  # noqa: S101  the caller has checked
-    # A 404 may come without an envelope; its status says enough. A 2xx may not.
-    missing = f"HTTP {answer.status} without an OCPI answer" if answer.status < 400 else ""
     try:
         # Numbers need be exact in data only.
         document = json.loads(answer.body) if with_data else json.loads_quickly(answer.body)
     except json.InvalidJson as error:
-        return None, "", None, missing and f"{missing}: {error}"
+        return None, "", None, _no_envelope(answer.status, str(error))
     code = document.get("status_code") if isinstance(document, dict) else None
     # True is an int to Python, and what is no OCPI code at all is not worth telling apart.
     if isinstance(code, bool) or not isinstance(code, int) or code not in STATUS_CODES:
-        return None, "", None, missing and f"{missing}: status_code is missing or none"
+        return None, "", None, _no_envelope(answer.status, str(failures.NO_CODE))
     message = document.get("status_message")
     text = storable(message)[:500] if isinstance(message, str) else ""
     return code, text, document.get("data") if with_data else None, ""
+
+
+def _no_envelope(status: int, why: str) -> str:
+    # A 404 may come without an envelope; its status says enough. A 2xx may not.
+    return str(failures.NO_ENVELOPE.filled(status=str(status), why=why)) if status < 400 else ""
 
 
 def with_routing(partner: Partner, request: Request) -> Request:

@@ -8,10 +8,12 @@ from datetime import datetime
 
 from django.utils.translation import gettext
 
+from cpo_platform.common.admin.reasons import problem_in_words
 from cpo_platform.common.clock import in_utc
 from locations.models import Location
 from roaming import visibility
 from roaming.client import endpoint_url
+from roaming.failures import in_words
 from roaming.models import Delivery, Feed, Partner, Quarantined
 from roaming.ocpi.common.audience import Audience
 from roaming.ocpi.dialects import dialect_of
@@ -81,7 +83,7 @@ def _rendering(partner: Partner, location: Location, now: datetime) -> Reason:
     if found is None:
         text = gettext("OCPI %(version)s can express it.") % {"version": partner.version}
         return Reason("rendering", ok=True, text=text)
-    problems = "; ".join(str(problem) for problem in found.problems[:3])
+    problems = "; ".join(problem_in_words(problem) for problem in found.problems[:3])
     text = gettext("It breaks the rules of OCPI %(version)s and is held back: %(problems)s")
     values = {"version": partner.version, "problems": problems}
     return Reason("rendering", ok=False, text=text % values)
@@ -131,7 +133,7 @@ def _push(partner: Partner, location: Location) -> list[Reason]:
             feed is not None and not feed.failures,
             gettext("Sending to this partner works."),
             gettext("Sending to this partner fails at the moment: %(error)s")
-            % {"error": feed.last_error[:200] if feed else gettext("there is no feed")},
+            % {"error": in_words(feed.last_error)[:200] if feed else gettext("there is no feed")},
         ),
     ]
     return [
@@ -148,7 +150,7 @@ def _delivery(partner: Partner, location: Location) -> Reason:
         return Reason("delivery", ok=False, text=text, decides=False)
     when = in_utc(delivery.delivered_at)
     if delivery.refused_at is not None:
-        text = gettext("The partner refused it: %(error)s") % {"error": delivery.error}
+        text = gettext("The partner refused it: %(error)s") % {"error": in_words(delivery.error)}
         return Reason("delivery", ok=False, text=text, decides=False)
     text = gettext("It was last sent at %(when)s.") % {"when": when}
     return Reason("delivery", ok=True, text=text, decides=False)

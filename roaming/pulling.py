@@ -16,7 +16,7 @@ from cpo_platform.common import acting, clock
 from cpo_platform.common.json import format_datetime
 from cpo_platform.common.shapes import ShapeError
 from cpo_platform.common.text import storable, unstorable_reason
-from roaming import message_log, visibility
+from roaming import failures, message_log, visibility
 from roaming.client import Credential, Party, Reply, Request, endpoint_url, send_once, with_routing
 from roaming.locks import PULL, partner_lock
 from roaming.models import Partner, PartnerStatus
@@ -177,20 +177,27 @@ def _pages(partner: Partner, module: str, url: str, *, number: int = 0) -> Itera
     while url:
         number += 1
         if url in seen:
-            raise PullFailed(f"{module}: page {number} was there before ({url})")
+            raise PullFailed(
+                str(failures.SAME_PAGE.filled(module=module, number=str(number), url=url))
+            )
         if number > MOST_PAGES:
-            raise PullFailed(f"{module}: more than {MOST_PAGES} pages")
+            raise PullFailed(str(failures.MANY_PAGES.filled(module=module, count=str(MOST_PAGES))))
         seen.add(url)
         reply = _ask(partner, module, url)
         if not reply.ok:
-            raise PullFailed(f"GET {module}, page {number} ({url}): {reply.reason}")
+            raise _page_failed(module, number, url, reply.reason)
         # No data is an empty list.
         entries = [] if reply.data is None else reply.data
         if not isinstance(entries, list) or len(entries) > MOST_IN_A_PAGE:
-            raise PullFailed(f"GET {module}, page {number} ({url}): data is not a list")
+            raise _page_failed(module, number, url, str(failures.NOT_A_LIST))
         following = _following(reply, url)
         yield _Page(number, entries, following)
         url = following
+
+
+def _page_failed(module: str, number: int, url: str, reason: str) -> PullFailed:
+    values = {"module": module, "number": str(number), "url": url, "reason": reason}
+    return PullFailed(str(failures.PAGE_FAILED.filled(**values)))
 
 
 def _ask(partner: Partner, module: str, url: str) -> Reply:

@@ -21,6 +21,10 @@ class Saying:
         """Return the sentence in English, for logs and whoever is not staff."""
         return self.text % dict(self.values) if self.values else self.text
 
+    def filled(self, **values: "str | Saying") -> Self:
+        """Return a sentence whose gaps are still empty with what is to stand in them."""
+        return type(self)(self.text, tuple(values.items()))
+
     def to_json(self) -> dict[str, Any]:
         """Return `{"text": ..., "values": {...}}`; a sentence among the values looks the same."""
         return {"text": self.text, "values": self.values_to_json()}

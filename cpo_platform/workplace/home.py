@@ -24,6 +24,7 @@ from cpo_platform.common.admin import (
     number,
     visible,
 )
+from cpo_platform.common.admin.reasons import problem_in_words
 from cpo_platform.workplace import attention, tallies, today
 from locations.models import Connector, Location
 from ocpp_gateway.admin.display import how_to_connect
@@ -31,6 +32,7 @@ from ocpp_gateway.admin.home import charger_panels
 from ocpp_gateway.models import Station
 from roaming.admin.display import object_link, trouble_pills
 from roaming.admin.quarantine import number_of
+from roaming.failures import in_words
 from roaming.models import Feed, Partner, Quarantined
 from roaming.operations.health import troubled_feeds
 from sessions_app.models import Cdr, Session
@@ -201,7 +203,9 @@ def _troubled_partners() -> Panel:
                 link_to(reverse("admin:roaming_partner_health", args=[partner.pk]), partner),
                 trouble_pills(its_feeds, now=now),
                 max(feed.failures for feed in its_feeds),
-                next((feed.last_error[:160] for feed in its_feeds if feed.failures), NONE),
+                next(
+                    (in_words(feed.last_error)[:160] for feed in its_feeds if feed.failures), NONE
+                ),
                 moment(_next_attempt(its_feeds)),
             )
             for partner, its_feeds in by_partner.items()
@@ -231,7 +235,7 @@ def _held_back() -> list[Panel]:
                     link(row, moment(row.found_at)),
                     object_link(row.module, row.object_id),
                     number_of(row),
-                    str(row.problems[0])[:160] if row.problems else NONE,
+                    problem_in_words(row.problems[0])[:160] if row.problems else NONE,
                 )
                 for row in rows
             ],

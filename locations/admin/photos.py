@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import http
 from cpo_platform.common.admin import NONE, Panel, address
+from cpo_platform.common.wording import failure_in_words
 from locations.models import Location
 
 # Photos of a location that are named, and those of them that are shown.
@@ -59,7 +60,7 @@ class Photo:
     @property
     def sentence(self) -> str:
         """Return in words why there is no picture."""
-        return str(REASONS[self.reason]) % {"detail": self.detail}
+        return str(REASONS[self.reason]) % {"detail": failure_in_words(self.detail)}
 
 
 REASONS: Mapping[str, Any] = {
@@ -139,7 +140,7 @@ def _unreached(error: str) -> Photo:
         return Photo(reason="big")
     if http.NOT_PUBLIC in error:
         return Photo(reason="unsafe")
-    return Photo(reason="away", detail=error[:100].rstrip("."))
+    return Photo(reason="away", detail=error[:300].rstrip("."))
 
 
 def photo_response(location: Location, number: int) -> HttpResponse:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from cpo_platform.common.admin import NONE, Button, Panel, link, moment, pill
 from roaming.admin.display import MODULE_LABELS, OBJECT_PAGES, object_link
 from roaming.drifting.expecting import AWAY, NO_URL, OTHER_HOST
+from roaming.failures import in_words
 from roaming.models import Drift, DriftCheck, DriftKind, DriftState
 from roaming.models.drift import OPEN_STATES
 from roaming.operations import drift, drift_healing, drift_objects
@@ -87,7 +88,7 @@ def _why_stopped(check: DriftCheck) -> str:
     elif check.reason == "not_registered":
         text = gettext("The partner is not registered.")
     else:
-        text = gettext("It stopped: %(reason)s.") % {"reason": check.reason}
+        text = gettext("It stopped: %(reason)s.") % {"reason": in_words(check.reason)}
     return f"{text} {gettext('The counts are those so far; “Go on” asks for the rest.')}"
 
 

@@ -32,6 +32,7 @@ from roaming.admin.display import (
 )
 from roaming.admin.health_chart import SHORTEST, chart, longest
 from roaming.admin.panels import http_text
+from roaming.failures import in_words
 from roaming.histograms import quantile
 from roaming.models import Delivery, Message, MessageBody, Partner, PartnerStatus
 from roaming.models.messages import Direction
@@ -140,7 +141,7 @@ def _last_error(lane: LaneHealth) -> object:
     feed = lane.feed
     if not feed.last_error:
         return NONE
-    return format_html("{}<br>{}", moment(feed.last_error_at), feed.last_error[:200])
+    return format_html("{}<br>{}", moment(feed.last_error_at), in_words(feed.last_error)[:200])
 
 
 def walks_panel(under_way: Sequence[walks.Progress]) -> list[Panel]:
@@ -260,7 +261,7 @@ def refused_panel(
             (
                 object_link(delivery.module, delivery.object_id),
                 moment(delivery.refused_at),
-                delivery.error or NONE,
+                in_words(delivery.error) or NONE,
                 _again(partner, delivery) if may_change else "",
             )
             for delivery in deliveries
@@ -303,7 +304,7 @@ def put_off_panel(partner: Partner) -> list[Panel]:
                     object_link(delivery.module, delivery.object_id),
                     moment(delivery.due_at),
                     delivery.attempts,
-                    delivery.error or NONE,
+                    in_words(delivery.error) or NONE,
                 )
                 for delivery in rows[:SHOWN]
             ],
@@ -349,7 +350,7 @@ def _shown(row: Message, bodies: MessageBody | None) -> ShownError:
             row.method,
             redact_url(row.url)[:200],
             http_text(row),
-            row.error[:200] or NONE,
+            in_words(row.error)[:200] or NONE,
         ),
         pretty_body(bodies.request_body if bodies else "") or NONE,
         pretty_body(bodies.response_body if bodies else "") or NONE,

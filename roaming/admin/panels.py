@@ -12,6 +12,7 @@ from roaming.admin.credits import register_credit_note
 from roaming.admin.display import OBJECT_PAGES
 from roaming.admin.losses import register_losses
 from roaming.checking import loss_remarks
+from roaming.failures import in_words
 from roaming.models import Delivery, Message
 from roaming.redaction import redact_url
 from tariffs.checking import register_check
@@ -34,7 +35,7 @@ def _deliveries_panel(module: str, object_id: int) -> Panel:
                 _delivery_pill(delivery),
                 moment(delivery.delivered_at),
                 redact_url(delivery.url) or NONE,
-                delivery.error or NONE,
+                in_words(delivery.error) or NONE,
             )
             for delivery in deliveries
         ],
@@ -78,7 +79,7 @@ def messages_panel(title: Any, rows: Iterable[Message], *, with_partner: bool) -
                 http_text(message),
                 message.status_code or NONE,
                 message.duration_ms,
-                message.error or NONE,
+                in_words(message.error) or NONE,
                 *([link(message.partner)] if with_partner else []),
             )
             for message in rows

@@ -35,6 +35,7 @@ from roaming.admin.drift import partner_button
 from roaming.admin.partner_forms import ExchangeForm, InviteForm, RegisterForm, show_refusal
 from roaming.admin.partner_panels import partner_panels
 from roaming.admin.partner_standing import GrantedFilter, claim_panels, standing
+from roaming.failures import in_words
 from roaming.models import Partner, PartnerStatus
 from roaming.ocpi import handshake
 from roaming.ocpi.versions import versions_url
@@ -516,7 +517,7 @@ class PartnerAdmin(RecordAdmin):
         lane = _worst_lane(row)
         if lane is None or not lane.feed.failures:
             return NONE
-        text = lane.feed.last_error
+        text = in_words(lane.feed.last_error)
         return format_html('<span title="{}">{}</span>', text, text[:80])
 
 

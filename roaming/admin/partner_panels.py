@@ -18,6 +18,7 @@ from roaming.admin.health_panels import summary_panel
 from roaming.admin.panels import messages_panel
 from roaming.admin.partner_parties import parties_panels
 from roaming.admin.partner_standing import HANDSHAKE_ANCHOR, claim_panels
+from roaming.failures import in_words
 from roaming.models import Partner, PartnerStatus, TokenPurpose
 from roaming.ocpi.versions import versions_url
 from roaming.operations.partners import HAS_A_REGISTRATION
@@ -116,7 +117,7 @@ def _pull_panel(obj: Partner, *, may_change: bool) -> Panel:
             (_("last run to its end (UTC)"), _at(progress, "done_at")),
             (_("last whole list (UTC)"), _at(progress, "full_at")),
             (_("next (UTC)"), _at(progress, "next_at")),
-            (_("last error"), progress.get("error") or NONE),
+            (_("last error"), in_words(progress.get("error") or "") or NONE),
         ],
         columns=(_("entry that could not be read"),) if refused else (),
         rows=[(text,) for text in refused],

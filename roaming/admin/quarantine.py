@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 
 from cpo_platform.common import clock
 from cpo_platform.common.admin import Panel, RecordAdmin, Way, link, moment, register_panel
+from cpo_platform.common.admin.reasons import problem_in_words
 from roaming.admin.display import MODULE_LABELS, OBJECT_PAGES, object_link
 from roaming.models import Quarantined
 from roaming.ocpi import documents
@@ -47,7 +48,7 @@ class QuarantinedAdmin(RecordAdmin):
             Panel(
                 title=_("What is wrong"),
                 columns=(_("problem"),),
-                rows=[(problem,) for problem in obj.problems],
+                rows=[(problem_in_words(problem),) for problem in obj.problems],
             ),
         ]
 
@@ -81,7 +82,7 @@ class QuarantinedAdmin(RecordAdmin):
 
     @admin.display(description=_("problems"))
     def first_problem(self, row: Quarantined) -> str:
-        first = str(row.problems[0]) if row.problems else ""
+        first = problem_in_words(row.problems[0]) if row.problems else ""
         more = len(row.problems) - 1
         return f"{first} (+{more})" if more > 0 else first
 
@@ -98,7 +99,7 @@ def quarantine_panel(module: str, _request: HttpRequest, object_id: int) -> Pane
         title=_("Held back from partners"),
         columns=(_("OCPI version"), _("since (UTC)"), _("problem")),
         rows=[
-            (link(row, number_of(row)), moment(row.found_at), str(problem))
+            (link(row, number_of(row)), moment(row.found_at), problem_in_words(problem))
             for row in rows[:PROBLEMS_SHOWN]
             for problem in row.problems
         ],

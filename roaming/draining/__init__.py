@@ -20,7 +20,7 @@ from dataclasses import replace
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from cpo_platform.common import clock
-from cpo_platform.common.text import storable
+from roaming import failures
 from roaming.draining import reading
 from roaming.draining.attendance import Attendance, Drained
 from roaming.draining.notes import LeaseLost
@@ -84,7 +84,7 @@ async def _attend(lease: feed.Lease, turn: Turn) -> Drained:
     except Exception as error:
         # Whatever it is, the partner's page must say so: with the lease kept, the feed would
         # stand still without a word, and start again with the same error when it runs out.
-        reason = f"internal error: {type(error).__name__}: {storable(str(error))}"
+        reason = str(failures.internal(error))
         feed.back_off(lease=lease, error=reason, now=clock.now())
         logger.exception("feed %s cannot be drained", lease.feed_id)
         return Drained()

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from cpo_platform.common import clock
+from cpo_platform.common.saying import Saying
 from locations.models import Connector
-from roaming import visibility
+from roaming import failures, visibility
 from roaming.client import Party, Reply, Verdict, endpoint_url
 from roaming.draining import asking
 from roaming.models import (
@@ -368,12 +369,12 @@ def _withdrawn_locations(
     return rows_of(SOURCES["locations"].rows().filter(pk__in=held), "locations") if held else {}
 
 
-def gave_up(delivery: Delivery, until: datetime, what: str) -> bool:
+def gave_up(delivery: Delivery, until: datetime, why: Saying) -> bool:
     """Tell whether an eMSP waits no longer for a result, and note why it never got it."""
     late = clock.now() > until
     if late:
         delivery.refused_at = clock.now()
-        delivery.error = delivery.error or f"too late: the {what}'s timeout had passed"
+        delivery.error = delivery.error or str(why)
         delivery.save()
     return late
 
@@ -386,7 +387,7 @@ def _command_jobs(target: Target, deliveries: dict[int, Delivery]) -> Iterator[J
     for command in rows.order_by("pk"):
         delivery = deliveries[command.pk]
         if delivery.sent.get("delivered") or gave_up(
-            delivery, command.received_at + RESULT_TIME, "command"
+            delivery, command.received_at + RESULT_TIME, failures.COMMAND_TOO_LATE
         ):
             continue
         body = target.version.shapes.command_result(command.result, command.message)

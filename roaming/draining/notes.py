@@ -8,7 +8,7 @@ from django.db import transaction
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
-from roaming import message_log
+from roaming import failures, message_log
 from roaming.client import Verdict
 from roaming.draining.jobs import Job, deliveries_of
 from roaming.models import Delivery, Partner
@@ -196,12 +196,12 @@ def _note_place(job: Job, delivery: Delivery) -> None:
     """Keep where the partner has the CDR: as it said, or where we found it."""
     if job.found_at:
         delivery.url = job.found_at[:2000] if "?" not in job.found_at else ""
-        delivery.error = "Delivered, though the first answer was lost: it was found there."
+        delivery.error = str(failures.FOUND_THERE)
         return
     location = job.replies[-1].headers.get("Location", "") if job.replies else ""
     delivery.url = _absolute(job.replies[-1].request.url, location)
     if not location:
-        delivery.error = "The partner did not say where it keeps the CDR (no Location header)."
+        delivery.error = str(failures.NO_PLACE)
 
 
 def _note_refused(job: Job, delivery: Delivery, now: datetime) -> None:
@@ -211,12 +211,9 @@ def _note_refused(job: Job, delivery: Delivery, now: datetime) -> None:
             delivery.sent = job.plan.sent
             delivery.delivered_at = now
             delivery.refused_at = None
-            delivery.error = (
-                f"Delivered, though the first answer was lost: {job.reason}. It could not be "
-                "compared: the partner does not show it."
-            )
+            delivery.error = str(failures.NOT_COMPARED.filled(reason=job.reason))
             return
-        reason = f"The first answer was lost, so the partner may have it. It says now: {job.reason}"
+        reason = str(failures.MAY_HAVE_IT.filled(reason=job.reason))
     _settle(job)
     delivery.refused_at = now
     delivery.due_at = None

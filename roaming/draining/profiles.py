@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from cpo_platform.common import clock
 from cpo_platform.common.shapes import ActiveChargingProfile, parse
-from roaming import visibility
+from roaming import failures, visibility
 from roaming.client import Party, endpoint_url
 from roaming.draining.jobs import Job, gave_up, job_for
 from roaming.models import Delivery, ProfileRequest
@@ -35,7 +35,7 @@ def result_jobs(target: Target, deliveries: dict[int, Delivery]) -> Iterator[Job
     for request in rows:
         delivery = deliveries[request.pk]
         if delivery.sent.get("delivered") or gave_up(
-            delivery, request.received_at + RESULT_TIME, "request"
+            delivery, request.received_at + RESULT_TIME, failures.REQUEST_TOO_LATE
         ):
             continue
         plan = Plan((Push("POST", (), _result(shapes, request)),), {"delivered": True})

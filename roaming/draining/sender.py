@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from cpo_platform.common import clock, http, json
+from roaming import failures
 from roaming.client import Credential, Reply, Request, Verdict, http_join, send
 from roaming.draining import asking
 from roaming.draining.jobs import Job
@@ -202,7 +203,7 @@ class Sender:
                 return True
             if found is asking.Found.DIFFERENT:
                 job.verdict = Verdict.REFUSED
-                job.reason = f"The partner has another CDR under this id, at {url}."
+                job.reason = str(failures.ANOTHER_CDR.filled(url=url))
                 return True
         return False
 
@@ -258,7 +259,7 @@ def _takes_back(plan: Plan) -> bool:
 
 def _wait_for(failed: Job, chain: Sequence[Job]) -> None:
     for job in chain[chain.index(failed) + 1 :]:
-        job.verdict, job.reason = Verdict.TROUBLE, "It waits for the CDR before it."
+        job.verdict, job.reason = Verdict.TROUBLE, str(failures.WAITS)
 
 
 def _request(job: Job, push: Push) -> Request:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cpo_platform.common import clock
 from cpo_platform.common.text import storable
-from roaming import message_log
+from roaming import failures, message_log
 from roaming.drifting import asking
 from roaming.drifting.asking import Answer, Answers, Said, chunk_size
 from roaming.drifting.expecting import expectations, states_of
@@ -52,7 +52,7 @@ def _check_chunk(check_id: int) -> bool:
     except Exception as error:
         # Whatever it is, the check's page must say so: the beat would only try it again.
         logger.exception("drift check %s cannot go on", check_id)
-        reason = f"internal error: {type(error).__name__}: {storable(str(error))}"
+        reason = str(failures.internal(error))
         _stop(check_id, reason)
         return False
 

@@ -4,7 +4,6 @@ import http.client
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,9 +11,6 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_django import Settings
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -35,6 +31,7 @@ from ocpp_gateway.registry import CallOutcome, CallRequest, OutcomeKind
 from ocpp_gateway.server import link, store
 from ocpp_gateway.server.v1_6 import HANDLERS as HANDLERS_1_6
 from ocpp_gateway.server.v2_0_1 import HANDLERS as HANDLERS_2_0_1
+from tests.certificates import self_signed
 from tests.factories import ConnectorFactory, TokenFactory
 from tests.ocpp_gateway.gateways import until
 from tests.ocpp_gateway.payloads import least
@@ -528,7 +525,7 @@ def test_secrets_are_in_no_log(gateway: RunningGateway, station: Station) -> Non
 def test_tls_by_the_gateway_itself(
     settings: Settings, broker: "redis.Redis", station: Station, tmp_path: Path
 ) -> None:
-    certificate, key = _self_signed(tmp_path)
+    certificate, key = self_signed(tmp_path)
     settings.OCPP_TLS_CERTIFICATE, settings.OCPP_TLS_KEY = str(certificate), str(key)
     trusting = ssl.create_default_context(cafile=str(certificate))
     with (
@@ -536,29 +533,3 @@ def test_tls_by_the_gateway_itself(
         connected(running.url.replace("ws:", "wss:"), "CP-1", tls=trusting) as charger,
     ):
         assert charger.call("BootNotification", BOOT_1_6)["status"] == "Accepted"
-
-
-def _self_signed(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = clock.now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    paths = folder / "certificate.pem", folder / "key.pem"
-    paths[0].write_bytes(certificate.public_bytes(pem))
-    paths[1].write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return paths

@@ -269,6 +269,21 @@ def test_the_page_speaks_japanese(admin_client: Client, first: Registered) -> No
     assert "一括送信" in page
 
 
+def test_why_sending_fails_is_said_in_plain_words_and_the_readers_language(
+    admin_client: Client, first: Registered
+) -> None:
+    trouble(first.partner)
+    said = "[Errno 111] Connect call failed ('127.0.0.1', 8100)"
+    Feed.objects.filter(partner=first.partner).update(failures=3, last_error=said)
+    pages = ("/admin/", PARTNERS, url(first.partner))
+    for page in pages:
+        text = text_of(admin_client.get(page))
+        assert "the connection was refused: nothing listens there" in text, page
+        assert "Errno" not in text, page
+        japanese = admin_client.get(page, headers={"Accept-Language": "ja"}).content.decode()
+        assert "接続が拒否されました" in japanese, page
+
+
 # Who may
 
 

@@ -204,6 +204,13 @@ def test_an_empty_range_is_shown_at_its_element(admin_client: Client) -> None:
     assert not Tariff.objects.exists()
 
 
+def test_why_a_value_is_refused_is_said_in_the_language_of_the_page(admin_client: Client) -> None:
+    make_party()
+    admin_client.defaults["HTTP_ACCEPT_LANGUAGE"] = "ja"
+    response = new_tariff(admin_client, **{"elements-0-min_kwh": "10", "elements-0-max_kwh": "10"})
+    assert "max_kwh は min_kwh より大きくしてください" in response.content.decode()
+
+
 def test_an_element_is_removed_by_its_box_and_the_last_one_is_not(admin_client: Client) -> None:
     make_party()
     tariff = make_tariff()

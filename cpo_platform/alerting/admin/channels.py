@@ -43,6 +43,7 @@ from cpo_platform.common.admin import (
     change_url,
     pill,
 )
+from cpo_platform.common.wording import failure_in_words
 from locations.models import LocationGroup
 from tariffs.models import Party
 
@@ -267,7 +268,7 @@ class ChannelAdmin(OperationAdmin):
             messages.success(request, text % {"answer": outcome.answer})
         else:
             text = gettext("The test was not taken: %(answer)s")
-            messages.error(request, text % {"answer": outcome.answer})
+            messages.error(request, text % {"answer": failure_in_words(outcome.answer)})
         return HttpResponseRedirect(change_url(channel))
 
     def put(self, form: ChannelForm, now: datetime) -> Channel:

@@ -46,6 +46,7 @@ from cpo_platform.common.admin import (
     unbroken,
     visible,
 )
+from cpo_platform.common.wording import failure_in_words
 
 ALERTS_SHOWN = 200
 SNOOZES = (("1", _("1 hour")), ("4", _("4 hours")), ("24", _("1 day")), ("168", _("1 week")))
@@ -228,7 +229,7 @@ class IncidentAdmin(RecordAdmin):
                 events.append(Event(alert.closed_at, platform, over, fold="closed"))
         told = Notification.objects.filter(incident=obj).select_related("channel").order_by("pk")
         for one in told[:ALERTS_SHOWN]:
-            words = (one.get_event_display(), one.get_state_display(), one.answer)
+            words = (one.get_event_display(), one.get_state_display(), failure_in_words(one.answer))
             what = ": ".join(word for word in words if word)
             events.append(Event(one.sent_at or one.created_at, str(one.channel), what))
         if obj.acknowledged_at is not None:
@@ -401,7 +402,7 @@ def deliveries_panel(rows: list[Notification]) -> Panel:
                 delivery_pill(row.state),
                 row.attempts,
                 moment(row.due_at) if row.state == "WAITING" else NONE,
-                row.answer or NONE,
+                failure_in_words(row.answer) or NONE,
             )
             for row in rows
         ],

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from cpo_platform.common.admin.reasons import problem_in_words, reason_in_words
 from cpo_platform.common.shapes import Problem, ShapeError
 
 if TYPE_CHECKING:
@@ -206,7 +207,8 @@ class OperationForm(_Form):
 
     def add_problem(self, problem: Problem) -> None:
         target = self.place_of(problem.path)
-        self.add_error(target, str(problem) if target is None else problem.reason)
+        text = problem_in_words(problem) if target is None else reason_in_words(problem.reason)
+        self.add_error(target, text)
 
     def place_of(self, path: str) -> str | None:
         """Return the form field behind a path within the shape."""
@@ -310,5 +312,5 @@ class PartsForm(OperationForm):
             index, _bracket, rest = problem.path.removeprefix(f"{self.part_name}[").partition("]")
             form = self.parts.forms[documents[int(index)][0]]
             name = self.part_place_of(rest)
-            form.add_error(name if name in form.fields else None, problem.reason)
+            form.add_error(name if name in form.fields else None, reason_in_words(problem.reason))
         return others or [Problem("", str(self.parts_are_wrong))]
