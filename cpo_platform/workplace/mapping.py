@@ -93,11 +93,15 @@ def _bbox(text: str) -> tuple[float, float, float, float]:
 
 
 def points(request: HttpRequest, view: View) -> dict[str, Any]:
-    """Return the marks of a part of the map: clusters, and locations that stand alone."""
+    """Return the marks of a part of the map, clusters and locations that stand alone.
+
+    Worst first, as the list beside the map shows them: by colour, then by how many EVSEs have it.
+    """
     cells = _cells(request, view)
     tones = _tones(request, view)
     names = _named(request, {row["first"] for row in cells if row["locations"] == 1})
     marks = [_mark(row, tones.get((row["column"], row["row"]), {}), names) for row in cells]
+    marks.sort(key=_how_bad)
     total = sum(row["locations"] for row in cells)
     return {"marks": marks, "locations": total}
 
@@ -176,6 +180,7 @@ def _mark(
         "sign": TONES[tone][1],
         "status": ", ".join(f"{count} {TONES[one][0]}" for one, count in counts.items()),
         "evses": sum(counts.values()),
+        "worst": counts.get(tone, 0),
         "locations": row["locations"],
     }
     location = names.get(row["first"])
@@ -187,6 +192,10 @@ def _mark(
     else:
         mark["bbox"] = [float(row[edge]) for edge in ("west", "south", "east", "north")]
     return mark
+
+
+def _how_bad(mark: Mapping[str, Any]) -> tuple[int, int, str]:
+    return list(TONES).index(mark["tone"]), -mark["worst"], mark.get("name", "")
 
 
 def begin(request: HttpRequest) -> dict[str, Any]:

@@ -53,15 +53,18 @@ window.addEventListener("DOMContentLoaded", async () => {
       L.marker([mark.lat, mark.lon], { icon, keyboard: false, title: titleOf(mark) })
         .on("click", () => go(mark)).addTo(marks);
     }
+    const had = list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     list.replaceChildren(...data.marks.map((mark) => {
       const row = document.createElement("li");
       const button = element("button", "cpo-link", mark.name ?? `${mark.locations} ${said.cluster}`);
       button.type = "button";
+      button.dataset.key = mark.id ?? mark.bbox;
       button.addEventListener("click", () => go(mark));
       row.append(element("span", `cpo-pill cpo-${mark.tone}`, mark.sign), " ", button, " ",
         element("span", "cpo-map-status", mark.status));
       return row;
     }));
+    if (had) [...list.querySelectorAll("button")].find((one) => one.dataset.key === had)?.focus();
     none.hidden = data.marks.length > 0;
     count.textContent = `${said.counted} ${data.locations}`;
   };

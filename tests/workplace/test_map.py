@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from cpo_platform.staff import operations
-from tests.factories import LocationFactory
+from tests.factories import LocationFactory, evse
 from tests.staff.world import MARK, World, make_world
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +70,24 @@ def test_what_is_no_part_of_a_map_is_refused_with_the_reason(
     answer = admin_client.get(POINTS, {**WORLD, **asked})
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(field)
+
+
+def test_the_worst_places_come_first(admin_client: Client) -> None:
+    statuses = {
+        "All fine": ["AVAILABLE"],
+        "One blocked": ["AVAILABLE", "BLOCKED"],
+        "One broken": ["AVAILABLE", "OUTOFORDER"],
+        "Broken altogether": ["OUTOFORDER", "OUTOFORDER"],
+    }
+    for number, (name, of_evses) in enumerate(statuses.items()):
+        place = {"latitude": f"52.{number}00000", "longitude": "5.100000"}
+        evses = [evse(f"{number}-{at}", status=status) for at, status in enumerate(of_evses)]
+        LocationFactory(name=name, coordinates=place, evses=evses)
+
+    marks = points(admin_client, bbox="5,51.9,5.5,52.4", zoom="12")["marks"]
+
+    names = [mark["name"].partition(",")[0] for mark in marks]
+    assert names == ["Broken altogether", "One broken", "One blocked", "All fine"]
 
 
 def test_a_status_and_a_group_narrow_it(admin_client: Client) -> None:
