@@ -33,7 +33,6 @@ reset: setup ## Wipe the data of `make run`
 
 test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
-	$(if $(ARGS),,$(BIN)/python -m pytest tests/e2e)
 
 e2e: setup-dev ## Do the commonest jobs of staff in a real browser, by keyboard: ARGS="-k location"
 	$(BIN)/python -m pytest tests/e2e $(ARGS)

@@ -30,6 +30,8 @@ from tests import databases
 
 AS_USUAL = gc.get_threshold()
 SELDOM = (50_000, 20, 20)
+# From now on: while tests are collected there is hardly any garbage, and much to look through.
+gc.set_threshold(*SELDOM)
 
 # Neither is about what is tested, but about how busy the machine is.
 hypothesis_settings.register_profile(
@@ -45,14 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Look for garbage less often, and never again among what is there until the end.
+    """Look for garbage never again among what is there until the end.
 
     The platform, its libraries and some thousand tests are a few million objects, and each full
     look at them finds nothing.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*SELDOM)
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""A web process and a browser for all tests here; a person for each."""
+"""A web process and a browser for all tests of a module; a person for each.
+
+They end with the module: the tests after it have the database, Redis and the machine to themselves.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +20,7 @@ PASSWORD = "correct horse battery staple"
 SignedIn = Callable[..., Person]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
     if browser.CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine: install chromium, or leave these out")
@@ -25,13 +28,13 @@ def chromium() -> Iterator[Chromium]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def var(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> serving.Var:
     """Return a directory with static files, which are collected while the database is made."""
     return serving.Var(tmp_path_factory.mktemp("var"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def web(
     var: serving.Var, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[str]:
@@ -40,7 +43,7 @@ def web(
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def looked_at() -> dict[tuple[str, str], set[str]]:
     """Return the pages that axe has seen, by language and theme: once is enough."""
     return {}

@@ -24,7 +24,8 @@ from tests.factories import (
 from tests.roaming.lanes import feed_of
 from tests.staff.world import JUMP, make_incident, make_partner
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Together, they take the longest of all.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 HOUR = timedelta(hours=1)
 
