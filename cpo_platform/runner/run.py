@@ -279,7 +279,7 @@ def _banner(port: int, var: Path, *, demo: bool, seconds: float) -> str:
     else:
         tries[1:1] = [
             "docs/operators.md                   from an empty platform to the first session",
-            "make sandbox TOKEN=token-a          be the partner NL*EMS (docs/operators.md, step 4)",
+            f"make sandbox PORT={port} TOKEN=token-a    be a partner (docs/operators.md, 4)",
             ".venv/bin/python manage.py simulate_chargers   connects chargers that do not exist",
         ]
     return "\n".join(
@@ -297,7 +297,7 @@ def _banner(port: int, var: Path, *, demo: bool, seconds: float) -> str:
             "  Try next:",
             *(f"  - {line}" for line in tries),
             "",
-            "Ctrl-C stops it. The data stays in var/; `make reset` wipes it.",
+            f"Ctrl-C stops it. The data stays in {var}/; `make reset` wipes it.",
             "",
         ]
     )

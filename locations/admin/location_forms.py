@@ -1,6 +1,5 @@
 """The form of a location."""
 
-import re
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -40,7 +39,7 @@ from cpo_platform.common.formfields import (
 from cpo_platform.common.shapes import Problem, ShapeError, parse
 from locations import canonical
 from locations.admin.location_hours import DAYS, hours_values, resolved
-from locations.countries import ALPHA_3, TIME_ZONES
+from locations.countries import ALPHA_3, CODES, TIME_ZONES
 from locations.models import Facility, Location, ParkingType
 from locations.operations import LocationExists
 from locations.shapes import LocationShape
@@ -48,7 +47,6 @@ from tariffs.admin import PartyField
 from tariffs.operations import UnknownParty
 
 BUSINESSES = ("operator", "suboperator", "owner")
-_ALPHA_3 = re.compile(r"[A-Z]{3}")
 
 
 def _business_fields(title: Any) -> tuple[forms.Field, forms.Field, forms.Field]:
@@ -98,6 +96,12 @@ class LocationForm(OperationForm):
     suboperator_name, suboperator_website, suboperator_logo = _business_fields(_("suboperator"))
     owner_name, owner_website, owner_logo = _business_fields(_("owner"))
     facilities = OpenChoicesField(label=_("facilities"), known=Facility.choices)
+    # As long as somebody writes it: what is cut to three letters may be another country.
+    country = text_field(
+        label=_("country"),
+        required=True,
+        help_text=_("Three letters (ISO 3166-1 alpha-3): DEU, NLD."),
+    )
     time_zone = forms.CharField(
         label=_("time zone"),
         max_length=255,
@@ -236,9 +240,9 @@ class LocationForm(OperationForm):
         """Return the code of a country in three letters; two are taken where we know them."""
         written = str(self.cleaned_data["country"]).strip()
         code = ALPHA_3.get(written.upper(), written.upper())
-        if not _ALPHA_3.fullmatch(code):
+        if code not in CODES:
             raise ValidationError(
-                gettext("Write three letters, such as DEU (you wrote %(code)s).")
+                gettext("There is no country with the code %(code)s: Germany is DEU.")
                 % {"code": written}
             )
         return code

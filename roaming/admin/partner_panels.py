@@ -173,7 +173,7 @@ def _handshake_panel(obj: Partner) -> Panel:
             (
                 tell(Saying.from_json(step)),
                 pill(_("Done"), "green") if step.get("ok") else pill(_("Failed"), "red"),
-                step.get("detail") or NONE,
+                in_words(step.get("detail") or "") or NONE,
             )
             for step in obj.handshake
         ],

@@ -13,6 +13,7 @@ from cpo_platform.common.admin import Button, Panel, link_to
 from cpo_platform.common.saying import Saying
 from cpo_platform.common.telling import tell
 from roaming.admin.display import partner_pill
+from roaming.failures import in_words
 from roaming.models import Partner, PartnerRole, PartnerStatus, Role
 from roaming.operations import health
 from roaming.operations.partners import OTHER_PARTY
@@ -43,7 +44,7 @@ def standing(partner: Partner) -> object:
     if step is None or step.get("ok"):
         return status
     reason = tell(Saying.from_json(step))
-    detail = str(step.get("detail") or "")[:_DETAIL]
+    detail = in_words(str(step.get("detail") or ""))[:_DETAIL]
     return format_html(
         "{} <span>{}</span> {}",
         status,

@@ -12,6 +12,7 @@ from cpo_platform.common.secrets import new_token
 from cpo_platform.common.shapes import BusinessDetails, plain
 from cpo_platform.common.telling import tell
 from roaming import wake
+from roaming.failures import in_words
 from roaming.locks import HANDSHAKE, partner_lock
 from roaming.models import (
     Change,
@@ -87,6 +88,11 @@ class Step:
     def told(self) -> str:
         """What was done, in the present language."""
         return tell(self.saying)
+
+    @property
+    def told_detail(self) -> str:
+        """What came back, in the present language."""
+        return in_words(self.detail)
 
 
 # The partner's page tells of it as long as this is in the last handshake.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget  # type: ignore[import-untyped]
@@ -17,6 +18,7 @@ from cpo_platform.common.admin import (
     sources_field,
 )
 from cpo_platform.common.formfields import text_field, texts_field
+from cpo_platform.common.money import CURRENCIES
 from cpo_platform.common.shapes import Problem, ShapeError, parse
 from tariffs import operations
 from tariffs.admin.elements import (
@@ -54,7 +56,6 @@ class TariffForm(PartsForm):
     )
     currency = forms.CharField(
         label=_("currency"),
-        max_length=3,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "EUR"}),
         help_text=_("Three letters (ISO 4217): EUR, JPY."),
     )
@@ -298,7 +299,13 @@ class TariffForm(PartsForm):
         }
 
     def clean_currency(self) -> str:
-        return str(self.cleaned_data["currency"]).upper()
+        currency = str(self.cleaned_data["currency"]).upper()
+        if currency not in CURRENCIES:
+            raise ValidationError(
+                gettext("There is no currency with the code %(code)s: the euro is EUR.")
+                % {"code": currency}
+            )
+        return currency
 
     def has_changed(self) -> bool:
         return super().has_changed() or self.elements.has_changed()

@@ -198,7 +198,13 @@ def test_saving_a_location_unchanged_changes_nothing(admin_client: Client) -> No
             "CHARGER",
             {"image_lines": ["Line 1: the address of the image is missing."]},
         ),
-        ("country", "QQ", {"country": ["Write three letters, such as DEU (you wrote QQ)."]}),
+        ("country", "QQ", {"country": ["There is no country with the code QQ: Germany is DEU."]}),
+        ("country", "GER", {"country": ["There is no country with the code GER: Germany is DEU."]}),
+        (
+            "country",
+            "Germany",
+            {"country": ["There is no country with the code Germany: Germany is DEU."]},
+        ),
         (
             "time_zone",
             "",
@@ -273,7 +279,7 @@ def test_all_that_is_wrong_with_a_location_is_said_at_once(admin_client: Client)
         *("latitude", "monday", "country", "owner_name", "open_always", "ocpi_id")
     }
     assert found["ocpi_id"] == ["This party has a location with this id."]
-    assert found["country"] == ["Write three letters, such as DEU (you wrote QQ)."]
+    assert found["country"] == ["There is no country with the code QQ: Germany is DEU."]
 
 
 def test_a_field_that_cannot_be_read_is_the_only_one_that_is_blamed(admin_client: Client) -> None:

@@ -112,6 +112,7 @@ def test_a_failed_registration_is_told_step_by_step(
         steps = [
             Step(Saying("GET versions"), ok=True),
             Step(Saying("GET details"), ok=False, detail="HTTP 404"),
+            Step(Saying("GET details"), ok=False, detail="[Errno -2] Name or service not known"),
         ]
         raise handshake.HandshakeFailed("no", status_code=3001, steps=steps)
 
@@ -121,6 +122,7 @@ def test_a_failed_registration_is_told_step_by_step(
     text = response.content.decode()
     assert "GET versions" in text
     assert "HTTP 404" in text
+    assert "the name of the host is not known (DNS)" in text
     assert "Nothing of it is valid" in text
     assert {name: asked[name] for name in form} == form
 

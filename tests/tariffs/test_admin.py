@@ -176,6 +176,16 @@ def test_saving_a_tariff_unchanged_changes_nothing(admin_client: Client) -> None
             {"max_price_before_taxes": ["A limit after taxes needs one before."]},
         ),
         ("supplier_name", "Sun", {"green": ["Say whether the energy is green."]}),
+        (
+            "currency",
+            "xyz",
+            {"currency": ["There is no currency with the code XYZ: the euro is EUR."]},
+        ),
+        (
+            "currency",
+            "euro",
+            {"currency": ["There is no currency with the code EURO: the euro is EUR."]},
+        ),
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_saved(
