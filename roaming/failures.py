@@ -3,9 +3,10 @@
 What is kept is English, with all details: it is in logs and commands as well.
 """
 
+from cpo_platform.common import wording
 from cpo_platform.common.saying import Saying, say
 from cpo_platform.common.text import storable
-from cpo_platform.common.wording import Words, failure_in_words, words_for, words_of
+from cpo_platform.common.wording import NETWORK, Words, words_for, words_of
 
 FOUND_THERE = say("Delivered, though the first answer was lost: it was found there.")
 NOT_COMPARED = say(
@@ -33,6 +34,7 @@ _WORDS: Words = [
         *(PAGE_FAILED, NOT_A_LIST, SAME_PAGE, MANY_PAGES),
     ),
     *words_for(r".+: line \d+ column \d+ \(char \d+\)", say("it is not JSON")),
+    *NETWORK,
 ]
 
 
@@ -43,4 +45,4 @@ def internal(error: Exception) -> Saying:
 
 def in_words(said: str) -> str:
     """Say a failure that was kept in the language of who reads it."""
-    return failure_in_words(said, _WORDS)
+    return wording.in_words(said, _WORDS)

@@ -59,7 +59,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 # Before the number of an operating system's error stands its class, or that there are several.
 _OF_OS = r"(?:[\w ]+: )?\[Errno "
-_NETWORK: Words = [
+NETWORK: Words = [
     *words_of(say("no answer in time")),
     *words_for(_OF_OS + r"111\].*", say("the connection was refused: nothing listens there")),
     *words_for(_OF_OS + r"-[25]\].*", say("the name of the host is not known (DNS)")),
@@ -104,6 +104,6 @@ _NETWORK: Words = [
 ]
 
 
-def failure_in_words(said: str, own: Words = ()) -> str:
-    """Say what went wrong between machines; `own` is known beside what the network says."""
-    return in_words(said, [*own, *_NETWORK])
+def failure_in_words(said: str) -> str:
+    """Say what went wrong between machines."""
+    return in_words(said, NETWORK)

@@ -207,7 +207,7 @@ def test_every_mistake_of_an_object_is_said_in_japanese(
         shapes.parse(shape, document)
 
     assert len(caught.value.problems) >= 5
-    told = [problem_in_words(problem) for problem in caught.value.problems]
+    told = [problem_in_words(str(problem)) for problem in caught.value.problems]
     assert [one for one in told if ENGLISH.search(one)] == []
 
 

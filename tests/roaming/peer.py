@@ -199,12 +199,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def held_back(answered: Answered) -> Iterator[Callable[[Seen], Answered]]:
-    """Give an answer that comes when the block has ended, and a minute late if it does not end."""
+def held_back(answered: Answered, *, seconds: float = 60) -> Iterator[Callable[[Seen], Answered]]:
+    """Give an answer that comes when the block has ended, or so late if it does not end."""
     goes_on = threading.Event()
 
     def answer(_seen: Seen) -> Answered:
-        goes_on.wait(60)
+        goes_on.wait(seconds)
         return answered
 
     try:

@@ -206,7 +206,8 @@ def test_a_slow_emsp_is_unreachable_before_the_station_gives_up(
 ) -> None:
     monkeypatch.setattr(authorizing, "TIMEOUT_SECONDS", 0.3)
 
-    with held_back(Answered({"allowed": "ALLOWED"})) as slow:
+    # Sooner than any other request would be given up.
+    with held_back(Answered({"allowed": "ALLOWED"}), seconds=5) as slow:
         peer.answers[PATH] = slow
         assert OcpiAuthorizer().ask(QUESTION).allowed is Allowed.UNREACHABLE
 

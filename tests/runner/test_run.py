@@ -89,7 +89,7 @@ def _assert_it_runs_and_ends_cleanly_on_sigterm(var: Path, start: Start) -> None
     assert second.returncode == 1
 
     process.send_signal(signal.SIGTERM)
-    rest = process.communicate(timeout=60)[0]
+    rest = process.communicate(timeout=20)[0]
     assert process.returncode == 0, rest
     assert rest.endswith("Stopped.\n")
     assert [pid for pid in children if processes.started_at(pid)] == []

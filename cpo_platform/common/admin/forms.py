@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from cpo_platform.common.admin.reasons import problem_in_words, reason_in_words
+from cpo_platform.common.admin.reasons import reason_in_words
 from cpo_platform.common.shapes import Problem, ShapeError
 
 if TYPE_CHECKING:
@@ -207,8 +208,8 @@ class OperationForm(_Form):
 
     def add_problem(self, problem: Problem) -> None:
         target = self.place_of(problem.path)
-        text = problem_in_words(problem) if target is None else reason_in_words(problem.reason)
-        self.add_error(target, text)
+        told = replace(problem, reason=reason_in_words(problem.reason))
+        self.add_error(target, str(told) if target is None else told.reason)
 
     def place_of(self, path: str) -> str | None:
         """Return the form field behind a path within the shape."""

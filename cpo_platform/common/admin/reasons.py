@@ -5,7 +5,6 @@ Shapes and the schemas of OCPI say it in English, to partners as well; the sente
 """
 
 from cpo_platform.common.saying import say
-from cpo_platform.common.shapes import Problem
 from cpo_platform.common.wording import Words, in_words, words_for, words_of
 
 _OWN = words_of(
@@ -132,7 +131,7 @@ def reason_in_words(reason: str) -> str:
     return in_words(reason, _WORDS)
 
 
-def problem_in_words(problem: Problem | str) -> str:
+def problem_in_words(problem: str) -> str:
     """Say what is wrong and where: `evses[0].uid: is required`, with the reason in words."""
-    path, mark, reason = str(problem).partition(": ")
+    path, mark, reason = problem.partition(": ")
     return f"{path}{mark}{reason_in_words(reason)}" if mark else reason_in_words(path)
