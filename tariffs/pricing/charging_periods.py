@@ -20,6 +20,7 @@ _TIMES = (
 def charging_periods(choices: Sequence[Choice], energy_places: int) -> tuple[ChargingPeriod, ...]:
     """Return one period per time with the same active components (OCPI 2.3.0, mod_cdrs).
 
+    Where the tariff has bounds of power or current, one starts also when they are passed.
     A period names the tariff that is relevant in it; one without says that none is, as in the free
     time before parking is charged, where a partner must not price it. Power and current are
     given when the tariff has restrictions on them, so that the receiver can compute the price
@@ -101,11 +102,12 @@ def _same_period(earlier: Choice, later: Choice) -> bool:
 
 
 def _levels(choice: Choice) -> tuple[int, int] | None:
-    """Return among which bounds power and current lie, where a tariff has bounds of both.
+    """Return among which bounds of the tariff power and current lie.
 
-    A period tells the extremes of each: of different moments, they would be no moment's state.
+    A period tells the extremes of each: on two sides of a bound, they would be no moment's state,
+    and who prices the period again would hold the one for the other.
     """
-    if choice.tariff is None or not (choice.tariff.bounds.power and choice.tariff.bounds.current):
+    if choice.tariff is None or not (choice.tariff.bounds.power or choice.tariff.bounds.current):
         return None
     segment = choice.piece.segment
     return choice.tariff.levels(segment.power, segment.current)

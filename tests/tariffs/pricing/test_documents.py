@@ -8,6 +8,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ Json = dict[str, Any]
 # What a document cannot tell: which taxes there are in 2.1.1, that the car came for a reservation
 # that it then did not use, what held for a moment only, and that nobody knows the power.
 WITHOUT_TAXES = "2.1.1"
+MORNING = datetime(2024, 6, 7, 8, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def wire_tariff(tariff: Tariff, version: str) -> Json:
@@ -148,8 +151,23 @@ def with_power(segment: Segment) -> Segment:
 
 
 def as_told(segments: list[Segment]) -> list[Segment]:
-    """Return what a document can tell of a session: no moments, and the mean for unknown power."""
-    return [with_power(segment) for segment in segments if segment.end > segment.start]
+    """Return what a document can tell of a session.
+
+    That is no moments, no holes (a period of a CDR lasts until the next one starts), the mean for
+    unknown power, and a reservation that expired only if no session came of it.
+    """
+    lasting = [segment for segment in segments if segment.end > segment.start]
+    ends = [segment.start for segment in lasting[1:]] + [segment.end for segment in lasting[-1:]]
+    is_used = any(not segment.phase.is_reservation for segment in lasting)
+    reserved = Phase.RESERVATION if is_used else Phase.RESERVATION_EXPIRES
+    return [
+        with_power(
+            replace(
+                segment, end=end, phase=reserved if segment.phase.is_reservation else segment.phase
+            )
+        )
+        for segment, end in zip(lasting, ends, strict=True)
+    ]
 
 
 @pytest.mark.rule("CDR-27")
@@ -162,12 +180,37 @@ def test_any_session_costs_the_same_when_it_is_read_back(
 
     answer = price_case(document)
 
-    # A reservation that ended without a session reads as one that expired.
-    if all(segment.phase is Phase.RESERVATION for segment in segments):
-        return
     before, after = told(result)
     assert abs(answer["total_cost"]["excl_vat"] - before) <= Decimal("0.01")
     assert (answer["total_cost"]["incl_vat"] is None) == (after is None)
+
+
+@pytest.mark.rule("CDR-27")
+def test_a_power_on_both_sides_of_a_bound_is_told_in_two_periods() -> None:
+    slow = Segment(MORNING, MORNING + HOUR, energy=Decimal(1), power=Decimal(1))
+    fast = Segment(slow.end, slow.end + HOUR, energy=Decimal(3), power=Decimal(3))
+    free = {"type": "FLAT", "price": "0", "step_size": 1}
+    tariff = Tariff.from_json(
+        {
+            "id": "T",
+            "currency": "EUR",
+            "tax_included": "NO",
+            "elements": [
+                {
+                    "price_components": [free],
+                    "restrictions": {"max_kwh": "1", "min_power": "2"},
+                },
+                {"price_components": [{**free, "price": "5"}]},
+            ],
+        }
+    )
+    document, result = case_of(tariff, [slow, fast], ZONE, "2.3.0")
+
+    answer = price_case(document)
+
+    # Told in one, the fast hour's power would hold from the start, where it costs nothing.
+    assert [period.start_date_time for period in result.charging_periods] == [MORNING, slow.end]
+    assert answer["total_cost"]["excl_vat"] == 5
 
 
 @bounded
