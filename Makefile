@@ -9,7 +9,7 @@ SANDBOX_PORT ?= 8100
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run sandbox setup setup-dev reset test e2e bench chaos check lint format types layers audit migrations conformance openapi lock
+.PHONY: help run sandbox setup setup-dev reset test e2e search bench chaos check lint format types layers audit migrations conformance openapi lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -36,6 +36,9 @@ test: setup-dev ## Run the tests on servers of their own: ARGS="-k pricing -x"
 
 e2e: setup-dev ## Do the commonest jobs of staff in a real browser, by keyboard: ARGS="-k location"
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+search: setup-dev ## Look for what breaks a rule among EXAMPLES=100 times the random examples of the tests
+	EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m hypothesis --ignore tests/conformance $(ARGS)
 
 bench: setup ## Measure prices, pages, chargers and push, beside simpler ways: ARGS are for push
 	@$(BIN)/python -m bench.pricing

@@ -26,16 +26,21 @@ from cpo_platform.common import clock
 from roaming import message_log
 from roaming.draining import attending
 from sandbox.emsp import Emsp, running_emsp
-from tests import databases
+from tests import databases, examples
 
 AS_USUAL = gc.get_threshold()
 SELDOM = (50_000, 20, 20)
 # From now on: while tests are collected there is hardly any garbage, and much to look through.
 gc.set_threshold(*SELDOM)
 
-# Neither is about what is tested, but about how busy the machine is.
+# Neither is about what is tested, but about how busy the machine is. The examples are the same in
+# each run, so that a change is judged by itself; `make search` looks for others by chance.
 hypothesis_settings.register_profile(
-    "quiet", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "quiet",
+    deadline=None,
+    max_examples=100 * examples.TIMES,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=examples.TIMES == 1,
 )
 hypothesis_settings.load_profile("quiet")
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sandbox.emsp.config import Settings
 from sandbox.emsp.service import Service
@@ -29,10 +30,16 @@ _HELP = {
 
 
 def parse(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> Settings:
-    """Read flags; SANDBOX_PORT and so on give the defaults."""
+    """Read flags; SANDBOX_PORT and so on give the defaults.
+
+    The database stands in VAR_DIR, as all data of the platform beside it does.
+    """
     parser = argparse.ArgumentParser(prog="python -m sandbox.emsp", description=__doc__)
+    usual = {entry.name: str(entry.default) for entry in dataclasses.fields(Settings)}
+    if environment.get("VAR_DIR"):
+        usual["database"] = str(Path(environment["VAR_DIR"]) / Path(usual["database"]).name)
     for entry in dataclasses.fields(Settings):
-        default = environment.get(f"SANDBOX_{entry.name.upper()}", str(entry.default))
+        default = environment.get(f"SANDBOX_{entry.name.upper()}", usual[entry.name])
         parser.add_argument(
             f"--{entry.name.replace('_', '-')}",
             default=default,

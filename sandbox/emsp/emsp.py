@@ -45,7 +45,7 @@ class Emsp:
         return self
 
     def stop(self) -> None:
-        """Stop within two seconds and close everything."""
+        """Stop and close everything."""
         try:
             self._run(self._service.stop())
         finally:

@@ -69,7 +69,7 @@ class Service:
             self._spawn(self.registration.register_when_possible())
 
     async def stop(self) -> None:
-        """Stop listening, cancel what is under way, close connections (within 2 s)."""
+        """Stop listening, cancel what is under way, close connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from roaming.ocpi.comparing import (
@@ -16,6 +16,7 @@ from roaming.ocpi.comparing import (
     Difference,
     compare,
 )
+from tests.examples import examples
 
 Json = dict[str, Any]
 
@@ -178,7 +179,7 @@ def _respelled_text(text: str, chance: random.Random) -> str:
     return chance.choice([text, text[:-1], later.astimezone(zone).isoformat()])
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.dictionaries(_NAMES, _VALUES, max_size=6), st.randoms(use_true_random=False))
 def test_a_document_is_equal_to_itself_in_another_spelling(
     document: Json, chance: random.Random
@@ -188,7 +189,7 @@ def test_a_document_is_equal_to_itself_in_another_spelling(
     assert compared.extra == ()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.dictionaries(_NAMES, _VALUES, max_size=6), st.dictionaries(_NAMES, _VALUES, max_size=6))
 def test_any_two_documents_can_be_compared_and_agree_both_ways(one: Json, other: Json) -> None:
     there, back = compare(one, other), compare(other, one)

@@ -244,6 +244,21 @@ def test_settings_come_from_flags_and_environment() -> None:
     assert settings.host == "127.0.0.1"
 
 
+@pytest.mark.parametrize(
+    ("environment", "database"),
+    [
+        ({}, "var/sandbox.sqlite"),
+        ({"VAR_DIR": ""}, "var/sandbox.sqlite"),
+        ({"VAR_DIR": "/data"}, "/data/sandbox.sqlite"),
+        ({"VAR_DIR": "/data", "SANDBOX_DATABASE": "x.sqlite"}, "x.sqlite"),
+    ],
+)
+def test_the_database_stands_with_the_platforms_data(
+    environment: dict[str, str], database: str
+) -> None:
+    assert parse([], environment).database == database
+
+
 def test_the_process_serves_and_ends_by_sigterm(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "sandbox.emsp", "--port", "0"),

@@ -10,7 +10,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cpo_platform.common.money import Price, add_prices, to_decimals
@@ -32,10 +32,11 @@ from tariffs.pricing.types import (
     TariffType,
     TaxIncluded,
 )
+from tests.examples import examples
 from tests.tariffs.pricing.builders import pieces_of
 
 ZONE = "Europe/Amsterdam"
-bounded = settings(max_examples=60, deadline=None)
+bounded = examples(60)
 
 
 def amounts(maximum: int, places: int = 3) -> st.SearchStrategy[Decimal]:
