@@ -20,14 +20,14 @@ _TIMES = (
 def charging_periods(choices: Sequence[Choice], energy_places: int) -> tuple[ChargingPeriod, ...]:
     """Return one period per time with the same active components (OCPI 2.3.0, mod_cdrs).
 
-    Where the tariff has bounds of power or current, one starts also when they are passed.
+    Where the tariff has bounds of energy, power or current, one starts also when they are passed.
     A period names the tariff that is relevant in it; one without says that none is, as in the free
     time before parking is charged, where a partner must not price it. Power and current are
     given when the tariff has restrictions on them, so that the receiver can compute the price
     again. The volumes of a dimension add up to its exact total.
     """
     hours = {kind: RunningShare(MICROS_PER_HOUR) for kind in _TIMES}
-    return tuple(_period(group, hours, energy_places) for group in _groups(choices))
+    return tuple(_period(group, hours, energy_places) for group in _groups(choices, energy_places))
 
 
 def total_volume(periods: Iterable[ChargingPeriod], kind: CdrDimensionType) -> Decimal:
@@ -73,13 +73,13 @@ def _period(
     )
 
 
-def _groups(choices: Sequence[Choice]) -> Iterator[list[Choice]]:
+def _groups(choices: Sequence[Choice], energy_places: int) -> Iterator[list[Choice]]:
     group: list[Choice] = []
     # A moment without time or energy is no period, unless there is nothing else.
     for choice in [c for c in choices if c.piece.end > c.piece.start or c.piece.energy] or choices[
         :1
     ]:
-        if group and not _same_period(group[-1], choice):
+        if group and not _same_period(group[-1], choice, energy_places):
             yield group
             group = []
         group.append(choice)
@@ -87,7 +87,7 @@ def _groups(choices: Sequence[Choice]) -> Iterator[list[Choice]]:
         yield group
 
 
-def _same_period(earlier: Choice, later: Choice) -> bool:
+def _same_period(earlier: Choice, later: Choice, energy_places: int) -> bool:
     return (
         earlier.piece.end == later.piece.start
         and earlier.tariff is later.tariff
@@ -97,20 +97,22 @@ def _same_period(earlier: Choice, later: Choice) -> bool:
         and earlier.free is later.free
         and earlier.piece.segment.phase is later.piece.segment.phase
         and kind_of_time(earlier) is kind_of_time(later)
-        and _levels(earlier) == _levels(later)
+        and _levels(earlier, energy_places) == _levels(later, energy_places)
     )
 
 
-def _levels(choice: Choice) -> tuple[int, int] | None:
-    """Return among which bounds of the tariff power and current lie.
+def _levels(choice: Choice, energy_places: int) -> tuple[int, int, int] | None:
+    """Return among which bounds of the tariff the meter's values lie.
 
-    A period tells the extremes of each: on two sides of a bound, they would be no moment's state,
-    and who prices the period again would hold the one for the other.
+    Who prices the period again takes its energy as even, and knows only extremes of power and
+    current: across a bound, it would hold one side for the other. The clock it knows itself.
     """
-    if choice.tariff is None or not (choice.tariff.bounds.power or choice.tariff.bounds.current):
+    if choice.tariff is None:
         return None
     segment = choice.piece.segment
-    return choice.tariff.levels(segment.power, segment.current)
+    return choice.tariff.levels(
+        choice.piece.kwh_before, segment.power, segment.current, energy_places
+    )
 
 
 def _extremes(tariff: CompiledTariff, group: Sequence[Choice]) -> Iterator[CdrDimension]:

@@ -117,9 +117,8 @@ class CompiledTariff:
         cell = (
             moment.phase,
             moment.clock,
-            bisect_right(self.kwh_bounds(places), moment.kwh) if bounds.kwh else 0,
             bisect_right(bounds.durations, moment.micros) if bounds.durations else 0,
-            *self.levels(moment.power, moment.current),
+            *self.levels(moment.kwh, moment.power, moment.current, places),
         )
         found = self._cells.get(cell)
         if found is None:
@@ -128,9 +127,19 @@ class CompiledTariff:
             found = self._cells[cell] = self._select(moment, places)
         return found
 
-    def levels(self, power: Decimal | None, current: Decimal | None) -> tuple[int, int]:
-        """Return among which bounds a power and a current lie."""
-        return _level(self.bounds.power, power), _level(self.bounds.current, current)
+    def levels(
+        self, kwh: int, power: Decimal | None, current: Decimal | None, places: int
+    ) -> tuple[int, int, int]:
+        """Return among which bounds the energy so far, a power and a current lie.
+
+        `kwh` counts units of 10^-places kWh.
+        """
+        bounds = self.bounds
+        return (
+            bisect_right(self.kwh_bounds(places), kwh) if bounds.kwh else 0,
+            _level(bounds.power, power),
+            _level(bounds.current, current),
+        )
 
     def grace_of(self, active: ActiveComponent) -> int:
         """Return the free parking time before a component is charged, in microseconds."""

@@ -213,6 +213,38 @@ def test_a_power_on_both_sides_of_a_bound_is_told_in_two_periods() -> None:
     assert answer["total_cost"]["excl_vat"] == 5
 
 
+@pytest.mark.rule("CDR-27")
+def test_energy_that_comes_unevenly_is_told_up_to_each_bound() -> None:
+    quick = Segment(MORNING, MORNING + HOUR / 2, energy=Decimal(15))
+    slow = Segment(quick.end, MORNING + 5 * HOUR, energy=Decimal(5))
+    energy = {"type": "ENERGY", "price": "1", "step_size": 1}
+    tariff = Tariff.from_json(
+        {
+            "id": "T",
+            "currency": "EUR",
+            "tax_included": "NO",
+            "elements": [
+                {
+                    "price_components": [energy],
+                    "restrictions": {"max_kwh": "10", "start_time": "12:00"},
+                },
+                {"price_components": [{**energy, "price": "0.2"}]},
+            ],
+        }
+    )
+    document, result = case_of(tariff, [quick, slow], ZONE, "2.3.0")
+
+    answer = price_case(document)
+
+    # Told in one, 10 kWh would be reached in the afternoon, when the first of them cost more.
+    assert [period.start_date_time for period in result.charging_periods] == [
+        MORNING,
+        MORNING + HOUR / 3,
+    ]
+    assert told(result)[0] == 4
+    assert answer["total_cost"]["excl_vat"] == 4
+
+
 @bounded
 @given(plain_tariffs, sessions())
 def test_plain_tariffs_are_read_back_to_the_last_decimal(

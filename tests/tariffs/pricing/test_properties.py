@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -56,23 +57,34 @@ components = st.builds(
     step_size=st.sampled_from([0, 1, 7, 300, 900]),
 )
 times = st.sampled_from([None, time(0), time(2, 30), time(6), time(17)])
-restrictions = st.builds(
-    TariffRestrictions,
-    start_time=times,
-    end_time=st.sampled_from([None, time(0), time(3, 15), time(20)]),
-    start_date=st.sampled_from([None, date(2024, 3, 31), date(2024, 10, 27)]),
-    end_date=st.sampled_from([None, date(2024, 10, 28)]),
-    min_kwh=optional(amounts(20)),
-    max_kwh=optional(amounts(60)),
-    min_current=optional(amounts(32)),
-    max_current=optional(amounts(63)),
-    min_power=optional(amounts(11)),
-    max_power=optional(amounts(50)),
-    min_duration=st.none() | st.integers(0, 7200),
-    max_duration=st.none() | st.integers(1, 90000),
-    day_of_week=st.frozensets(st.sampled_from(DayOfWeek)),
-    reservation=st.none() | st.sampled_from(ReservationRestrictionType),
-)
+RESTRICTIONS: dict[str, st.SearchStrategy[object]] = {
+    "start_time": times,
+    "end_time": st.sampled_from([None, time(0), time(3, 15), time(20)]),
+    "start_date": st.sampled_from([None, date(2024, 3, 31), date(2024, 10, 27)]),
+    "end_date": st.sampled_from([None, date(2024, 10, 28)]),
+    "min_kwh": amounts(20),
+    "max_kwh": amounts(60),
+    "min_current": amounts(32),
+    "max_current": amounts(63),
+    "min_power": amounts(11),
+    "max_power": amounts(50),
+    "min_duration": st.integers(0, 7200),
+    "max_duration": st.integers(1, 90000),
+    "day_of_week": st.frozensets(st.sampled_from(DayOfWeek)),
+    "reservation": st.none() | st.sampled_from(ReservationRestrictionType),
+}
+
+
+@st.composite
+def restricted(draw: st.DrawFn) -> TariffRestrictions:
+    # Of an element with many restrictions hardly a moment is left: few, mostly, or any number.
+    most = draw(st.sampled_from([2, 3, len(RESTRICTIONS)]))
+    names = draw(st.sets(st.sampled_from(sorted(RESTRICTIONS)), max_size=most))
+    values: dict[str, Any] = {name: draw(RESTRICTIONS[name]) for name in sorted(names)}
+    return TariffRestrictions(**values)
+
+
+restrictions = restricted()
 limits = st.none() | st.builds(
     PriceLimit, before_taxes=amounts(30), after_taxes=optional(amounts(30))
 )
