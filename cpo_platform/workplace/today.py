@@ -1,13 +1,13 @@
 """Today, hour by hour, beside the same weekday a week ago. Hours are UTC."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Q, Sum
-from django.db.models.functions import TruncHour
+from django.db.models import Count, DurationField, F, Q, Sum, Value
+from django.db.models.functions import Coalesce, TruncHour
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
@@ -18,6 +18,9 @@ from cpo_platform.common.admin.charts import HourChart
 from sessions_app.models import Cdr, Session
 
 HOURS = 24
+HOUR = timedelta(hours=1)
+# Of an hour that has only begun, no share is told by less.
+SHORTEST = timedelta(seconds=1)
 WEEK = timedelta(days=7)
 Hours = dict[datetime, float]
 
@@ -61,9 +64,8 @@ def _of_cdrs(request: HttpRequest, day: datetime, now: datetime) -> list[HourCha
 
 
 def _utilisation(request: HttpRequest, total: int, day: datetime, now: datetime) -> HourChart:
-    """Return which share of the EVSEs has a session at the beginning of each hour, and now.
+    """Return which share of their time the EVSEs have sessions, of the running hour so far.
 
-    The hour that runs shows now: who came since it began would be missing until the next one.
     Sessions that began more than a day before are left out: to look for them takes all there are.
     """
     before = timedelta(days=1)
@@ -71,22 +73,37 @@ def _utilisation(request: HttpRequest, total: int, day: datetime, now: datetime)
         start_date_time__gte=day - WEEK - before, start_date_time__lt=day - WEEK + before
     )
     rows = replica.reading(Session.objects.filter(of_days, evse__isnull=False))
-    hours: Hours = defaultdict(float)
-    running = now.replace(minute=0, second=0, microsecond=0)
-    for start, end, number in (
+    used: dict[datetime, timedelta] = defaultdict(timedelta)
+    ended = Coalesce("end_date_time", Value(now))
+    for first, last, number, missed, more in (
         visible(request, rows)
         .order_by()
-        .annotate(begun=TruncHour("start_date_time"), over=TruncHour("end_date_time"))
-        .values_list("begun", "over")
-        .annotate(Count("pk"))
+        .annotate(first=TruncHour("start_date_time"), last=TruncHour(ended))
+        .values_list("first", "last")
+        .annotate(
+            number=Count("pk"),
+            # What of the first hour was before the sessions, and what of the last one is theirs.
+            missed=Sum(F("start_date_time") - F("first"), output_field=DurationField()),
+            more=Sum(ended - F("last"), output_field=DurationField()),
+        )
     ):
-        hour = start + timedelta(hours=1)
-        while hour <= (end or now) and hour < running:
-            hours[hour] += 100 * number / total
-            hour += timedelta(hours=1)
-        if end is None:
-            hours[running] += 100 * number / total
-    return _chart(gettext("EVSEs with a session (%)"), hours, day, now)
+        for hour in _hours(first, last):
+            used[hour] += number * HOUR
+        used[first] -= missed
+        used[last] += more
+    running = now.replace(minute=0, second=0, microsecond=0)
+    hours: Hours = {
+        hour: 100 * time / (total * (max(now - hour, SHORTEST) if hour == running else HOUR))
+        for hour, time in used.items()
+    }
+    return _chart(gettext("EVSEs in use (% of the time)"), hours, day, now)
+
+
+def _hours(first: datetime, last: datetime) -> Iterator[datetime]:
+    """Return the beginnings of the hours from the first to before the last."""
+    while first < last:
+        yield first
+        first += HOUR
 
 
 def _within(field: str, day: datetime) -> Q:

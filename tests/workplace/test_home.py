@@ -125,15 +125,20 @@ def test_a_partner_without_a_granted_party_is_named_and_leads_to_its_list(
     assert [partner.name for partner in listed] == ["Claiming"]
 
 
-def test_the_hour_that_runs_shows_who_charges_now() -> None:
+def test_the_use_of_evses_is_their_time_in_sessions() -> None:
     now = datetime(2026, 11, 27, 10, 40, tzinfo=UTC)
-    for begun in (now - timedelta(minutes=90), now - timedelta(minutes=5)):
+    for begun in (now - timedelta(minutes=130), now - timedelta(minutes=4)):
         SessionFactory(now=begun)
+    brief = SessionFactory(now=now - timedelta(minutes=3))
+    Session.objects.filter(pk=brief.pk).update(
+        status="COMPLETED", end_date_time=now - timedelta(minutes=1), last_updated=now
+    )
     request: Any = HttpRequest()
     request.user = User.objects.create_superuser("boss")
     request.staff_scope = Scope()
-    chart = next(one for one in today.charts(request, total=4, now=now) if "session" in one.title)
-    assert list(chart.now[8:]) == [0.0, 0.0, 50.0]
+    chart = next(one for one in today.charts(request, total=4, now=now) if "in use" in one.title)
+    # 30 and 60 minutes of four hours; 40, 4 and 2 minutes of four times 40 so far.
+    assert list(chart.now[7:]) == [0.0, 12.5, 25.0, 28.75]
 
 
 def test_charts_have_a_table_that_says_the_same(admin_client: Client) -> None:
