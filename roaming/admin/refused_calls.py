@@ -1,13 +1,13 @@
 """Calls that showed no token that opens anything: the list, and what to do about them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
@@ -34,6 +34,7 @@ _MADE_ANEW = _(
     "The partner may have mistyped or cut its token, or have used it already. Invite the partner "
     "again: it gets a new token A, to be copied as a whole."
 )
+_ANYBODYS = _("They may be anybody's: ask the partner whether the address is its own.")
 ADVICE = {
     Why.NO_TOKEN: _(
         "A partner must send its token in the header Authorization of every request. Calls without "
@@ -136,12 +137,12 @@ def refused_calls_panel(partner: Partner, *, may_change: bool) -> list[Panel]:
         Panel(
             title=_("Calls without a good token in the last 24 hours"),
             anchor=ANCHOR,
-            note=_note(rows),
+            note="" if all(row.is_its_own for row in rows) else _ANYBODYS,
             columns=(_("IP address"), _("reason"), _("calls"), _("last (UTC)")),
             numeric=frozenset({2}),
             rows=[
-                (address_text(row.address), row.why.label, row.calls, moment(row.last_at))
-                for row in rows
+                (address_text(row.address), reason, row.calls, moment(row.last_at))
+                for row, reason in zip(rows, _reasons(rows), strict=True)
             ],
             buttons=[
                 Button(_("All refused calls"), reverse("admin:roaming_refusedcall_changelist")),
@@ -151,9 +152,13 @@ def refused_calls_panel(partner: Partner, *, may_change: bool) -> list[Panel]:
     ]
 
 
-def _note(rows: Sequence[Counted]) -> str:
-    """Return whose these calls are, and what to do about each reason once."""
-    texts: list[object] = list(dict.fromkeys(ADVICE[row.why] for row in rows))
-    if not all(row.is_its_own for row in rows):
-        texts.insert(0, _("They may be anybody's: ask the partner whether the address is its own."))
-    return format_html_join("", "{}<br>", ((text,) for text in texts))
+def _reasons(rows: Sequence[Counted]) -> Iterator[object]:
+    """Return the reason of each row; where it stands first, with what to do about it."""
+    told: set[Why] = set()
+    for row in rows:
+        if row.why in told:
+            yield row.why.label
+        else:
+            told.add(row.why)
+            advice = ADVICE[row.why]
+            yield format_html('{}<br><span class="cpo-note">{}</span>', row.why.label, advice)

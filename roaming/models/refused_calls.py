@@ -68,4 +68,4 @@ class RefusedCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.address} {self.module} {self.why}"
+        return f"{self.address} {self.module}".strip()
