@@ -130,6 +130,16 @@ def test_of_a_suspended_partner_and_of_a_replaced_token_the_partner_is_known(
     ]
 
 
+def test_a_token_that_is_good_again_by_the_time_of_counting_is_not_said_to_be_miswritten(
+    first: Registered,
+) -> None:
+    partners.suspend_partner(partner_id=first.partner.pk)
+    call(f"Token {first.call.token}")
+    partners.resume_partner(partner_id=first.partner.pk, now=clock.now())
+
+    assert counted() == [(CALLER, "versions", "UNKNOWN", None, 1)]
+
+
 def test_who_calls_is_told_the_same_whatever_we_know(first: Registered) -> None:
     """Nor is it to be timed: what is known is looked up after the answer."""
     token = first.call.token
