@@ -70,6 +70,7 @@ _GROUPS: Sequence[tuple[Any, Sequence[tuple[Any, str, str]]]] = (
             (_("Commands"), "send", "roaming.command"),
             (_("Charging profiles"), "tune", "roaming.profilerequest"),
             (_("Messages"), "forum", "roaming.message"),
+            (_("Refused calls"), "gpp_bad", "roaming.refusedcall"),
             (_("Held back"), "block", "roaming.quarantined"),
             (_("Drift checks"), "difference", "roaming.driftcheck"),
         ),

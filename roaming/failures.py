@@ -26,12 +26,25 @@ PAGE_FAILED = say("GET %(module)s, page %(number)s (%(url)s): %(reason)s")
 NOT_A_LIST = say("data is not a list")
 SAME_PAGE = say("%(module)s: page %(number)s was there before (%(url)s)")
 MANY_PAGES = say("%(module)s: more than %(count)s pages")
+TOKEN_A_REFUSED = say(
+    "The partner refuses token A, plain and in Base64 (%(reason)s): it is mistyped, was used "
+    "already, or has ended. Ask the partner for a new one."
+)
+THEIR_TOKEN_REFUSED = say(
+    "The partner refuses the token of its own credentials, plain and in Base64 (%(reason)s): it "
+    "has to let us in with it before it sends them."
+)
+NO_VERSIONS = say(
+    "There is nothing at this URL (%(reason)s): it is mistyped, or not the versions URL. Ask the "
+    "partner for that; it usually ends in /versions."
+)
 
 _WORDS: Words = [
     *words_of(
         *(FOUND_THERE, NOT_COMPARED, MAY_HAVE_IT, NO_PLACE, ANOTHER_CDR, WAITS),
         *(COMMAND_TOO_LATE, REQUEST_TOO_LATE, NO_ENVELOPE, NO_CODE, INTERNAL),
         *(PAGE_FAILED, NOT_A_LIST, SAME_PAGE, MANY_PAGES),
+        *(TOKEN_A_REFUSED, THEIR_TOKEN_REFUSED, NO_VERSIONS),
     ),
     *words_for(r".+: line \d+ column \d+ \(char \d+\)", say("it is not JSON")),
     *NETWORK,

@@ -11,10 +11,10 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
@@ -26,9 +26,21 @@ from roaming.models.messages import MAX_LOGGED_BODY, Direction
 from roaming.operations import message_log
 from roaming.redaction import CREDENTIAL_MODULES, redact_body, redact_text, redact_url
 
-__all__ = ["Direction", "Entry", "flush", "keeps", "record", "sent", "write", "write_soon"]
+__all__ = [
+    "Buffer",
+    "Direction",
+    "Entry",
+    "flush",
+    "keeps",
+    "record",
+    "sent",
+    "write",
+    "write_soon",
+]
 
 logger = logging.getLogger(__name__)
+
+_Kept = TypeVar("_Kept")
 
 MAX_URL = 2000
 MAX_ERROR = 1000
@@ -210,11 +222,12 @@ def _clean(text: str) -> str:
     return text if text.isascii() and "\x00" not in text else storable(text)
 
 
-class Buffer:
-    """Entries that wait for a thread to write them. Every process has its own, and its thread."""
+class Buffer(Generic[_Kept]):
+    """Entries that wait for a thread to `write` them. Every process has its own, and its thread."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[Entry] = deque()
+    def __init__(self, write: Callable[[Sequence[_Kept]], None]) -> None:
+        self._write = write
+        self._waiting: deque[_Kept] = deque()
         self._dropped = 0
         self._guard = threading.Lock()
         self._writing = threading.Lock()
@@ -223,7 +236,7 @@ class Buffer:
         self._thread: threading.Thread | None = None
         self._ends = False
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: _Kept) -> None:
         """Take an entry; drop it where the database does not keep up, rather than wait."""
         with self._guard:
             if len(self._waiting) >= CAPACITY:
@@ -241,13 +254,13 @@ class Buffer:
         """Write all that waits, in this thread."""
         with self._writing:
             for entries in self._take():
-                write(entries)
+                self._write(entries)
             with self._guard:
                 dropped, self._dropped = self._dropped, 0
         if dropped:
             logger.warning("%s messages were not logged: too many came at once", dropped)
 
-    def _take(self) -> Iterator[list[Entry]]:
+    def _take(self) -> Iterator[list[_Kept]]:
         while self._waiting:
             with self._guard:
                 count = min(len(self._waiting), MOST_AT_ONCE)
@@ -284,13 +297,13 @@ class Buffer:
         connection.close()
 
 
-_buffer = Buffer()
+_buffer = Buffer(write)
 
 
 def _begin_anew() -> None:
     """Forget, in a forked process, the thread that stayed behind and what it will write."""
     global _buffer  # noqa: PLW0603  there is one per process
-    _buffer = Buffer()
+    _buffer = Buffer(write)
 
 
 os.register_at_fork(after_in_child=_begin_anew)

@@ -19,6 +19,7 @@ from roaming.operations import (
     message_log,
     partner_tokens,
     partners,
+    refused_calls,
     refused_commands,
     token_pull,
     walks,
@@ -173,12 +174,13 @@ def renew_registrations(**_kwargs: Any) -> None:
 
 @shared_task(name="roaming.tidy")
 def tidy(**_kwargs: Any) -> None:
-    """Do away with what is old: changes that all have, tokens, messages, refused commands."""
+    """Do away with what is old: changes that all have, tokens, messages, what was refused."""
     now = clock.now()
     walks.forget_old_changes(now=now)
     drift.forget_old_checks(now=now)
     partner_tokens.forget_expired_tokens(now=now)
     traffic_figures.forget_old(now=now)
+    refused_calls.forget(now=now)
     refused_commands.forget(now=now)
     tended = message_log.tend(now=now)
     if tended.made or tended.dropped:

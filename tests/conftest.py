@@ -23,7 +23,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from cpo_platform.celery import app
 from cpo_platform.common import clock
-from roaming import message_log
+from roaming import message_log, refused_calls
 from roaming.draining import attending
 from sandbox.emsp import Emsp, running_emsp
 from tests import databases, examples
@@ -172,5 +172,6 @@ def platform_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(autouse=True)
 def recorded_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin with nothing recorded: `message_log.flush` writes what this test has recorded."""
-    monkeypatch.setattr(message_log, "_buffer", message_log.Buffer())
+    """Begin with nothing recorded: `flush` of both writes what this test has recorded."""
+    monkeypatch.setattr(message_log, "_buffer", message_log.Buffer(message_log.write))
+    monkeypatch.setattr(refused_calls, "_buffer", message_log.Buffer(refused_calls.write))

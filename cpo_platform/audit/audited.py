@@ -260,6 +260,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "roaming.ClientInfo": "what a hub tells of others, all day long",
     "roaming.Message": "a log itself",
     "roaming.MessageBody": "a log itself",
+    "roaming.RefusedCall": "counters",
     "roaming.TrafficMinute": "counters",
     "roaming.TrafficTotal": "counters",
     "ocpp_gateway.StationCall": "a record itself: who asked a station for what, and its answer",

@@ -9,6 +9,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 TOKEN_BYTES = 32
+# How many characters that is.
+TOKEN_LENGTH = 43
 
 
 class Undecipherable(ValueError):
@@ -16,7 +18,7 @@ class Undecipherable(ValueError):
 
 
 def new_token() -> str:
-    """Return 43 random characters: letters, digits, `-` and `_` (OCPI allows 64).
+    """Return `TOKEN_LENGTH` random characters: letters, digits, `-` and `_` (OCPI allows 64).
 
     The first is a letter or a digit: a command line takes what begins with `-` for an option.
     """

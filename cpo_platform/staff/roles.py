@@ -71,7 +71,7 @@ AREAS: Mapping[str, tuple[str, ...]] = {
         *("roaming.trafficminute", "roaming.traffictotal"),
     ),
     PARTNER_SECRETS: ("roaming.partnertoken",),
-    MESSAGES: ("roaming.message", "roaming.messagebody"),
+    MESSAGES: ("roaming.message", "roaming.messagebody", "roaming.refusedcall"),
     COMMANDS: ("roaming.command", "roaming.profilerequest"),
     # What a job may write is what its person may write by hand: this is to make jobs at all.
     BULK: ("bulk.job", "bulk.jobrow"),

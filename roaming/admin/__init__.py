@@ -10,6 +10,7 @@ from roaming.admin.partner_pages import PartnerAdmin, TroubleFilter
 from roaming.admin.partner_panels import MESSAGES_SHOWN
 from roaming.admin.profile_requests import ProfileRequestAdmin
 from roaming.admin.quarantine import QuarantinedAdmin
+from roaming.admin.refused_calls import RefusedCallAdmin
 from roaming.admin.stories import register as register_stories
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "PartnerAdmin",
     "ProfileRequestAdmin",
     "QuarantinedAdmin",
+    "RefusedCallAdmin",
     "RegisterForm",
     "TroubleFilter",
     "partner_pill",

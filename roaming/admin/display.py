@@ -53,6 +53,7 @@ LANE_STATES = {
     LaneState.BEHIND: (_("Behind"), "amber"),
     LaneState.PAUSED: (_("Paused by staff"), "amber"),
     LaneState.FAILING: (_("Failing"), "red"),
+    LaneState.FORBIDDEN: (_("We may not call it"), "red"),
     LaneState.UNAUTHORIZED: (_("Our token is refused"), "red"),
 }
 

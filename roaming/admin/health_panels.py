@@ -56,7 +56,7 @@ def page_url(partner: Partner, name: str = "health") -> str:
 
 
 def summary_panel(partner: Partner, *, now: datetime) -> Panel:
-    """Return in short what the health page says, for the partner's own page: two queries."""
+    """Return in short what the health page says, for the partner's own page: three queries."""
     lanes = health.lanes_of(partner, now=now)
     if not lanes:
         return Panel(
@@ -79,6 +79,8 @@ def _state(lane: LaneHealth, percent: int | None = None) -> SafeString:
         more = format_html(gettext("rests until {} UTC"), moment(lane.feed.retry_at))
     elif lane.state is LaneState.FAILING:
         more = gettext("is tried again now")
+    elif lane.state is LaneState.FORBIDDEN:
+        more = in_words(lane.forbidden)
     elif lane.state is LaneState.UNAUTHORIZED:
         more = format_html(gettext("since {} UTC"), moment(lane.feed.unauthorized_at))
     elif lane.state is LaneState.PAUSED:

@@ -24,6 +24,7 @@ from cpo_platform.common.admin import (
     change_url,
     duration,
     link_to,
+    may,
     moment,
     visible,
 )
@@ -176,7 +177,11 @@ class PartnerAdmin(RecordAdmin):
     # The page
 
     def panels(self, request: HttpRequest, obj: Partner) -> list[Panel]:
-        return partner_panels(obj, may_change=self._may_change(request))
+        return partner_panels(
+            obj,
+            may_change=self._may_change(request),
+            may_see_refused=may(request, "roaming.view_refusedcall"),
+        )
 
     def heading(self, obj: Partner) -> object:
         return standing(obj)

@@ -6,10 +6,11 @@ from typing import Any
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import NONE, Button, Panel, moment, pill
+from cpo_platform.common.admin import NONE, Button, Panel, link_to, moment, pill
 from cpo_platform.common.saying import Saying
 from cpo_platform.common.telling import tell
 from roaming.admin.access import access_panel
@@ -18,6 +19,8 @@ from roaming.admin.health_panels import summary_panel
 from roaming.admin.panels import messages_panel
 from roaming.admin.partner_parties import parties_panels
 from roaming.admin.partner_standing import HANDSHAKE_ANCHOR, claim_panels
+from roaming.admin.refused_calls import ANCHOR as REFUSED_ANCHOR
+from roaming.admin.refused_calls import refused_calls_panel
 from roaming.failures import in_words
 from roaming.models import Partner, PartnerStatus, TokenPurpose
 from roaming.ocpi.versions import versions_url
@@ -27,9 +30,10 @@ from roaming.redaction import redact_url
 MESSAGES_SHOWN = 50
 
 
-def partner_panels(obj: Partner, *, may_change: bool) -> list[Panel]:
+def partner_panels(obj: Partner, *, may_change: bool, may_see_refused: bool) -> list[Panel]:
     """Return what the page of a partner shows; what can be done there, to those who may."""
     rows = obj.messages.order_by("-at", "-id")
+    refused = refused_calls_panel(obj, may_change=may_change) if may_see_refused else []
     return [
         *claim_panels(obj, may_change=may_change),
         _facts(obj, _endings(obj) if may_change else []),
@@ -38,7 +42,8 @@ def partner_panels(obj: Partner, *, may_change: bool) -> list[Panel]:
         _pull_panel(obj, may_change=may_change),
         *parties_panels(obj),
         _tokens_panel(obj, _token_buttons(obj) if may_change else []),
-        _handshake_panel(obj),
+        _handshake_panel(obj, has_refused=bool(refused)),
+        *refused,
         _endpoints_panel(obj),
         messages_panel(_("Last messages"), rows[:MESSAGES_SHOWN], with_partner=False),
     ]
@@ -164,7 +169,11 @@ def _tokens_panel(obj: Partner, buttons: Sequence[Button]) -> Panel:
     )
 
 
-def _handshake_panel(obj: Partner) -> Panel:
+def _handshake_panel(obj: Partner, *, has_refused: bool) -> Panel:
+    none = gettext("There was none yet.")
+    if has_refused:
+        told = gettext("But calls came that were refused")
+        none = format_html("{} {}", none, link_to(f"#{REFUSED_ANCHOR}", told))
     return Panel(
         title=_("Last handshake, step by step"),
         anchor=HANDSHAKE_ANCHOR,
@@ -178,7 +187,7 @@ def _handshake_panel(obj: Partner) -> Panel:
             for step in obj.handshake
         ],
         note=_handshake_time(obj),
-        empty=_("There was none yet."),
+        empty=none,
     )
 
 

@@ -19,7 +19,7 @@ from roaming.operations import health
 from roaming.operations.partners import OTHER_PARTY
 
 HANDSHAKE_ANCHOR = "handshake"
-_NAMED, _DETAIL = 3, 160
+_NAMED, _DETAIL = 3, 300
 
 
 class GrantedFilter(admin.SimpleListFilter):

@@ -14,6 +14,7 @@ from roaming.models.partners import (
     Role,
     TokenPurpose,
 )
+from roaming.models.refused_calls import RefusedCall, Why
 from roaming.models.traffic import TrafficMinute, TrafficTotal
 
 __all__ = [
@@ -43,10 +44,12 @@ __all__ = [
     "ProfileRequest",
     "ProfileResult",
     "Quarantined",
+    "RefusedCall",
     "Role",
     "TokenPurpose",
     "TrafficMinute",
     "TrafficTotal",
     "Walk",
     "WalkReason",
+    "Why",
 ]

@@ -16,6 +16,7 @@ from cpo_platform.common.secrets import new_token
 from cpo_platform.common.shapes import ShapeError
 from roaming import visibility
 from roaming.client import Credential, endpoint_url
+from roaming.failures import THEIR_TOKEN_REFUSED, TOKEN_A_REFUSED
 from roaming.locks import HANDSHAKE, partner_lock
 from roaming.models import Partner, PartnerStatus, Role
 from roaming.ocpi.common.shapes import OurRole
@@ -150,7 +151,11 @@ def _accept(
     partner_id: int, credentials: TheirCredentials, version: Version, now: datetime
 ) -> dict[str, Any]:
     partner = Partner.objects.get(pk=partner_id)
-    talk = Talk(partner_id, Credential(credentials.token, in_base64(version)))
+    talk = Talk(
+        partner_id,
+        Credential(credentials.token, in_base64(version)),
+        refused=THEIR_TOKEN_REFUSED,
+    )
     token = new_token()
     try:
         entries = read_versions(talk, credentials.versions_url)
@@ -193,7 +198,7 @@ def register_with_partner(
 
     """
     partner, token_b = partners.prepare_partner(name=name, now=now)
-    talk = Talk(partner.pk, Credential(token_a))
+    talk = Talk(partner.pk, Credential(token_a), refused=TOKEN_A_REFUSED)
     try:
         return _introduce(talk, partner, versions_url, token_b, version=version, now=now)
     except HandshakeFailed as error:

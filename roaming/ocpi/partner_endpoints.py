@@ -7,6 +7,7 @@ from django.conf import settings
 
 from cpo_platform.common.saying import say
 from cpo_platform.common.shapes import OpenEnum, Problem, Shape, ShapeError, Url, listed, parse
+from roaming.failures import NO_VERSIONS
 from roaming.ocpi.talk import UNUSABLE_API, Talk
 from roaming.ocpi.versions import RECEIVER, SENDER, VERSIONS, Version, version_key
 from roaming.operations.partners import TheirEndpoint
@@ -76,7 +77,7 @@ class _Details(Shape):
 
 def read_versions(talk: Talk, url: str) -> list[VersionEntry]:
     """Return what the partner lists at its versions URL."""
-    reply = talk.get("versions", url)
+    reply = talk.get("versions", url, missing=NO_VERSIONS)
     entries: list[VersionEntry] = talk.read(listed(VersionEntry), reply, say("Read the versions"))
     return entries
 

@@ -5,6 +5,7 @@ Every request has what is left of one deadline; the first that fails ends the co
 
 import time
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -54,20 +55,24 @@ class AnswerLost(HandshakeFailed):
 
 @dataclass
 class Talk:
-    """One conversation with a partner: what we call it with, and the steps so far."""
+    """One conversation with a partner: what we call it with, and the steps so far.
+
+    `refused` is what staff is told where the partner does not know the token: `%(reason)s`.
+    """
 
     partner_id: int
     credential: Credential
+    refused: Saying | None = None
     steps: list[Step] = field(default_factory=list)
     correlation_id: str = field(default_factory=lambda: str(uuid4()))
     # Whether the partner has shown which form of the token it takes.
     form_is_known: bool = False
     ends_at: float = field(default_factory=lambda: time.monotonic() + DEADLINE_SECONDS)
 
-    def get(self, what: str, url: str) -> Reply:
-        return self._note(
-            f"GET {what} ({redact_url(url)})", self._send_either_way(self._request("GET", url))
-        )
+    def get(self, what: str, url: str, *, missing: Saying | None = None) -> Reply:
+        """Read something; `missing` is what staff is told where there is none: `%(reason)s`."""
+        reply = self._send_either_way(self._request("GET", url))
+        return self._note(f"GET {what} ({redact_url(url)})", reply, missing)
 
     def send(self, what: str, method: str, url: str, body: object = None) -> Reply:
         request = self._request(method, url, None if body is None else json.dumps(body))
@@ -116,14 +121,26 @@ class Talk:
         message_log.write([entry])
         return reply
 
-    def _note(self, text: str, reply: Reply) -> Reply:
-        self.steps.append(Step(Saying(text), reply.ok, "" if reply.ok else reply.reason))
+    def _note(self, text: str, reply: Reply, missing: Saying | None = None) -> Reply:
+        detail = "" if reply.ok else self._explained(reply, missing)
+        self.steps.append(Step(Saying(text), reply.ok, detail))
         if reply.ok:
             return reply
         failure = self.failed(f"{text}: {reply.reason}", UNUSABLE_API)
         if _is_unanswered(reply):
             raise Unanswered(str(failure), status_code=UNUSABLE_API, steps=self.steps)
         raise failure
+
+    def _explained(self, reply: Reply, missing: Saying | None) -> str:
+        """Return what came back, with what to do about it where that is known."""
+        known: dict[int | None, Saying | None] = {
+            HTTPStatus.UNAUTHORIZED: self.refused,
+            HTTPStatus.NOT_FOUND: missing,
+        }
+        advice = known.get(reply.http_status)
+        if advice is None:
+            return reply.reason
+        return str(advice.filled(reason=reply.reason[:MAX_DETAIL]))
 
     def read(self, shape: Any, reply: Reply, step: Saying) -> Any:
         try:

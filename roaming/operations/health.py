@@ -1,7 +1,7 @@
 """How partners are doing, read from the change feed: for pages, monitoring and the command line."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,18 @@ from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from roaming.models import Change, Delivery, Feed, Partner, PartnerRole, PartnerStatus, Role
+from cpo_platform.common.http import UnsafeUrl, check_url
+from roaming.models import (
+    LANES,
+    Change,
+    Delivery,
+    Endpoint,
+    Feed,
+    Partner,
+    PartnerRole,
+    PartnerStatus,
+    Role,
+)
 
 # A change that is not told after so long is late: it usually takes a second.
 LATE_AFTER = timedelta(seconds=30)
@@ -28,12 +39,16 @@ class LaneState(StrEnum):
     BEHIND = "BEHIND"
     PAUSED = "PAUSED"
     FAILING = "FAILING"
+    FORBIDDEN = "FORBIDDEN"
     UNAUTHORIZED = "UNAUTHORIZED"
 
 
 _ORDER = {state: place for place, state in enumerate(LaneState)}
 # What somebody has to look at: that is how `manage.py feed status` ends.
-FAILING = frozenset([LaneState.FAILING, LaneState.UNAUTHORIZED])
+FAILING = frozenset([LaneState.FAILING, LaneState.FORBIDDEN, LaneState.UNAUTHORIZED])
+
+# In these states nothing has failed, so far.
+_LOOKS_WELL = frozenset([LaneState.NEW, LaneState.FINE, LaneState.WALKING, LaneState.BEHIND])
 
 
 class Circuit(StrEnum):
@@ -70,7 +85,8 @@ class LaneHealth:
     """A lane: its feed, in which state it is, and how late.
 
     `since` is when the oldest change happened that is not told yet. The objects of a walk do not
-    count: they are many, and none of them is late.
+    count: they are many, and none of them is late. `forbidden` is why we must not call the
+    partner's address, which nobody would see before there is something to send.
     """
 
     feed: Feed
@@ -79,6 +95,7 @@ class LaneHealth:
     lag: timedelta
     circuit: Circuit
     waiting: Waiting = field(default_factory=Waiting)
+    forbidden: str = ""
 
 
 def watched_feeds() -> "QuerySet[Any, Any]":
@@ -103,9 +120,9 @@ def watched_feeds() -> "QuerySet[Any, Any]":
 
 
 def lanes_of(partner: Partner, *, now: datetime) -> list[LaneHealth]:
-    """Return the lanes of a partner, and what waits there: two queries."""
+    """Return the lanes of a partner, and what waits there: three queries."""
     feeds = list(watched_feeds().filter(partner=partner).order_by("pk"))
-    return _with_waiting(feeds, partner.status, now)
+    return with_forbidden(_with_waiting(feeds, partner.status, now))
 
 
 def registered_lanes(*, now: datetime) -> list[LaneHealth]:
@@ -179,6 +196,31 @@ def _with_waiting(feeds: Sequence[Any], status: str, now: datetime) -> list[Lane
     waiting = waiting_in([feed.pk for feed in feeds])
     return [
         lane_health(feed, status=status, now=now, waiting=waiting.get(feed.pk)) for feed in feeds
+    ]
+
+
+def with_forbidden(lanes: Sequence[LaneHealth]) -> list[LaneHealth]:
+    """Return lanes, FORBIDDEN those that look well though we must not call the address: one query.
+
+    By the address as it is written: what a name stands for shows once something is sent.
+    """
+    rows = Endpoint.objects.filter(
+        partner__in={lane.feed.partner_id for lane in lanes},
+        role="RECEIVER",
+        identifier__in=LANES,
+    )
+    found: dict[tuple[int, str], str] = {}
+    for endpoint in rows.order_by("pk"):
+        try:
+            check_url(endpoint.url)
+        except UnsafeUrl as error:
+            found.setdefault((endpoint.partner_id, LANES[endpoint.identifier]), str(error))
+    return [
+        replace(lane, state=LaneState.FORBIDDEN, forbidden=reason)
+        if lane.state in _LOOKS_WELL
+        and (reason := found.get((lane.feed.partner_id, lane.feed.lane)))
+        else lane
+        for lane in lanes
     ]
 
 

@@ -5,16 +5,19 @@ OCPI credentials and version_information_endpoint, of 2.1.1, 2.2.1 and 2.3.0.
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import translation
 from pytest_django import Settings
 
 from cpo_platform.common import clock, http
 from cpo_platform.common.secrets import decrypt
 from roaming.client import Credential, Request, send_once
+from roaming.failures import in_words
 from roaming.models import Delivery, Partner, PartnerStatus, PartnerToken
 from roaming.ocpi import handshake, talk
 from roaming.operations import partners
@@ -901,6 +904,60 @@ def test_steps_of_a_handshake_tell_how_far_it_got(peer: Peer) -> None:
         register(peer, "2.2.1")
 
     assert [step.ok for step in failure.value.steps] == [True, False]
+
+
+@pytest.mark.parametrize("where", ["/versions", "/2.2.1/credentials"])
+def test_where_the_partner_refuses_token_a_staff_is_told_what_to_ask_for(
+    peer: Peer, where: str
+) -> None:
+    peer.answers[where] = Answered(http=401, code=2000)
+    told = StringIO()
+
+    with pytest.raises(CommandError):
+        call_command(
+            "register_partner",
+            "Peer",
+            f"--versions-url={peer.versions_url}",
+            "--token-a=A-token",
+            "--ocpi=2.2.1",
+            stdout=told,
+        )
+
+    assert "plain and in Base64 (HTTP 401, OCPI 2000" in told.getvalue()
+    assert "Ask the partner for a new one." in told.getvalue()
+    # Both forms were tried.
+    assert len({one.value for one in peer.seen if one.path == where}) == 2
+    detail = Partner.objects.get().handshake[-1]["detail"]
+    assert "A-token" not in str(Partner.objects.get().handshake)
+    with translation.override("ja"):
+        assert "新しいトークンをパートナーに依頼してください" in in_words(detail)
+
+
+def test_where_there_are_no_versions_staff_is_told_to_ask_for_their_url(peer: Peer) -> None:
+    peer.answers["/versions"] = Answered(http=404, raw=b"<html>not found</html>")
+
+    with pytest.raises(handshake.HandshakeFailed) as failure:
+        register(peer)
+
+    (step,) = failure.value.steps
+    assert step.detail.startswith("There is nothing at this URL (HTTP 404): it is mistyped")
+    with translation.override("ja"):
+        assert step.told_detail.startswith("この URL には何もありません(HTTP 404)")
+
+
+def test_a_partner_that_does_not_know_its_own_token_is_told_from_one_with_a_wrong_token_a(
+    peer: Peer,
+) -> None:
+    peer.answers["/versions"] = Answered(http=401, code=2000)
+
+    reply = exchange(peer, "POST", "2.2.1", invite(), "B-token")
+
+    assert reply.code == 3001
+    detail = Partner.objects.get().handshake[-1]["detail"]
+    assert detail.startswith("The partner refuses the token of its own credentials")
+    # That is for staff: the partner reads what came back.
+    assert "its own credentials" not in reply.body["status_message"]
+    assert "HTTP 401" in reply.body["status_message"]
 
 
 def _spoken_for(country_code: str = "NL", party_id: str = "EMS") -> None:

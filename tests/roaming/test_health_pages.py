@@ -1,12 +1,14 @@
 """The health of a partner: what staff sees of it, and what the buttons do."""
 
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import CommandError, call_command
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from cpo_platform.audit.models import Entry
 from cpo_platform.common import clock
@@ -71,6 +73,42 @@ def test_a_lane_says_what_is_in_its_way(
     Feed.objects.filter(partner=first.partner, lane=Lane.NETWORK).update(**values)
     lane = lanes(first.partner)[Lane.NETWORK]
     assert (lane.state, lane.circuit) == (state, circuit)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("http://emsp.example", "https:// is required"),
+        ("https://127.0.0.1", "127.0.0.1 is not a public address"),
+    ],
+)
+def test_a_lane_that_we_must_not_call_does_not_look_well(
+    admin_client: Client, first: Registered, settings: Settings, address: str, reason: str
+) -> None:
+    """After a restart without the setting nothing has failed yet, and what was sent is fine."""
+    partner = first.partner
+    for module, base in (("cdrs", address), ("locations", "https://emsp.example")):
+        partner.endpoints.create(identifier=module, role="RECEIVER", url=f"{base}/{module}")
+    Feed.objects.update(last_success_at=NOW)
+    settings.OUTBOUND_ALLOW_PRIVATE = False
+
+    found = lanes(partner)
+    assert found[Lane.CHARGING].state is LaneState.FORBIDDEN
+    assert found[Lane.NETWORK].state is LaneState.FINE
+    pages = (f"{PARTNERS}{partner.pk}/change/", url(partner))
+    assert all(reason in text_of(admin_client.get(page)) for page in pages)
+    assert all("We may not call it" in text_of(admin_client.get(page)) for page in pages)
+    told = StringIO()
+    with pytest.raises(CommandError, match="failing: First eMSP"):
+        call_command("feed", "status", stdout=told)
+    assert reason in told.getvalue()
+
+    # What has failed says so itself.
+    Feed.objects.filter(lane=Lane.CHARGING).update(failures=1)
+    assert lanes(partner)[Lane.CHARGING].state is LaneState.FAILING
+    Feed.objects.update(failures=0)
+    settings.OUTBOUND_ALLOW_PRIVATE = True
+    assert lanes(partner)[Lane.CHARGING].state is LaneState.FINE
 
 
 def test_a_lane_is_behind_by_its_oldest_change_that_concerns_the_partner(
@@ -229,7 +267,7 @@ def test_the_page_takes_the_same_queries_for_any_partner(
 ) -> None:
     trouble(first.partner, objects)
     admin_client.get(url(first.partner))  # fills the caches that live longer than a request
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         text = text_of(admin_client.get(url(first.partner)))
     assert text.count("city: is required") == min(objects, 20)
     assert ("Show all" in text) == (objects > 20)

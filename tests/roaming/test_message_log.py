@@ -258,16 +258,20 @@ def test_a_forked_process_does_not_write_what_its_parent_will() -> None:
 
 
 @pytest.fixture
-def thread(settings: Settings, transactional_db: None) -> Iterator[message_log.Buffer]:
+def thread(
+    settings: Settings, transactional_db: None
+) -> Iterator[message_log.Buffer[message_log.Entry]]:
     """Record as the web does: another thread writes, on a connection of its own."""
     settings.MESSAGE_LOG_THREAD = True
-    buffer = message_log.Buffer()
+    buffer = message_log.Buffer(message_log.write)
     yield buffer
     buffer.stop()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_thread_writes_what_the_web_recorded(thread: message_log.Buffer) -> None:
+def test_the_thread_writes_what_the_web_recorded(
+    thread: message_log.Buffer[message_log.Entry],
+) -> None:
     for number in range(message_log.ENOUGH):
         thread.put(entry(object_id=number))
     thread.stop()

@@ -218,7 +218,7 @@ def test_a_partner_page_takes_the_same_queries_for_any_number_of_parties(
 ) -> None:
     hub = hub_of(parties)
     page(admin_client, hub)  # fills the caches that live longer than a request
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(20):
         page(admin_client, hub)
     for which, queries in (("parties", 6), ("clients", 5)):
         with django_assert_num_queries(queries):

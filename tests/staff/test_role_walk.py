@@ -77,7 +77,7 @@ MADE_BY_NOBODY = {
     for app, model in (
         *(("sessions_app", name) for name in ("cdr", "cdrhold", "reservation", "session", "token")),
         *(("roaming", name) for name in ("command", "driftcheck", "message", "partner")),
-        *(("roaming", name) for name in ("profilerequest", "quarantined")),
+        *(("roaming", name) for name in ("profilerequest", "quarantined", "refusedcall")),
         *(("ocpp_gateway", name) for name in ("station", "stationalert", "stationmessage")),
         ("ocpp_gateway", "transaction"),
         *(("audit", "entry"), ("alerting", "incident"), ("bulk", "job")),

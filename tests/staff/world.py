@@ -39,6 +39,8 @@ from roaming.models import (
     PartnerStatus,
     ProfileRequest,
     Quarantined,
+    RefusedCall,
+    Why,
 )
 from sessions_app.metering import Reading
 from sessions_app.models import Cdr, CdrHold, Replay, Reservation, Session
@@ -180,6 +182,15 @@ def _network(party_id: str, mark: str, partner: Partner) -> tuple[Party, dict[st
         last_updated=NOW,
         found_at=NOW,
     )
+    refused_call = RefusedCall.objects.create(
+        hour=NOW,
+        address="198.51.100.7",
+        module=f"{name} module",
+        why=Why.SUSPENDED,
+        partner=partner,
+        count=1,
+        last_at=NOW,
+    )
     replay = Replay.objects.create(
         tariff=tariff,
         candidate={
@@ -203,6 +214,7 @@ def _network(party_id: str, mark: str, partner: Partner) -> tuple[Party, dict[st
     return party, {
         **ids,
         "roaming.quarantined": quarantined.pk,
+        "roaming.refusedcall": refused_call.pk,
         "sessions_app.replay": replay.pk,
         "alerting.incident": make_incident(location, name).pk,
         "bulk.job": _bulk_job(location, name).pk,

@@ -26,6 +26,7 @@ WORDS = {
     health.LaneState.BEHIND: "behind",
     health.LaneState.PAUSED: "paused by staff",
     health.LaneState.FAILING: "failing",
+    health.LaneState.FORBIDDEN: "we may not call its address",
     health.LaneState.UNAUTHORIZED: "our token is refused",
 }
 HEADS = ("partner", "lane", "state", "lag", "pending", "failures", "last error")
@@ -65,10 +66,11 @@ class Command(BaseCommand):
             partner = _partner(options.partner)
             rows = [(partner.name, lane) for lane in health.lanes_of(partner, now=now)]
         else:
-            rows = [(lane.feed.partner.name, lane) for lane in health.registered_lanes(now=now)]
+            lanes = health.with_forbidden(health.registered_lanes(now=now))
+            rows = [(lane.feed.partner.name, lane) for lane in lanes]
         if options.json:
-            lanes = [_document(name, lane) for name, lane in rows]
-            self.stdout.write(json.dumps({"lanes": lanes}, ensure_ascii=False, indent=2))
+            documents = [_document(name, lane) for name, lane in rows]
+            self.stdout.write(json.dumps({"lanes": documents}, ensure_ascii=False, indent=2))
         elif rows:
             self._table([HEADS, *(_row(name, lane) for name, lane in rows)])
         else:
@@ -227,7 +229,8 @@ def _row(name: str, lane: LaneHealth) -> tuple[str, ...]:
         f"{lane.lag.total_seconds():.1f} s" if lane.since else "-",
         f"{lane.waiting.total}{more}",
         str(lane.feed.failures),
-        lane.feed.last_error[:80].replace("\n", " ") if lane.feed.failures else "-",
+        lane.forbidden
+        or (lane.feed.last_error[:80].replace("\n", " ") if lane.feed.failures else "-"),
     )
 
 
@@ -248,4 +251,5 @@ def _document(name: str, lane: LaneHealth) -> dict[str, Any]:
         "paused_at": its_feed.paused_at and its_feed.paused_at.isoformat(),
         "unauthorized_at": its_feed.unauthorized_at and its_feed.unauthorized_at.isoformat(),
         "last_error": its_feed.last_error,
+        "forbidden": lane.forbidden,
     }

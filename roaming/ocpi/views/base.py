@@ -15,13 +15,13 @@ from django.views import View
 from cpo_platform.common import acting, clock, json
 from cpo_platform.common.client_address import client_address, network_of
 from cpo_platform.common.shapes import ShapeError
-from roaming import message_log, visibility
+from roaming import message_log, refused_calls, visibility
 from roaming.message_log import Direction, Entry
 from roaming.models import PartnerStatus
 from roaming.models.messages import MAX_LOGGED_BODY
 from roaming.ocpi.common import callers, errors, limits
 from roaming.ocpi.common.audience import Audience
-from roaming.ocpi.common.authentication import Caller, authenticate
+from roaming.ocpi.common.authentication import Caller, authenticate, shown
 from roaming.ocpi.common.envelope import (
     Request,
     Response,
@@ -32,6 +32,7 @@ from roaming.ocpi.common.envelope import (
 from roaming.ocpi.common.headers import Route, check_route, message_ids, read_route
 from roaming.ocpi.common.shapes import Owner
 from roaming.ocpi.versions import Version
+from roaming.refused_calls import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,9 @@ class OcpiView(View):
         try:
             caller = self._authenticate(request)
         except errors.Unauthorized:
-            limits.check_stranger(network_of(client_address(request.http)))
+            address = network_of(client_address(request.http))
+            limits.check_stranger(address)
+            self._count_refused(request, address)
             raise
         limits.check_partner(caller.partner.pk)
         # Not before: what is too much is counted, and not written down once more each time.
@@ -102,6 +105,14 @@ class OcpiView(View):
             check_route(self.route, self.caller.partner)
             self._limit_to_sender()
         _check_names(request)
+
+    def _count_refused(self, request: Request, address: str) -> None:
+        """Have a call counted that is of nobody's messages; it is answered all the same."""
+        try:
+            seen = shown(request.headers.get("Authorization"))
+            refused_calls.record(Refusal(self.now, address, self.module_name, seen))
+        except Exception:
+            logger.exception("a refused call was not counted")
 
     def _limit_to_version(self) -> None:
         """Show no more than the version of the URL can say, whichever one the partner speaks.
@@ -225,7 +236,7 @@ class OcpiView(View):
         return self.version is not None and self.version.number in WITHOUT_ROUTING
 
     def _log(self, request: Request, response: Response) -> None:
-        """Have the exchange written down; not that of a stranger, who has no partner's page."""
+        """Have the exchange written down; a stranger's is counted only."""
         went_well = response.ocpi_code < REFUSED
         if not hasattr(self, "caller") or not message_log.keeps(failed=not went_well):
             return
