@@ -37,6 +37,8 @@ CHANGES_SHOWN = 20
 MOST_EVSES = 200
 # Findings of a location that are shown.
 MOST_FINDINGS = 100
+# The panel's name in addresses.
+QUALITY = "quality"
 
 
 def _since(days: int) -> str:
@@ -117,7 +119,7 @@ def quality_panel(request: HttpRequest, location_id: int) -> Panel:
     points = score(findings)
     return Panel(
         title=_("Data quality"),
-        anchor="quality",
+        anchor=QUALITY,
         facts=[(_("score"), score_pill(points))],
         columns=(_("what"), _("where"), _("severity"), _("what to do")) if findings else (),
         rows=[

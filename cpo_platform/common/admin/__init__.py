@@ -62,6 +62,7 @@ from cpo_platform.common.admin.scopes import (
 )
 from cpo_platform.common.admin.searching import SearchedAdmin, SpanSearch
 from cpo_platform.common.admin.stories import Event, register_story, story_of, story_panel
+from cpo_platform.common.admin.warnings import Rules, Warned, register_rules
 
 __all__ = [
     "NONE",
@@ -81,10 +82,12 @@ __all__ = [
     "RecordAdmin",
     "Refusals",
     "Refused",
+    "Rules",
     "Scope",
     "SearchedAdmin",
     "SpanSearch",
     "VisibleFilter",
+    "Warned",
     "Way",
     "address",
     "change_url",
@@ -110,6 +113,7 @@ __all__ = [
     "register_list_pages",
     "register_note",
     "register_panel",
+    "register_rules",
     "register_scope",
     "register_story",
     "scope_of",
