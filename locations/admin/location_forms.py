@@ -183,6 +183,8 @@ class LocationForm(OperationForm):
         **dict.fromkeys((name for name, _label in DAYS), (("08:00", "18:00"),)),
         **dict.fromkeys(("publish_to", "related", "direction_texts", "image_lines"), ()),
         **dict.fromkeys(("openings", "closings", "environ_impact", "facilities"), ()),
+        **dict.fromkeys(("supplier_name", "energy_product_name"), ""),
+        "energy_sources": (),
         "country": "NLD",
         "time_zone": "UTC",
         "parking_type": "",
@@ -297,7 +299,7 @@ class LocationForm(OperationForm):
             "opening_times": findings.of(self._opening_times),
             "charging_when_closed": data["charging_when_closed"],
             "images": data["image_lines"],
-            "energy_mix": mix_document(data, data["environ_impact"] or None),
+            "energy_mix": findings.of(lambda: mix_document(data, data["environ_impact"] or None)),
         }
 
     def _business(self, name: str) -> dict[str, Any] | None:

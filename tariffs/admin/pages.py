@@ -25,6 +25,7 @@ from cpo_platform.common.admin import (
     link,
     link_to,
     minute,
+    mistakes_of,
     pill,
     register_rules,
     visible,
@@ -307,7 +308,7 @@ class TariffAdmin(OperationAdmin):
         if form.is_valid():
             context["preview"] = preview.preview(form.shape, asked.inputs())
         else:
-            context["mistakes"] = list(preview.mistakes(form))
+            context["mistakes"] = list(mistakes_of(form))
         context["sentences"] = preview.sentences(form)
         status = 200 if "preview" in context else 422
         if request.headers.get("X-Preview") != "fragment":

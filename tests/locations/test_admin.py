@@ -342,6 +342,29 @@ def test_all_that_is_wrong_with_an_evse_is_said_at_once(admin_client: Client) ->
     assert location.evses.count() == 1
 
 
+def test_a_connector_is_held_against_the_rules_beside_one_that_cannot_be_read(
+    admin_client: Client,
+) -> None:
+    second = {
+        "connectors-TOTAL_FORMS": "2",
+        # It can be read, and is no id in OCPI.
+        "connectors-0-id": "\N{LATIN SMALL LETTER E WITH ACUTE}",
+        "connectors-1-id": "2",
+        "connectors-1-standard": "IEC_62196_T2",
+        "connectors-1-format": "CABLE",
+        "connectors-1-power_type": "AC_3_PHASE",
+        "connectors-1-max_voltage": "many",
+        "connectors-1-max_amperage": "16",
+    }
+    response = add_evse(admin_client, make_location(), **second)
+    connectors = response.context["adminform"].form.connectors
+    assert [list(part.errors) for part in connectors.forms] == [
+        ["id"],
+        ["max_voltage"],
+    ]
+    assert "Connector 2, V</a>: Enter a whole number." in response.content.decode()
+
+
 def test_a_new_evse_can_what_nearly_all_can(admin_client: Client) -> None:
     location = make_location(evses=0)
     add_evse(admin_client, location)

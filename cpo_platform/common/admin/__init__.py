@@ -39,6 +39,7 @@ from cpo_platform.common.admin.list_pages import (
     register_list_pages,
 )
 from cpo_platform.common.admin.lists import known_filter
+from cpo_platform.common.admin.mistakes import Mistake, mistakes_of
 from cpo_platform.common.admin.pages import Admin, RecordAdmin
 from cpo_platform.common.admin.panels import (
     Button,
@@ -73,6 +74,7 @@ __all__ = [
     "FormSet",
     "ListColumn",
     "ListPages",
+    "Mistake",
     "OperationAdmin",
     "OperationForm",
     "Panel",
@@ -99,6 +101,7 @@ __all__ = [
     "link_to",
     "may",
     "minute",
+    "mistakes_of",
     "mix_document",
     "mix_values",
     "moment",
