@@ -121,14 +121,17 @@ class LocationForm(OperationForm):
             ("no", _("at these hours")),
         ],
         widget=UnfoldAdminSelectWidget,
-        help_text=_("Hours are local time: “08:00-12:00, 13:00-18:00”. Empty: closed."),
+        help_text=_("Hours are local time: “08:00-12:00, 13:00-18:00” or “8-18”. Empty: closed."),
     )
     monday, tuesday, wednesday, thursday, friday, saturday, sunday = (
         DayHoursField(label=label) for _name, label in DAYS
     )
     openings = periods_field(
         label=_("also open"),
-        help_text=_("Exceptions, one per line, in local time (or in UTC with a Z at the end)."),
+        help_text=_(
+            "Exceptions, one per line, in local time (or in UTC with a Z at the end). Hours of one "
+            "day: “2026-12-24 8-12”."
+        ),
     )
     closings = periods_field(label=_("closed on"))
     image_lines = images_field(label=_("images"))
