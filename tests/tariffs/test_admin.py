@@ -392,15 +392,6 @@ def test_the_button_that_deletes_reads_as_people_say_it(
     assert response.content.decode().count("/delete/") == 1
 
 
-def test_a_list_named_like_its_app_is_named_once_above_the_page(admin_client: Client) -> None:
-    heading = admin_client.get(LIST).content.decode().partition("<h1")[2].partition("</h1>")[0]
-    assert heading.count("Tariffs") == 1
-    assert f'href="{LIST}"' in heading
-    parties = admin_client.get(LIST.replace("tariff/", "party/")).content.decode()
-    heading = parties.partition("<h1")[2].partition("</h1>")[0]
-    assert heading.index("Tariffs") < heading.index("CPO parties")
-
-
 def test_browsers_are_told_where_the_icon_is(admin_client: Client) -> None:
     assert 'rel="icon" href="/static/cpo/favicon' in admin_client.get(LIST).content.decode()
 
