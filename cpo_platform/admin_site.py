@@ -134,6 +134,29 @@ def _entry_of(path: str) -> str:
     return max((link for link in links if path.startswith(link)), key=len, default="")
 
 
+def section(request: HttpRequest) -> dict[str, Any]:
+    """Return the section of the sidebar that a page belongs to, for the line above the page."""
+    # Late: many small templates are rendered with the request, and one of them asks.
+    return {"section": SimpleLazyObject(partial(section_of, request.path))}
+
+
+def section_of(path: str) -> str:
+    """Return the title of the section of a page; "" where it is in none.
+
+    What has no entry of its own, such as a parking place, is where its app begins.
+    """
+    home = reverse("admin:index")
+    app = path.removeprefix(home).partition("/")[0]
+    begins = _entry_of(path) or (f"{home}{app}/" if app else "")
+    titles = (
+        title
+        for title, entries in _GROUPS
+        for _name, _icon, model in entries
+        if begins and list_url(model).startswith(begins)
+    )
+    return str(next(titles, ""))
+
+
 @cache
 def list_url(model: str) -> str:
     """Return the address of a model's list, or of a page beside it: `tariffs.tariff/check`.

@@ -325,6 +325,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "cpo_platform.signing_in.context.frame",
+                "cpo_platform.admin_site.section",
             ],
         },
     }

@@ -6,6 +6,7 @@ same as `text`. Errors name the line.
 
 import re
 import shlex
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -30,8 +31,13 @@ Item = dict[str, Any]
 
 _EXAMPLE = "2026-12-24 08:00 \N{EN DASH} 2026-12-24 12:00"
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SIZE = re.compile(r"(\d{1,5})[x\N{MULTIPLICATION SIGN}](\d{1,5})", re.ASCII)
-_HOURS = re.compile(r"(\d{1,2}:\d{2})\s*[-\N{EN DASH}]\s*(\d{1,2}:\d{2})", re.ASCII)
+# Whole hours need no minutes; the dashes and waves that people write between two times.
+_HOURS = re.compile(
+    r"(\d{1,2})(?::(\d{2}))?\s*[-~\N{EN DASH}\N{EM DASH}\N{WAVE DASH}]\s*(\d{1,2})(?::(\d{2}))?",
+    re.ASCII,
+)
 
 
 class LinesField(forms.CharField):
@@ -243,6 +249,8 @@ def periods_field(*, with_status: bool = False, **kwargs: Any) -> LinesField:
     )
 
     def read(line: str) -> Item:
+        if not with_status and (day := _read_day(line)) is not None:
+            return day
         moments = [match[0] for match in _MOMENT.finditer(line)]
         rest = _MOMENT.sub(" ", line)
         words = [word for word in rest.split() if word not in {"to", "-", "\N{EN DASH}"}]
@@ -263,6 +271,18 @@ def periods_field(*, with_status: bool = False, **kwargs: Any) -> LinesField:
         return item
 
     return LinesField(read=read, write=_write_period, widget=widget, **kwargs)
+
+
+def _read_day(line: str) -> Item | None:
+    """Return the period of `2026-12-24 8-20`: hours of one day; None: it is something else."""
+    day, _space, hours = line.partition(" ")
+    span = _read_hours(unicodedata.normalize("NFKC", hours).strip())
+    if span is None or not _DAY.fullmatch(day):
+        return None
+    begin, end = span
+    # The end of the day, as a weekday has it.
+    end = "23:59" if end in {"00:00", "24:00"} else end
+    return {"period_begin": f"{day} {begin}", "period_end": f"{day} {end}"}
 
 
 def _write_period(item: Item) -> str:
@@ -320,9 +340,9 @@ def utc_moment(text: str, zone: ZoneInfo) -> datetime:
 
 
 class DayHoursField(forms.CharField):
-    """The opening hours of one weekday: `08:00-12:00, 13:00-18:00`; empty is closed.
+    """The opening hours of one weekday: `08:00-12:00, 13:00-18:00`, or `8-12, 13-18`.
 
-    Its value is a list of `(begin, end)`.
+    Empty is closed. Its value is a list of `(begin, end)`.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -339,13 +359,21 @@ class DayHoursField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         periods = []
-        for part in filter(None, (part.strip() for part in str(value or "").split(","))):
-            found = _HOURS.fullmatch(part)
-            begin, end = (text.zfill(5) for text in found.groups()) if found else ("", "")
-            if not found or not _is_clock(begin) or not _is_clock(end):
+        # Digits and colons of Japanese keyboards are those of others, twice as wide.
+        text = unicodedata.normalize("NFKC", str(value or ""))
+        for part in filter(
+            None, (part.strip() for part in re.split("[,;\N{IDEOGRAPHIC COMMA}]", text))
+        ):
+            span = _read_hours(part)
+            if span is None:
                 raise ValidationError(
-                    gettext("“%(part)s” is not a time span such as 08:00-18:00.") % {"part": part}
+                    gettext(
+                        "“%(part)s” is no time span: write one such as 08:00-18:00 or 8-18, with a "
+                        "comma before the next."
+                    )
+                    % {"part": part}
                 )
+            begin, end = span
             end = "23:59" if end == "24:00" else end
             if end <= begin and end != "00:00":
                 raise ValidationError(
@@ -360,6 +388,16 @@ class DayHoursField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return str(self.prepare_value(initial) or "") != str(data or "").strip()
+
+
+def _read_hours(text: str) -> tuple[str, str] | None:
+    """Return the begin and the end of `8-20` or `08:00-20:00`, as `HH:MM`; None: it is no span."""
+    found = _HOURS.fullmatch(text)
+    if found is None:
+        return None
+    hour, minute, last_hour, last_minute = found.groups(default="00")
+    begin, end = f"{hour:0>2}:{minute}", f"{last_hour:0>2}:{last_minute}"
+    return (begin, end) if _is_clock(begin) and _is_clock(end) else None
 
 
 def _is_clock(text: str) -> bool:

@@ -15,14 +15,21 @@ class SitesConfig(AppConfig):
     def ready(self) -> None:
         """Have the pages of locations and EVSEs show how available they are, and how well kept."""
         # Late: models are not loaded when apps are.
-        from cpo_platform.common.admin import register_list_column, register_panel
+        from cpo_platform.common.admin import (
+            Rules,
+            register_list_column,
+            register_panel,
+            register_rules,
+        )
         from cpo_platform.sites import receivers, scopes
         from cpo_platform.sites.list_column import SCORE_COLUMN
-        from cpo_platform.sites.panels import evse_panel, location_panel, quality_panel
+        from cpo_platform.sites.panels import QUALITY, evse_panel, location_panel, quality_panel
+        from cpo_platform.sites.warnings import quality_warnings
 
         scopes.register()
         receivers.connect()
         register_list_column("locations.location", SCORE_COLUMN)
+        register_rules("locations", Rules(quality_warnings, anchor=QUALITY))
         register_panel("locations", quality_panel, needs="locations.view_location")
         register_panel("locations", location_panel, needs="locations.view_location")
         register_panel("evses", evse_panel, needs="locations.view_evse")

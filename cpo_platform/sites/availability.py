@@ -30,6 +30,8 @@ from locations.uptime import Span, Uptime, midnight, spans, uptime_of
 
 # Changes of one EVSE that are read at most, the newest.
 MOST_CHANGES = 20_000
+# The status of an EVSE of which nobody has heard.
+NOT_KNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,11 @@ NOTHING = Recent({days: Uptime() for days in LAST_DAYS})
 
 
 def recent(evse_ids: Sequence[int], *, now: datetime) -> dict[int, Recent]:
-    """Return how EVSEs have done lately, until now. Three queries, however many they are."""
+    """Return how EVSEs have done lately, until now. Three queries, however many they are.
+
+    Of a new one nothing is measured before it has told its first status, until its first day is
+    over.
+    """
     known = bounds(LocationUptime.objects.all())
     today = midnight(now)
     totals: dict[int, dict[datetime, EvseUptime]] = defaultdict(dict)
@@ -210,6 +216,9 @@ def _recent_of(
     since = known.last if known else (newer[0][0] if newer else now)
     before = last.status if last else None
     today = uptime_of(spans(newer, before=before, since=since, until=now))
+    if last is None and all(status == NOT_KNOWN for _at, status in newer):
+        # It is new, and has told nothing yet: that is no outage.
+        today = Uptime()
     sums = {}
     for days in LAST_DAYS:
         begin = totals.get(begins[days]) if begins else None

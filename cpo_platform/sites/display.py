@@ -35,6 +35,11 @@ def uptime_pill(uptime: Uptime) -> object:
     return pill(percent_text(percent), tone)
 
 
+def recent_pill(uptime: Uptime) -> object:
+    """Return a share until now in its colour, or that there is none yet."""
+    return gettext("not yet known") if uptime.percent is None else uptime_pill(uptime)
+
+
 def goal_text() -> str:
     """Say what the goal is: `97 %`."""
     return f"{settings.UPTIME_GOAL:g} %"

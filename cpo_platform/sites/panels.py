@@ -21,7 +21,7 @@ from cpo_platform.common.admin import (
 )
 from cpo_platform.sites import availability, operations
 from cpo_platform.sites.availability import NOTHING, Recent
-from cpo_platform.sites.display import goal_text, score_pill, timeline_picture, uptime_pill
+from cpo_platform.sites.display import goal_text, recent_pill, score_pill, timeline_picture
 from cpo_platform.sites.periods import LAST_DAYS
 from cpo_platform.sites.phrases import PHRASES, SEVERITIES
 from cpo_platform.sites.twins import with_twins
@@ -37,6 +37,8 @@ CHANGES_SHOWN = 20
 MOST_EVSES = 200
 # Findings of a location that are shown.
 MOST_FINDINGS = 100
+# The panel's name in addresses.
+QUALITY = "quality"
 
 
 def _since(days: int) -> str:
@@ -65,7 +67,7 @@ def evse_panel(request: HttpRequest, evse_id: int) -> Panel:
         )
         % {"goal": goal_text()},
         picture=timeline_picture(timeline(parts, since=since, until=now, step=STEP)),
-        facts=[(_since(days), uptime_pill(found.by_days[days])) for days in LAST_DAYS],
+        facts=[(_since(days), recent_pill(found.by_days[days])) for days in LAST_DAYS],
         columns=(_("since (UTC)"), _("until (UTC)"), _("for"), _("status")),
         rows=[
             (
@@ -104,7 +106,7 @@ def location_panel(request: HttpRequest, location_id: int) -> Panel:
 
 
 def _cells(recent: Recent) -> list[object]:
-    return [uptime_pill(recent.by_days[days]) for days in LAST_DAYS]
+    return [recent_pill(recent.by_days[days]) for days in LAST_DAYS]
 
 
 def quality_panel(request: HttpRequest, location_id: int) -> Panel:
@@ -117,7 +119,7 @@ def quality_panel(request: HttpRequest, location_id: int) -> Panel:
     points = score(findings)
     return Panel(
         title=_("Data quality"),
-        anchor="quality",
+        anchor=QUALITY,
         facts=[(_("score"), score_pill(points))],
         columns=(_("what"), _("where"), _("severity"), _("what to do")) if findings else (),
         rows=[

@@ -97,11 +97,12 @@ class ConnectorFormSet(PartFormSet):
     """The connectors of an EVSE."""
 
     def documents(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return the connectors that stay, each with the place of its form."""
+        """Return the connectors that stay and can be read, each with the place of its form."""
         return [
             (place, form.document())
             for place, form in enumerate(self.forms)
-            if (form.has_changed() or form.initial.get("id"))
+            if form.is_valid()
+            and (form.has_changed() or form.initial.get("id"))
             and not form.cleaned_data.get("DELETE")
         ]
 

@@ -135,6 +135,7 @@ class EvseForm(PartsForm):
     location: Location | None = None
     fixed = ("uid",)
     part_name = "connectors"
+    part_title = _("connector %(number)s")
     parts_are_wrong = _("Look at the connectors below.")
     stand_in_part = {
         "id": "1",

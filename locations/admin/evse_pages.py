@@ -46,6 +46,8 @@ class EvseAdmin(PartAdmin):
     form = EvseForm
     how_to_add = _("Open the location that gets the EVSE and choose “Add an EVSE”.")
     module = "evses"
+    # Some rules look at all EVSEs of a location together.
+    checked_as = "locations"
     scope = Way(party="location", location="location")
     change_form_template = "admin/locations/evse/change_form.html"
     change_list_template = "admin/locations/evse/change_list.html"
@@ -145,6 +147,9 @@ class EvseAdmin(PartAdmin):
                 raise operations.EvseElsewhere(f"uid: {shape.uid} exists already")
             row, _outcome = operations.put_evse(location_id=form.location.pk, evse=shape, now=now)
         return row
+
+    def checked(self, form: EvseForm) -> Location | None:
+        return form.location
 
     def get_urls(self) -> list[Any]:
         status = self.admin_site.admin_view(self.status_view)

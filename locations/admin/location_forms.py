@@ -121,14 +121,17 @@ class LocationForm(OperationForm):
             ("no", _("at these hours")),
         ],
         widget=UnfoldAdminSelectWidget,
-        help_text=_("Hours are local time: “08:00-12:00, 13:00-18:00”. Empty: closed."),
+        help_text=_("Hours are local time: “08:00-12:00, 13:00-18:00” or “8-18”. Empty: closed."),
     )
     monday, tuesday, wednesday, thursday, friday, saturday, sunday = (
         DayHoursField(label=label) for _name, label in DAYS
     )
     openings = periods_field(
         label=_("also open"),
-        help_text=_("Exceptions, one per line, in local time (or in UTC with a Z at the end)."),
+        help_text=_(
+            "Exceptions, one per line, in local time (or in UTC with a Z at the end). Hours of one "
+            "day: “2026-12-24 8-12”."
+        ),
     )
     closings = periods_field(label=_("closed on"))
     image_lines = images_field(label=_("images"))
@@ -183,6 +186,8 @@ class LocationForm(OperationForm):
         **dict.fromkeys((name for name, _label in DAYS), (("08:00", "18:00"),)),
         **dict.fromkeys(("publish_to", "related", "direction_texts", "image_lines"), ()),
         **dict.fromkeys(("openings", "closings", "environ_impact", "facilities"), ()),
+        **dict.fromkeys(("supplier_name", "energy_product_name"), ""),
+        "energy_sources": (),
         "country": "NLD",
         "time_zone": "UTC",
         "parking_type": "",
@@ -297,7 +302,7 @@ class LocationForm(OperationForm):
             "opening_times": findings.of(self._opening_times),
             "charging_when_closed": data["charging_when_closed"],
             "images": data["image_lines"],
-            "energy_mix": mix_document(data, data["environ_impact"] or None),
+            "energy_mix": findings.of(lambda: mix_document(data, data["environ_impact"] or None)),
         }
 
     def _business(self, name: str) -> dict[str, Any] | None:

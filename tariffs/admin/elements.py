@@ -204,9 +204,9 @@ class ElementForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        if data.get("DELETE") or self.errors:
-            return data
-        if not any(data.get(f"{dimension.value}_price") is not None for dimension in DIMENSIONS):
+        prices = [f"{dimension.value}_price" for dimension in DIMENSIONS]
+        is_priced = any(data.get(name) is not None or name in self.errors for name in prices)
+        if not is_priced and not data.get("DELETE"):
             raise ValidationError(_("Give at least one price; write 0 for free of charge."))
         return data
 
@@ -255,11 +255,11 @@ class ElementFormSet(PartFormSet):
     """The elements of a tariff, in the order of their numbers."""
 
     def documents(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return the elements that stay, in order, each with the place of its form."""
+        """Return the elements that stay and can be read, in order, each with its form's place."""
         forms_left = [
             (form.cleaned_data.get("order") or 1000, place, form)
             for place, form in enumerate(self.forms)
-            if form.has_changed() and not form.cleaned_data.get("DELETE")
+            if form.is_valid() and form.has_changed() and not form.cleaned_data.get("DELETE")
         ]
         return [(place, form.document()) for _order, place, form in sorted(forms_left, key=_first)]
 

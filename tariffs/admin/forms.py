@@ -1,5 +1,7 @@
 """The form of a tariff with its elements."""
 
+from functools import partial
+from itertools import product
 from typing import Any
 
 from django import forms
@@ -10,6 +12,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget  # type: ignore[import-unt
 
 from cpo_platform.common import clock
 from cpo_platform.common.admin import (
+    Findings,
     PartsForm,
     green_field,
     mix_document,
@@ -32,6 +35,10 @@ from tariffs.admin.parties import PartyField
 from tariffs.admin.sentences import element_sentence
 from tariffs.models import Tariff, TariffType
 from tariffs.shapes import TariffShape
+
+PRICE_LIMITS = tuple(
+    f"{end}_price_{tax}_taxes" for end, tax in product(("min", "max"), ("before", "after"))
+)
 
 
 def _price_limit(label: Any, help_text: Any = "") -> forms.DecimalField:
@@ -102,8 +109,10 @@ class TariffForm(PartsForm):
     }
     fixed = ("party", "ocpi_id")
     part_name = "elements"
+    part_title = _("element %(number)s")
     parts_are_wrong = _("Look at the elements below.")
     parts_are_missing = _("A tariff needs at least one element.")
+    stand_in_part = {"price_components": [{"type": "ENERGY", "price": 0, "step_size": 1}]}
     refusals = {
         operations.UnknownParty: ("party", _("This party does not exist any more.")),
         operations.AlreadySuperseded: (
@@ -126,6 +135,18 @@ class TariffForm(PartsForm):
             "change_at",
             _("A connector has another tariff of this type that begins before this one ends."),
         ),
+    }
+    # Of what was written, and cannot be read: limits and dates that rule nothing out.
+    stand_ins = {
+        "party": "NL*XXX",
+        "ocpi_id": "X",
+        "currency": "EUR",
+        "tax_included": "NO",
+        **dict.fromkeys(("type", "tariff_alt_url", "supplier_name", "energy_product_name"), ""),
+        **dict.fromkeys(PRICE_LIMITS, None),
+        **dict.fromkeys(("preauthorize_amount", "start_date_time", "end_date_time"), None),
+        **dict.fromkeys(("change_at", "successor_id"), None),
+        **dict.fromkeys(("texts", "energy_sources"), ()),
     }
     # The preview looks at the prices whether or not they need a new version.
     asks = True
@@ -281,14 +302,7 @@ class TariffForm(PartsForm):
     def values_of(self, row: Tariff) -> dict[str, Any]:
         limits = {
             name: None if (value := getattr(row, name)) is None else number(value)
-            for name in (
-                *(
-                    f"{end}_price_{tax}_taxes"
-                    for end in ("min", "max")
-                    for tax in ("before", "after")
-                ),
-                "preauthorize_amount",
-            )
+            for name in (*PRICE_LIMITS, "preauthorize_amount")
         }
         return {
             "party": row.party,
@@ -314,9 +328,11 @@ class TariffForm(PartsForm):
         return super().part_place_of(path.removeprefix(".restrictions"))
 
     def build_with(self, parts: list[dict[str, Any]]) -> TariffShape:
-        return parse(TariffShape, self._document(parts))
+        findings = Findings()
+        document = self._document(parts, findings)
+        return findings.whole(lambda: parse(TariffShape, document))  # type: ignore[no-any-return]
 
-    def _document(self, elements: list[dict[str, Any]]) -> dict[str, Any]:
+    def _document(self, elements: list[dict[str, Any]], findings: Findings) -> dict[str, Any]:
         data = self.cleaned_data
         country_code, _star, party_id = data["party"].partition("*")
         return {
@@ -327,17 +343,19 @@ class TariffForm(PartsForm):
             "type": data["type"] or None,
             "tariff_alt_text": data["texts"] or None,
             "tariff_alt_url": data["tariff_alt_url"] or None,
-            "min_price": self._limit("min"),
-            "max_price": self._limit("max"),
+            "min_price": findings.of(partial(self._limit, "min")),
+            "max_price": findings.of(partial(self._limit, "max")),
             "preauthorize_amount": data["preauthorize_amount"],
             "elements": elements,
             "tax_included": data["tax_included"],
             "start_date_time": data["start_date_time"],
             "end_date_time": data["end_date_time"],
-            "energy_mix": mix_document(
-                data, (self.instance.energy_mix or {}).get("environ_impact")
-            ),
+            "energy_mix": findings.of(self._mix),
         }
+
+    def _mix(self) -> dict[str, Any] | None:
+        impact = (self.instance.energy_mix or {}).get("environ_impact")
+        return mix_document(self.cleaned_data, impact)
 
     def _limit(self, end: str) -> dict[str, Any] | None:
         before = self.cleaned_data[f"{end}_price_before_taxes"]

@@ -19,17 +19,21 @@ from cpo_platform.common.admin import (
     Button,
     OperationAdmin,
     Panel,
+    Rules,
     Way,
     change_url,
     link,
     link_to,
     minute,
+    mistakes_of,
     pill,
+    register_rules,
     visible,
 )
 from tariffs import operations
 from tariffs.admin import preview
 from tariffs.admin.check_page import check_view
+from tariffs.admin.check_panel import CHECK, check_panels, check_warnings
 from tariffs.admin.forms import TariffForm
 from tariffs.admin.parties import PartyFilter, needs_party, party_choices
 from tariffs.admin.preview_form import PreviewForm, zones
@@ -304,7 +308,7 @@ class TariffAdmin(OperationAdmin):
         if form.is_valid():
             context["preview"] = preview.preview(form.shape, asked.inputs())
         else:
-            context["mistakes"] = list(preview.mistakes(form))
+            context["mistakes"] = list(mistakes_of(form))
         context["sentences"] = preview.sentences(form)
         status = 200 if "preview" in context else 422
         if request.headers.get("X-Preview") != "fragment":
@@ -358,7 +362,11 @@ class TariffAdmin(OperationAdmin):
             context["used_by"] = {"total": total, "url": url_of_users}
             context["preview_url"] = f"{url}?tariff={object_id}"
             context["panels_above"] = _versions(int(object_id))
+            context["panels"] = [*check_panels(request, int(object_id)), *context.get("panels", [])]
         return context
+
+
+register_rules("tariffs", Rules(check_warnings, anchor=CHECK))
 
 
 def _versions(tariff_id: int) -> list[Panel]:

@@ -68,15 +68,6 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """Something wrong with the form: what, and the id of the field that is to blame."""
-
-    label: object
-    text: str
-    target: str = ""
-
-
-@dataclass(frozen=True)
 class Preview:
     """Everything that the preview shows."""
 
@@ -208,31 +199,3 @@ def _said(part: Any, currency: str) -> str:
         return element_sentence(parse(TariffElementShape, part.document()), currency)
     except ShapeError:
         return ""
-
-
-def mistakes(form: TariffForm) -> Iterator[Mistake]:
-    """Yield what is wrong with a form that was checked, in the order of the page."""
-    for name, texts in form.errors.items():
-        shown = form[name] if name in form.fields else None
-        for text in texts:
-            yield Mistake(
-                label=shown.label if shown else "",
-                text=str(text),
-                target=shown.id_for_label if shown else "",
-            )
-    for text in form.elements.non_form_errors():
-        yield Mistake(label="", text=str(text))
-    for place, part in enumerate(form.elements.forms, start=1):
-        for name, texts in part.errors.items():
-            shown = part[name] if name in part.fields else None
-            element = gettext("element %(number)s") % {"number": place}
-            for text in texts:
-                yield Mistake(
-                    label=f"{element}, {_label(shown)}" if shown else element,
-                    text=str(text),
-                    target=shown.id_for_label if shown else part["order"].id_for_label,
-                )
-
-
-def _label(shown: Any) -> object:
-    return shown.field.widget.attrs.get("aria-label") or shown.label

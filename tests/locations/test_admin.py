@@ -168,9 +168,12 @@ def test_saving_a_location_unchanged_changes_nothing(admin_client: Client) -> No
         ),
         (
             "monday",
-            "8-12",
+            "from eight",
             {
-                "monday": ["“8-12” is not a time span such as 08:00-18:00."],
+                "monday": [
+                    "“from eight” is no time span: write one such as 08:00-18:00 or 8-18, with a "
+                    "comma before the next."
+                ],
                 # Whatever the hours are, there are some.
                 "open_always": ["Say when it is open."],
             },
@@ -240,6 +243,57 @@ def test_two_who_add_one_id_at_once_do_not_write_over_each_other(admin_client: C
 
     assert errors_of(response) == {"ocpi_id": ["This party has a location with this id."]}
     assert Location.objects.get().name == "Theirs"
+
+
+@pytest.mark.parametrize(
+    ("written", "spans"),
+    [
+        ("8-20", [("08:00", "20:00")]),
+        ("08-20", [("08:00", "20:00")]),
+        ("8:00-20", [("08:00", "20:00")]),
+        ("8\N{EN DASH}20", [("08:00", "20:00")]),
+        ("8:30 - 12, 13-18:15", [("08:30", "12:00"), ("13:00", "18:15")]),
+        # As a Japanese keyboard writes 8:00~20:00 and 0-24.
+        (
+            "\N{FULLWIDTH DIGIT EIGHT}\N{FULLWIDTH COLON}00\N{FULLWIDTH TILDE}20:00",
+            [("08:00", "20:00")],
+        ),
+        ("0\N{WAVE DASH}24", [("00:00", "23:59")]),
+    ],
+)
+def test_hours_are_understood_as_people_write_them(
+    admin_client: Client, written: str, spans: list[tuple[str, str]]
+) -> None:
+    fields = SITE | {"open_always": "no", "monday": written}
+    assert send_form(admin_client, f"{LIST}add/", FORM, **fields).status_code == 302
+    hours = Location.objects.get().opening_times
+    assert hours is not None
+    assert [(one["period_begin"], one["period_end"]) for one in hours["regular_hours"]] == spans
+
+
+@pytest.mark.parametrize("written", ["8-25", "8:75-20", "24:30-25", "8-", "820", "8-9-10"])
+def test_hours_that_there_are_not_are_refused_with_an_example(
+    admin_client: Client, written: str
+) -> None:
+    fields = SITE | {"open_always": "no", "monday": written}
+    found = errors_of(send_form(admin_client, f"{LIST}add/", FORM, **fields))
+    assert list(found) == ["monday"]
+    assert "such as 08:00-18:00 or 8-18" in found["monday"][0]
+    assert not Location.objects.exists()
+
+
+def test_an_exception_may_be_hours_of_one_day(admin_client: Client) -> None:
+    exceptions = {"openings": "2026-12-24 8-12", "closings": "2026-12-31 18:00\N{EN DASH}24"}
+    fields = SITE | {"open_always": "yes"} | exceptions
+    assert send_form(admin_client, f"{LIST}add/", FORM, **fields).status_code == 302
+    hours = Location.objects.get().opening_times
+    assert hours is not None
+    assert hours["exceptional_openings"] == [
+        {"period_begin": "2026-12-24T07:00:00Z", "period_end": "2026-12-24T11:00:00Z"}
+    ]
+    assert hours["exceptional_closings"] == [
+        {"period_begin": "2026-12-31T17:00:00Z", "period_end": "2026-12-31T22:59:00Z"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -340,6 +394,29 @@ def test_all_that_is_wrong_with_an_evse_is_said_at_once(admin_client: Client) ->
     connectors = response.context["adminform"].form.connectors
     assert list(connectors.forms[0].errors) == ["max_amperage"]
     assert location.evses.count() == 1
+
+
+def test_a_connector_is_held_against_the_rules_beside_one_that_cannot_be_read(
+    admin_client: Client,
+) -> None:
+    second = {
+        "connectors-TOTAL_FORMS": "2",
+        # It can be read, and is no id in OCPI.
+        "connectors-0-id": "\N{LATIN SMALL LETTER E WITH ACUTE}",
+        "connectors-1-id": "2",
+        "connectors-1-standard": "IEC_62196_T2",
+        "connectors-1-format": "CABLE",
+        "connectors-1-power_type": "AC_3_PHASE",
+        "connectors-1-max_voltage": "many",
+        "connectors-1-max_amperage": "16",
+    }
+    response = add_evse(admin_client, make_location(), **second)
+    connectors = response.context["adminform"].form.connectors
+    assert [list(part.errors) for part in connectors.forms] == [
+        ["id"],
+        ["max_voltage"],
+    ]
+    assert "Connector 2, V</a>: Enter a whole number." in response.content.decode()
 
 
 def test_a_new_evse_can_what_nearly_all_can(admin_client: Client) -> None:

@@ -126,6 +126,38 @@ def test_an_evse_that_is_new_today_is_measured_from_its_first_status_on() -> Non
     assert availability.recent([pk], now=NOW)[pk].by_days[7] == Uptime(seconds, seconds)
 
 
+def test_of_a_new_evse_nothing_is_known_before_its_first_status(admin_client: Client) -> None:
+    place = LocationFactory(
+        id="New", evses=[evse("N1", status="UNKNOWN")], now=NOW - timedelta(minutes=2)
+    )
+    evse_page = f"/admin/locations/evse/{Evse.objects.get().pk}/change/"
+    for url in (evse_page, f"/admin/locations/location/{place.pk}/change/"):
+        text = availability_of(admin_client, url)
+        assert "not yet known" in text
+        assert "0.00 %" not in text
+
+    # Once it was heard of, not to know is an outage as any other.
+    becomes("N1", "AVAILABLE", NOW - timedelta(seconds=90))
+    becomes("N1", "UNKNOWN", NOW - timedelta(seconds=60))
+    text = availability_of(admin_client, evse_page)
+    assert "not yet known" not in text
+    # Thirty of 120 seconds.
+    assert "25.00 %" in text
+
+
+def availability_of(client: Client, url: str) -> str:
+    page = client.get(url).content.decode()
+    return page.partition('id="availability"')[2].partition("</section>")[0]
+
+
+def test_an_evse_that_was_never_heard_of_on_its_first_day_is_down() -> None:
+    LocationFactory(id="New", evses=[evse("N1", status="UNKNOWN")], now=NOW - ONE_DAY)
+    pk = Evse.objects.get().pk
+    assert availability.recent([pk], now=NOW)[pk].by_days[7] == Uptime()
+    tally()
+    assert availability.recent([pk], now=NOW)[pk].by_days[7] == Uptime(0, 86400)
+
+
 def test_a_status_whose_change_is_not_kept_any_more_is_that_of_the_totals() -> None:
     site("Good", "G1")
     tally()

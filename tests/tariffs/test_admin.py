@@ -1,11 +1,13 @@
 """The admin pages of parties and tariffs save by one operation, and refuse without changing."""
 
 from decimal import Decimal
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils.html import strip_tags
 
 from roaming.models import Change
 from tariffs.models import Party, Tariff
@@ -214,6 +216,113 @@ def test_an_empty_range_is_shown_at_its_element(admin_client: Client) -> None:
     assert not Tariff.objects.exists()
 
 
+TWO_WRONG = {
+    "currency": "xyz",
+    "max_price_after_taxes": "5",
+    "supplier_name": "Sun",
+    "elements-TOTAL_FORMS": "2",
+    # It can be read, and breaks a rule of OCPI; the other one cannot be read.
+    "elements-0-min_kwh": "10",
+    "elements-0-max_kwh": "10",
+    "elements-1-PARKING_TIME_price": "4",
+    "elements-1-PARKING_TIME_grace": "soon",
+}
+
+
+def parts_of(response: Any) -> list[list[str]]:
+    """Return the names of the fields that have errors, of each element."""
+    elements = response.context["adminform"].form.elements
+    return [list(part.errors) for part in elements.forms]
+
+
+def test_all_that_is_wrong_with_a_tariff_is_said_at_once(admin_client: Client) -> None:
+    make_party()
+    response = new_tariff(admin_client, **TWO_WRONG)
+    assert set(errors_of(response)) == {"currency", "max_price_before_taxes", "green"}
+    assert parts_of(response) == [["__all__"], ["PARKING_TIME_grace"]]
+
+
+def test_what_is_beside_wrong_elements_is_said_with_them(admin_client: Client) -> None:
+    make_party()
+    response = new_tariff(admin_client, **(TWO_WRONG | {"currency": "EUR"}))
+    assert errors_of(response) == {
+        "__all__": ["Look at the elements below."],
+        "max_price_before_taxes": ["A limit after taxes needs one before."],
+        "green": ["Say whether the energy is green."],
+    }
+    assert parts_of(response) == [["__all__"], ["PARKING_TIME_grace"]]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("ocpi_id", "currency", "tax_included", "texts", "tariff_alt_url"),
+        *("max_price_after_taxes", "preauthorize_amount", "start_date_time_0"),
+        *("energy_sources", "supplier_name"),
+    ],
+)
+def test_a_field_that_cannot_be_read_is_the_only_one_that_is_blamed(
+    admin_client: Client, field: str
+) -> None:
+    make_party()
+    wrong = {"ocpi_id": "", "supplier_name": "x" * 65}.get(field, "?")
+    response = new_tariff(admin_client, green="yes", **{field: wrong})
+    assert list(errors_of(response)) == [field.removesuffix("_0")]
+    assert parts_of(response) == [[]]
+
+
+class _Page(HTMLParser):
+    """The ids of a page, and its links to places within it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids += [given["id"] or ""] if "id" in given else []
+        if tag == "a" and (given.get("href") or "").startswith("#"):
+            self.links.append((given["href"] or "").removeprefix("#"))
+
+
+def test_the_top_of_a_refused_form_lists_each_mistake_with_a_link(admin_client: Client) -> None:
+    make_party()
+    text = new_tariff(
+        admin_client,
+        **(TWO_WRONG | {"start_date_time_0": "?", "elements-0-day_of_week": ["NODAY"]}),
+    ).content.decode()
+    listed = text.partition('role="alert"')[2].partition("</ul>")[0]
+    items = [strip_tags(item).strip() for item in listed.split("<li>")[1:]]
+    assert items == [
+        "Currency: There is no currency with the code XYZ: the euro is EUR.",
+        "Maximum price before taxes: A limit after taxes needs one before.",
+        "Valid from: Enter a valid date.",
+        "Green energy: Say whether the energy is green.",
+        "Element 1, days of the week: Select a valid choice. NODAY is not one of the available "
+        "choices.",
+        "Element 2, Parking (per hour): free minutes: Write minutes, such as 90, or minutes and "
+        "seconds: 1:30.",
+    ]
+    links = _Page(listed).links
+    assert len(links) == len(items)
+    assert set(links) <= set(_Page(text).ids)
+
+
+def test_a_wrong_price_is_marked_and_its_row_is_not(admin_client: Client) -> None:
+    make_party()
+    text = new_tariff(
+        admin_client,
+        **{"elements-0-PARKING_TIME_price": "4", "elements-0-PARKING_TIME_grace": "soon"},
+    ).content.decode()
+    rows = [row for row in text.split("<tr")[1:] if 'name="elements-0-PARKING_TIME_grace"' in row]
+    marked = [cell for cell in rows[0].split("<td")[1:] if 'class="group errors"' in cell]
+    assert len(marked) == 1
+    assert 'name="elements-0-PARKING_TIME_grace"' in marked[0]
+    assert "errors" not in rows[0].partition("<td")[0]
+
+
 def test_why_a_value_is_refused_is_said_in_the_language_of_the_page(admin_client: Client) -> None:
     make_party()
     admin_client.defaults["HTTP_ACCEPT_LANGUAGE"] = "ja"
@@ -281,15 +390,6 @@ def test_the_button_that_deletes_reads_as_people_say_it(
     response = admin_client.get(page(make_tariff()), headers={"accept-language": language})
     assert text in " ".join(response.content.decode().split())
     assert response.content.decode().count("/delete/") == 1
-
-
-def test_a_list_named_like_its_app_is_named_once_above_the_page(admin_client: Client) -> None:
-    heading = admin_client.get(LIST).content.decode().partition("<h1")[2].partition("</h1>")[0]
-    assert heading.count("Tariffs") == 1
-    assert f'href="{LIST}"' in heading
-    parties = admin_client.get(LIST.replace("tariff/", "party/")).content.decode()
-    heading = parties.partition("<h1")[2].partition("</h1>")[0]
-    assert heading.index("Tariffs") < heading.index("CPO parties")
 
 
 def test_browsers_are_told_where_the_icon_is(admin_client: Client) -> None:

@@ -39,6 +39,7 @@ from cpo_platform.common.admin.list_pages import (
     register_list_pages,
 )
 from cpo_platform.common.admin.lists import known_filter
+from cpo_platform.common.admin.mistakes import Mistake, mistakes_of
 from cpo_platform.common.admin.pages import Admin, RecordAdmin
 from cpo_platform.common.admin.panels import (
     Button,
@@ -62,6 +63,7 @@ from cpo_platform.common.admin.scopes import (
 )
 from cpo_platform.common.admin.searching import SearchedAdmin, SpanSearch
 from cpo_platform.common.admin.stories import Event, register_story, story_of, story_panel
+from cpo_platform.common.admin.warnings import Rules, Warned, register_rules
 
 __all__ = [
     "NONE",
@@ -72,6 +74,7 @@ __all__ = [
     "FormSet",
     "ListColumn",
     "ListPages",
+    "Mistake",
     "OperationAdmin",
     "OperationForm",
     "Panel",
@@ -81,10 +84,12 @@ __all__ = [
     "RecordAdmin",
     "Refusals",
     "Refused",
+    "Rules",
     "Scope",
     "SearchedAdmin",
     "SpanSearch",
     "VisibleFilter",
+    "Warned",
     "Way",
     "address",
     "change_url",
@@ -96,6 +101,7 @@ __all__ = [
     "link_to",
     "may",
     "minute",
+    "mistakes_of",
     "mix_document",
     "mix_values",
     "moment",
@@ -110,6 +116,7 @@ __all__ = [
     "register_list_pages",
     "register_note",
     "register_panel",
+    "register_rules",
     "register_scope",
     "register_story",
     "scope_of",

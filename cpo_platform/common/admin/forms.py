@@ -238,21 +238,26 @@ class PartFormSet(FormSet):
         form.fields["DELETE"].label = _("Remove")
 
     def documents(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return the parts that stay, as OCPI writes them, each with the place of its form."""
+        """Return the parts that stay and can be read, each with the place of its form.
+
+        They are as OCPI writes them.
+        """
         raise NotImplementedError
 
 
 class PartsForm(OperationForm):
     """A form with a formset for the parts of its object.
 
-    `part_name` is the name of the formset here and of the parts within the shape. Where parts have
-    errors, `stand_in_part` stands in for them, so that the other fields can be looked at as well.
+    `part_name` is the name of the formset here and of the parts within the shape; `part_title` what
+    people call one. Where no part can be read, `stand_in_part` stands in for them, so that the
+    other fields can be looked at as well.
     """
 
     part_name = ""
+    part_title: Any = "%(number)s"
     parts_are_wrong: Any = ""
     parts_are_missing: Any = ""
-    stand_in_part: Mapping[str, Any] | None = None
+    stand_in_part: Mapping[str, Any] = {}
 
     @property
     def parts(self) -> PartFormSet:
@@ -268,25 +273,28 @@ class PartsForm(OperationForm):
         return [name for name in super().changed_data if name != "seen"]
 
     def build(self) -> Any:
-        if not self.parts.is_valid():
-            raise ShapeError([Problem("", str(self.parts_are_wrong)), *self._beside_parts()])
-        documents = self.parts.documents()
-        if not documents:
-            raise ShapeError([Problem("", str(self.parts_are_missing))])
-        try:
-            return self.build_with([document for _place, document in documents])
-        except ShapeError as error:
-            raise ShapeError(self._left_over(error.problems, documents)) from error
+        """Return the shape that the form says.
 
-    def _beside_parts(self) -> list[Problem]:
-        """Return what is wrong with the fields beside the parts."""
-        if self.stand_in_part is None:
-            return []
+        Parts that cannot be read are left out, so that the others and the fields beside them are
+        held against the rules of the shape in the same round.
+        """
+        problems: list[Problem] = []
+        documents = self.parts.documents()
+        if not self.parts.is_valid():
+            problems.append(Problem("", str(self.parts_are_wrong)))
+        elif not documents:
+            problems.append(Problem("", str(self.parts_are_missing)))
+        parts = [document for _place, document in documents] or [dict(self.stand_in_part)]
         try:
-            self.build_with([dict(self.stand_in_part)])
+            shape = self.build_with(parts)
         except ShapeError as error:
-            return [one for one in error.problems if not one.path.startswith(self.part_name)]
-        return []
+            beside = self._left_over(error.problems, documents)
+            # Once: it may be that some parts cannot be read, and others break a rule.
+            is_said = bool(problems or beside)
+            problems += beside if is_said else [Problem("", str(self.parts_are_wrong))]
+        if problems:
+            raise ShapeError(problems)
+        return shape
 
     def build_with(self, parts: list[dict[str, Any]]) -> Any:
         """Return the shape that the form says, with these parts.
@@ -304,14 +312,17 @@ class PartsForm(OperationForm):
     def _left_over(
         self, problems: Sequence[Problem], documents: Sequence[tuple[int, dict[str, Any]]]
     ) -> list[Problem]:
-        """Show problems of parts at their forms; return the others."""
+        """Show problems of parts at their forms; return those of the fields beside them."""
         others = []
         for problem in problems:
             if not problem.path.startswith(f"{self.part_name}["):
                 others.append(problem)
                 continue
             index, _bracket, rest = problem.path.removeprefix(f"{self.part_name}[").partition("]")
+            if int(index) >= len(documents):
+                # Of what stands in for parts.
+                continue
             form = self.parts.forms[documents[int(index)][0]]
             name = self.part_place_of(rest)
             form.add_error(name if name in form.fields else None, reason_in_words(problem.reason))
-        return others or [Problem("", str(self.parts_are_wrong))]
+        return others

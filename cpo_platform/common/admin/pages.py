@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import messages
 from django.contrib.admin import ShowFacets, display
 from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,6 +21,7 @@ from cpo_platform.common.admin import list_pages, quick_rows
 from cpo_platform.common.admin.export_pages import WithExport
 from cpo_platform.common.admin.histories import WithHistory
 from cpo_platform.common.admin.lists import MOST_FOUND, CappedPaginator, found_by
+from cpo_platform.common.admin.mistakes import mistakes_of
 from cpo_platform.common.admin.panels import Button, Panel, panels_of
 from cpo_platform.common.admin.scopes import Way, is_hidden, register_way, visible
 
@@ -240,6 +242,17 @@ class Admin(WithExport, WithHistory, _Base):
         if not allowed:
             raise PermissionDenied
         return row
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        shown = context["adminform"]
+        # What is about the form as a whole is shown beside the list.
+        context["mistakes"] = [
+            one for one in mistakes_of(shown.form, flatten_fieldsets(shown.fieldsets)) if one.label
+        ]
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
     def missing(self, request: HttpRequest, object_id: object) -> HttpResponseRedirect:
         """Go to the list and say that there is no such row."""

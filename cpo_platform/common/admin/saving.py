@@ -16,10 +16,13 @@ from cpo_platform.common.admin.forms import Refused
 from cpo_platform.common.admin.pages import Admin
 from cpo_platform.common.admin.panels import Panel, panels_of
 from cpo_platform.common.admin.scopes import OutOfScope, is_visible
+from cpo_platform.common.admin.warnings import Warned, found_at, warn
 
 
 class _Request(HttpRequest):
     refusal: Refused
+    # The form that is being saved, and what rules found at its object before.
+    saving: tuple[Any, frozenset[Warned]] | None
 
 
 class OperationAdmin(Admin):
@@ -33,6 +36,8 @@ class OperationAdmin(Admin):
     warn_unsaved_form = True
     caught: tuple[type[Exception], ...] = (ValueError, ValidationError)
     module = ""
+    # Whose rules are asked about what was saved, if not those of the module.
+    checked_as = ""
 
     def put(self, form: Any, now: datetime) -> Any:
         """Call the operation; return the row it wrote."""
@@ -48,6 +53,23 @@ class OperationAdmin(Admin):
             raise Refused(OutOfScope())
         for column in self.opts.concrete_fields:
             setattr(obj, column.attname, getattr(row, column.attname))
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:  # noqa: FBT001
+        # Only this page comes by here: bulk changes show first what they would do.
+        before = found_at(self.checked_as or self.module, self.checked(form))
+        cast("_Request", request).saving = (form, frozenset(before))
+        return super().save_form(request, form, change)
+
+    def checked(self, form: Any) -> Any:
+        """Return the object whose rules a form may break."""
+        return form.instance
+
+    def _warn_of_found(self, request: HttpRequest) -> None:
+        """Say what rules find since the form was saved, if it was."""
+        saving = getattr(request, "saving", None)
+        if saving is not None:
+            form, before = saving
+            warn(request, self.checked_as or self.module, self.checked(form), before=before)
 
     def save_related(self, request: Any, form: Any, formsets: Any, change: Any) -> None:
         """Do nothing: the operation has written everything."""
@@ -79,11 +101,13 @@ class OperationAdmin(Admin):
             self.found(request, object_id)
             return self._only_shown(request, obj, context)
         try:
-            return super().changeform_view(request, object_id, form_url, context)
+            response = super().changeform_view(request, object_id, form_url, context)
         except Refused as refusal:
             # The transaction is undone; the form is shown again with what was refused.
             cast("_Request", request).refusal = refusal
             return super().changeform_view(request, object_id, form_url, context)
+        self._warn_of_found(request)
+        return response
 
     def _only_shown(self, request: HttpRequest, obj: Any, context: dict[str, Any]) -> HttpResponse:
         """Show what the form would, for people who may not change it."""
