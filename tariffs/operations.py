@@ -49,6 +49,10 @@ class TariffExists(ValueError):
     """The id of a successor is that of a tariff that exists, or did."""
 
 
+class IdTaken(ValueError):
+    """The id of a new tariff is that of one that exists, or did."""
+
+
 class OtherType(ValueError):
     """A successor is for other sessions: those of the old one would cost nothing."""
 
@@ -105,7 +109,7 @@ def require_party(country_code: str, party_id: str) -> None:
 
 
 def put_tariff(
-    *, tariff: TariffShape, now: datetime, public: bool | None = None
+    *, tariff: TariffShape, now: datetime, public: bool | None = None, is_new: bool = False
 ) -> tuple[Tariff, Outcome]:
     """Create a tariff, or make the one with this identity equal to `tariff`.
 
@@ -116,22 +120,27 @@ def put_tariff(
     Where a tariff that supersedes another begins at another moment now, the other ends there; one
     that was superseded ends where its successor begins, whatever `tariff` says.
 
+    `is_new`: there must be none with this identity, nor have been.
+
     Raises:
+        IdTaken: there is or was one, and it is to be new.
         UnknownParty: the owner is not one of our parties.
         django.core.exceptions.ValidationError: a field breaks a rule.
 
     """
     try:
-        return _put_tariff(tariff, now, public)
+        return _put_tariff(tariff, now, public, is_new=is_new)
     except IntegrityError:
         # Another put of the same tariff was first: now there is a row to lock.
-        return _put_tariff(tariff, now, public)
+        return _put_tariff(tariff, now, public, is_new=is_new)
 
 
 def _put_tariff(
     tariff: TariffShape,
     now: datetime,
     public: bool | None,  # noqa: FBT001  as put_tariff has it
+    *,
+    is_new: bool,
 ) -> tuple[Tariff, Outcome]:
     with transaction.atomic():
         require_party(tariff.country_code, tariff.party_id)
@@ -141,6 +150,8 @@ def _put_tariff(
             .filter(country_code=tariff.country_code, party_id=tariff.party_id, ocpi_id=tariff.id)
             .first()
         )
+        if is_new and row is not None:
+            raise IdTaken(f"id: {row.party} has, or had, a tariff {tariff.id}")
         if row is None:
             row = Tariff(
                 country_code=tariff.country_code, party_id=tariff.party_id, ocpi_id=tariff.id

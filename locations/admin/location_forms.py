@@ -230,16 +230,9 @@ class LocationForm(OperationForm):
 
     def clean(self) -> Any:
         data = super().clean()
-        if self.instance.pk is None and self.refusal is None and self._is_taken():
+        if self.is_taken(Location.objects.all()):
             self.add_error("ocpi_id", self.refusals[LocationExists][1])
         return data
-
-    def _is_taken(self) -> bool:
-        """Tell whether the party has a location with this id, as far as both can be read."""
-        country_code, _star, party_id = str(self.cleaned_data.get("party", "")).partition("*")
-        name = self.cleaned_data.get("ocpi_id")
-        same = Location.objects.filter(country_code=country_code, party_id=party_id, ocpi_id=name)
-        return bool(name and party_id) and same.exists()
 
     def clean_country(self) -> str:
         """Return the code of a country in three letters; two are taken where we know them."""

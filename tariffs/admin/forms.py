@@ -124,6 +124,7 @@ class TariffForm(PartsForm):
             _("Choose a moment from now on, while this tariff is valid."),
         ),
         operations.TariffExists: ("successor_id", _("There is, or was, a tariff with this id.")),
+        operations.IdTaken: ("ocpi_id", _("There is, or was, a tariff with this id.")),
         operations.OtherType: (
             "type",
             _(
@@ -216,6 +217,9 @@ class TariffForm(PartsForm):
     def clean(self) -> Any:
         super().clean()
         self.must_answer = False
+        # Of a preview the id may be any.
+        if self.asks and self.is_taken(Tariff.objects.all()):
+            self.add_error("ocpi_id", self.refusals[operations.IdTaken][1])
         self._refuse_rewriting()
         if self.asks and not self.errors and self.supersedes:
             self._answer()

@@ -137,7 +137,10 @@ class TariffAdmin(OperationAdmin):
                 now=now,
             )
         tariff, _outcome = operations.put_tariff(
-            tariff=form.shape, now=now, public=form.cleaned_data["public"]
+            tariff=form.shape,
+            now=now,
+            public=form.cleaned_data["public"],
+            is_new=form.instance.pk is None,
         )
         return tariff
 

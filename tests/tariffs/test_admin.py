@@ -9,11 +9,13 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils.html import strip_tags
 
+from cpo_platform.common import clock
 from roaming.models import Change
 from tariffs.models import Party, Tariff
-from tariffs.operations import shape_of
+from tariffs.operations import delete_tariff, shape_of
 from tests.admin_data import make_location, make_party, make_tariff
 from tests.admin_pages import errors_of, read_form, send_form
+from tests.concurrency import just_before
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/tariffs/tariff/"
@@ -196,6 +198,37 @@ def test_a_wrong_field_is_named_and_nothing_is_saved(
     make_party()
     assert errors_of(new_tariff(admin_client, **{field: value})) == errors
     assert not Tariff.objects.exists()
+
+
+TAKEN = {"ocpi_id": ["There is, or was, a tariff with this id."]}
+
+
+@pytest.mark.parametrize("name", ["T1", "t1"])
+def test_a_tariff_that_exists_is_not_overwritten_by_adding_it_again(
+    admin_client: Client, name: str
+) -> None:
+    make_party()
+    before = shape_of(make_tariff())
+    response = new_tariff(admin_client, ocpi_id=name, **{"elements-0-ENERGY_price": "0.77"})
+    assert errors_of(response) == TAKEN
+    assert shape_of(Tariff.objects.get()) == before
+
+
+def test_the_id_of_a_deleted_tariff_is_not_given_again(admin_client: Client) -> None:
+    make_party()
+    tariff = make_tariff("NEW")
+    delete_tariff(tariff_id=tariff.pk, now=clock.now())
+    assert errors_of(new_tariff(admin_client)) == TAKEN
+    assert Tariff.objects.get().deleted_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_add_one_tariff_at_once_do_not_write_over_each_other(admin_client: Client) -> None:
+    make_party()
+    with just_before('INSERT INTO "tariffs_tariff"', lambda: make_tariff("NEW", currency="JPY")):
+        response = new_tariff(admin_client)
+    assert errors_of(response) == TAKEN
+    assert Tariff.objects.get().currency == "JPY"
 
 
 def test_an_element_without_a_price_is_refused(admin_client: Client) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -181,6 +182,19 @@ class OperationForm(_Form):
     def _is_stale(self) -> bool:
         seen = self.cleaned_data.get("seen")
         return bool(self.instance.pk and seen and seen != self.fingerprint(self.instance))
+
+    def is_taken(self, rows: QuerySet[Any]) -> bool:
+        """Tell whether what is new has the identity of one of the rows.
+
+        That is its `party` and `ocpi_id`, as far as both can be read. What was refused already
+        is not asked about again.
+        """
+        country_code, _star, party_id = str(self.cleaned_data.get("party", "")).partition("*")
+        name = self.cleaned_data.get("ocpi_id")
+        if self.instance.pk is not None or self.refusal is not None or not (name and party_id):
+            return False
+        same = rows.filter(country_code=country_code, party_id=party_id, ocpi_id=name)
+        return bool(same.exists())
 
     def _add_refusal(self, cause: Exception) -> None:
         if isinstance(cause, ShapeError):
