@@ -52,12 +52,16 @@ class Remark:
 Check = Callable[[Sequence[Tariff], datetime], Mapping[int, Iterable[Remark]]]
 Zones = Callable[[Sequence[Tariff]], Mapping[int, str]]
 _CHECKS: list[Check] = []
+_CHECKS_OF_USE: list[Check] = []
 _ZONES: list[Zones] = []
 
 
-def register_check(check: Check) -> None:
-    """Add what an app above has to say of tariffs, by their keys, in a few queries."""
-    _CHECKS.append(check)
+def register_check(check: Check, *, of_use: bool = False) -> None:
+    """Add what an app above has to say of tariffs, by their keys, in a few queries.
+
+    `of_use`: it looks at the connectors of all locations.
+    """
+    (_CHECKS_OF_USE if of_use else _CHECKS).append(check)
 
 
 def register_zones(zones: Zones) -> None:
@@ -105,9 +109,12 @@ def checked_tariffs(now: datetime) -> TariffQuerySet:
     return rows.with_elements().order_by("country_code", "party_id", "ocpi_id")
 
 
-def check_tariffs(tariffs: Sequence[Tariff], *, now: datetime) -> dict[int, list[Remark]]:
+def check_tariffs(
+    tariffs: Sequence[Tariff], *, now: datetime, with_use: bool = True
+) -> dict[int, list[Remark]]:
     """Return all remarks on tariff rows by their keys, the worst first.
 
+    Without `with_use` none tells of connectors: it is for people who may not see all locations.
     Fetch the rows `with_elements()`; the number of queries does not grow with them.
     """
     zones: dict[int, str] = {}
@@ -117,7 +124,7 @@ def check_tariffs(tariffs: Sequence[Tariff], *, now: datetime) -> dict[int, list
     for row in tariffs:
         zone = zones.get(row.pk, NO_ZONE)
         found[row.pk] += remarks_of(shape_of(row), time_zone=zone, now=now)
-    for check in _CHECKS:
+    for check in [*_CHECKS, *(_CHECKS_OF_USE if with_use else ())]:
         for key, remarks in check(tariffs, now).items():
             found[key] += remarks
     return {key: sorted(remarks, key=_worst_first) for key, remarks in found.items()}

@@ -84,6 +84,13 @@ def django_db_modify_db_settings(
         yield
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Have a database, and know what is in it."""
+    with django_db_blocker.unblock():
+        databases.remember_made()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush() -> Iterator[None]:
     """Empty quickly what a test with transactions leaves."""

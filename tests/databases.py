@@ -89,14 +89,27 @@ def emptied_quickly() -> Iterator[None]:
     """Empty after a test with transactions only the tables that have something, by DELETE.
 
     Most are empty, and to truncate one takes a hundred times as long as to find nothing in it.
-    What migrations have put there stays, so that nothing is left to do after one: Django would
-    look for each of its content types and permissions again, which takes longer than to flush.
+    What migrations have put there stays (`remember_made`), so that nothing is left to do after one:
+    Django would look for each of its content types and permissions again, which takes longer.
     The connection stays, too: a new one knows no table yet.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: _empty())
         patch.setattr(TransactionTestCase, "_should_reload_connections", lambda _case: False)
         yield
+
+
+# The key of each table in `MADE_BY_MIGRATIONS`, and the last one that was there before any test.
+_made: dict[str, tuple[str, int]] = {}
+
+
+def remember_made() -> None:
+    """Note what migrations have made: of their tables, what comes later is a test's."""
+    with connection.cursor() as cursor:
+        for name in sorted(MADE_BY_MIGRATIONS):
+            key = connection.introspection.get_primary_key_column(cursor, name)
+            cursor.execute(f'SELECT COALESCE(MAX({key}), 0) FROM "{name}"')  # noqa: S608
+            _made[name] = str(key), cursor.fetchone()[0]
 
 
 def _empty() -> None:
@@ -108,9 +121,9 @@ def _empty() -> None:
         if not cursor.rowcount:
             cursor.execute(f"PREPARE tables_with_rows AS {_tables_with_rows()}")
         cursor.execute("EXECUTE tables_with_rows")
-        names = [name for (name,) in cursor.fetchall()]
+        rows = [condition for (condition,) in cursor.fetchall()]
         # Neither foreign keys nor the triggers that keep CDRs as they are look on.
-        deletes = [f'DELETE FROM "{name}"' for name in names]  # noqa: S608  our own tables
+        deletes = [f"DELETE FROM {condition}" for condition in rows]  # noqa: S608  our own tables
         cursor.execute("; ".join(["SET LOCAL session_replication_role = replica", *deletes]))
 
 
@@ -118,7 +131,9 @@ def _empty() -> None:
 def _tables_with_rows() -> str:
     names = connection.introspection.django_table_names(only_existing=True, include_views=False)
     return " UNION ALL ".join(
-        f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")"  # noqa: S608  our own tables
-        for name in names
-        if name not in MADE_BY_MIGRATIONS
+        f"SELECT '{condition}' WHERE EXISTS (SELECT FROM {condition})"  # noqa: S608  our own tables
+        for condition in [
+            *(f'"{name}"' for name in names if name not in MADE_BY_MIGRATIONS),
+            *(f'"{name}" WHERE {key} > {last}' for name, (key, last) in _made.items()),
+        ]
     )

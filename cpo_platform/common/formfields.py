@@ -336,7 +336,10 @@ def utc_moment(text: str, zone: ZoneInfo) -> datetime:
 
     """
     moment = datetime.fromisoformat(text.replace(" ", "T"))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} is out of range") from error
 
 
 class DayHoursField(forms.CharField):

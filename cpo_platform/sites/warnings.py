@@ -1,6 +1,8 @@
 """What the rules of quality find at a location, for whoever saved it or one of its EVSEs."""
 
-from cpo_platform.common.admin import Warned
+from django.http import HttpRequest
+
+from cpo_platform.common.admin import Warned, may
 from cpo_platform.sites import operations
 from cpo_platform.sites.phrases import PHRASES
 from cpo_platform.sites.twins import with_twins
@@ -8,8 +10,10 @@ from locations.models import Location
 from locations.quality import BETTER
 
 
-def quality_warnings(location_id: int) -> list[Warned]:
+def quality_warnings(request: HttpRequest, location_id: int) -> list[Warned]:
     """Return what is found at a location, the worst first, each with its EVSE."""
+    if not may(request, "locations.view_location"):
+        return []
     location = Location.objects.filter(pk=location_id).complete().first()
     if location is None:
         return []

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, DurationField, F, Q, Sum, Value
-from django.db.models.functions import Coalesce, TruncHour
+from django.db.models.functions import Coalesce, Least, TruncHour
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
@@ -67,14 +67,15 @@ def _utilisation(request: HttpRequest, total: int, day: datetime, now: datetime)
     """Return which share of their time the EVSEs have sessions, of the running hour so far.
 
     Sessions that began more than a day before are left out: to look for them takes all there are.
+    Clocks of stations may be ahead: what they say of later is not counted yet.
     """
     before = timedelta(days=1)
-    of_days = Q(start_date_time__gte=day - before) | Q(
+    of_days = Q(start_date_time__gte=day - before, start_date_time__lt=now) | Q(
         start_date_time__gte=day - WEEK - before, start_date_time__lt=day - WEEK + before
     )
     rows = replica.reading(Session.objects.filter(of_days, evse__isnull=False))
     used: dict[datetime, timedelta] = defaultdict(timedelta)
-    ended = Coalesce("end_date_time", Value(now))
+    ended = Least(Coalesce("end_date_time", Value(now)), Value(now))
     for first, last, number, missed, more in (
         visible(request, rows)
         .order_by()

@@ -102,6 +102,7 @@ class ConnectorFormSet(PartFormSet):
             (place, form.document())
             for place, form in enumerate(self.forms)
             if form.is_valid()
+            and form.cleaned_data
             and (form.has_changed() or form.initial.get("id"))
             and not form.cleaned_data.get("DELETE")
         ]

@@ -66,7 +66,7 @@ def _mixed(request: HttpRequest) -> list[Panel]:
 def register() -> None:
     """Tell the tariff check what is known here."""
     register_zones(zones_of)
-    register_check(use_remarks)
+    register_check(use_remarks, of_use=True)
     register_network_check(network_panels)
 
 

@@ -10,14 +10,18 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max, Q, Sum
+from django.db.models import F, Max, Q, Sum
 
 from cpo_platform.common import json
 from roaming.models import Partner, PartnerStatus, PartnerToken, RefusedCall, Why
 from roaming.operations.partners import HAS_A_REGISTRATION
 
-# Of each hour; as many again at most, where processes write at once.
+# Of each hour, beside those of known partners: a partner has a row per reason at most, then.
 MOST_AN_HOUR = 500
+# What anybody can show: no token of ours.
+OF_STRANGERS = (Why.NO_TOKEN, Why.NO_FORM, Why.OTHER_LENGTH, Why.UNKNOWN)
+# Names our lock among PostgreSQL's advisory locks: any number that nobody else uses.
+COUNTING = 7_301_126
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,16 @@ _Counts = dict[_Key, tuple[int, datetime]]
 
 def add(*, refusals: Sequence[Refusal]) -> None:
     """Count calls in the rows of their hours."""
-    owners = _owners(refusals)
     hours: dict[datetime, _Counts] = {}
-    for one in refusals:
-        why, partner_id = _why(one, owners)
-        hour = one.at.replace(minute=0, second=0, microsecond=0)
-        _count(hours.setdefault(hour, {}), (one.address, one.module, why, partner_id), 1, one.at)
     with transaction.atomic(), connection.cursor() as cursor:
+        # One process after the other: together they keep to the limit.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [COUNTING])
+        owners = _owners(refusals)
+        for one in refusals:
+            why, partner_id = _why(one, owners)
+            hour = one.at.replace(minute=0, second=0, microsecond=0)
+            key = (one.address, one.module, why, partner_id)
+            _count(hours.setdefault(hour, {}), key, 1, one.at)
         for hour, counts in sorted(hours.items()):
             cursor.execute(_ADD, [hour, json.dump_text(_rows(_limited(hour, counts)))])
 
@@ -84,15 +91,14 @@ def _owners(refusals: Iterable[Refusal]) -> Mapping[str, PartnerToken]:
 
 def _why(one: Refusal, owners: Mapping[str, PartnerToken]) -> tuple[Why, int]:
     """Return why a call was refused, and the id of the partner whose token it showed, or 0."""
-    for digest in one.shown.digests:
+    for digest in (*one.shown.digests, *one.shown.near):
         if token := owners.get(digest):
             if token.partner.status == PartnerStatus.SUSPENDED:
                 return Why.SUSPENDED, token.partner_id
             if token.valid_until is not None and token.valid_until <= one.at:
                 return Why.EXPIRED, token.partner_id
-    for digest in one.shown.near:
-        if token := owners.get(digest):
-            return Why.MISWRITTEN, token.partner_id
+            if digest in one.shown.near:
+                return Why.MISWRITTEN, token.partner_id
     return one.shown.why, 0
 
 
@@ -102,7 +108,10 @@ def _count(counts: _Counts, key: _Key, calls: int, at: datetime) -> None:
 
 
 def _limited(hour: datetime, counts: _Counts) -> _Counts:
-    """Return the counts with those of further addresses together, where an hour is full."""
+    """Return the counts with those of further addresses together, where an hour is full.
+
+    Whose token was shown is kept: no stranger can hide a partner's calls behind its own.
+    """
     rows = RefusedCall.objects.filter(hour=hour)
     room = MOST_AN_HOUR - rows.count()
     if len(counts) <= room:
@@ -117,12 +126,11 @@ def _limited(hour: datetime, counts: _Counts) -> _Counts:
     for key, (calls, at) in counts.items():
         if key not in known:
             room -= 1
-        _count(limited, key if key in known or room >= 0 else ("", "", key[2], 0), calls, at)
+        _count(limited, key if key in known or room >= 0 else ("", "", *key[2:]), calls, at)
     return limited
 
 
 def _rows(counts: _Counts) -> list[dict[str, object]]:
-    # In order, so that processes that write at once do not block each other.
     return [
         {
             "address": address,
@@ -152,16 +160,17 @@ ON CONFLICT (hour, address, module, why, COALESCE(partner_id, 0)) DO UPDATE SET
 def of_partner(partner: Partner, *, since: datetime, most: int) -> list[Counted]:
     """Return the calls since a moment that showed a token of the partner's, the latest first.
 
-    Of one that is not connected also those of nobody known: any of them may be its own.
+    Of one that is not connected also those of nobody known: any of them may be its own. They come
+    last, as anybody can make many of them.
     """
     whose = Q(partner=partner)
     if partner.status not in HAS_A_REGISTRATION:
-        whose |= Q(partner=None)
+        whose |= Q(partner=None, why__in=OF_STRANGERS)
     rows = (
         RefusedCall.objects.filter(whose, last_at__gte=since)
         .values("partner", "address", "why")
         .annotate(calls=Sum("count"), last=Max("last_at"))
-        .order_by("-last", "address", "why", "partner")
+        .order_by(F("partner").asc(nulls_last=True), "-last", "address", "why")
     )
     return [
         Counted(

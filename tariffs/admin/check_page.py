@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Admin, Panel, change_url, pill, visible
+from cpo_platform.common.admin import Admin, Panel, change_url, pill, scope_of, visible
 from tariffs.admin.findings import TONES
 from tariffs.admin.sentences import element_sentence
 from tariffs.checking import Remark, check_tariffs, checked_tariffs
@@ -58,7 +58,7 @@ def check_view(admin: Admin, request: HttpRequest) -> HttpResponse:
         request.GET.get("page")
     )
     tariffs = list(page.object_list)
-    remarks = check_tariffs(tariffs, now=now)
+    remarks = check_tariffs(tariffs, now=now, with_use=scope_of(request).locations is None)
     checked = [_checked(row, remarks.get(row.pk, [])) for row in tariffs]
     panels: list[Panel] = []
     if page.number == 1:

@@ -6,10 +6,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Button, Panel, Warned, pill, visible
+from cpo_platform.common.admin import Button, Panel, Warned, pill, scope_of, visible
 from tariffs.admin.findings import TONES
 from tariffs.checking import Remark, check_tariffs
-from tariffs.models import Tariff, TariffQuerySet
+from tariffs.models import Tariff
 from tariffs.pricing.linting import Severity, severity_name
 
 # The panel's name in addresses.
@@ -18,7 +18,7 @@ CHECK = "check"
 
 def check_panels(request: HttpRequest, tariff_id: int) -> list[Panel]:
     """Return what is to be said of a tariff as it is stored; no panel where that is nothing."""
-    remarks = _remarks(visible(request, Tariff.objects.all()), tariff_id)
+    remarks = _remarks(request, tariff_id)
     if not remarks:
         return []
     return [
@@ -35,14 +35,15 @@ def check_panels(request: HttpRequest, tariff_id: int) -> list[Panel]:
     ]
 
 
-def check_warnings(tariff_id: int) -> list[Warned]:
+def check_warnings(request: HttpRequest, tariff_id: int) -> list[Warned]:
     """Return what is to be said of a tariff, the worst first."""
     return [
         Warned(one.text, is_hint=one.severity is Severity.HINT)
-        for one in _remarks(Tariff.objects.all(), tariff_id)
+        for one in _remarks(request, tariff_id)
     ]
 
 
-def _remarks(rows: TariffQuerySet, tariff_id: int) -> list[Remark]:
-    found = list(rows.filter(pk=tariff_id).with_elements())
-    return check_tariffs(found, now=clock.now()).get(tariff_id, [])
+def _remarks(request: HttpRequest, tariff_id: int) -> list[Remark]:
+    rows = visible(request, Tariff.objects.all()).filter(pk=tariff_id).with_elements()
+    with_use = scope_of(request).locations is None
+    return check_tariffs(list(rows), now=clock.now(), with_use=with_use).get(tariff_id, [])

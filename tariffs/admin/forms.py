@@ -48,7 +48,7 @@ def _price_limit(label: Any, help_text: Any = "") -> forms.DecimalField:
 def _order_of(card: tuple[ElementForm, str]) -> int:
     """Return the order number of an element's form, as it was sent."""
     value = str(card[0]["order"].value() or "")
-    return int(value) if value.isdecimal() else 1000
+    return int(value) if value.isdecimal() and len(value) < 4 else 1000
 
 
 class TariffForm(PartsForm):

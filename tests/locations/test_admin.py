@@ -491,6 +491,7 @@ def test_only_tariffs_of_the_locations_party_are_offered(admin_client: Client) -
         ({"connectors-0-tariff_ids": ["T1", "T2"]}, "A connector has two tariffs of one type"),
         ({"connectors-0-DELETE": "on"}, "An EVSE needs at least one connector."),
         ({"schedule": "2026-02-30 08:00 - INOPERATIVE"}, "There is no such date or time."),
+        ({"schedule": "0001-01-01 00:00 - INOPERATIVE"}, "There is no such date or time."),
         ({"schedule": "tomorrow"}, "Line 1: write the begin, the end and the status"),
     ],
 )

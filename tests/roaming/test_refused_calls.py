@@ -130,6 +130,42 @@ def test_of_a_suspended_partner_and_of_a_replaced_token_the_partner_is_known(
     ]
 
 
+def test_a_wrong_form_of_a_token_that_is_not_good_is_not_the_reason(first: Registered) -> None:
+    second = make_partner("Second", "SEC")
+    first.partner.tokens.update(valid_until=clock.now() - timedelta(days=1))
+    partners.suspend_partner(partner_id=second.partner.pk)
+    call(f"Bearer {first.call.token}")
+    call(f"Bearer {second.call.token}")
+    assert {(row[2], row[3]) for row in counted()} == {
+        ("EXPIRED", first.partner.name),
+        ("SUSPENDED", "Second"),
+    }
+
+
+def test_no_stranger_hides_the_calls_of_a_partner_behind_its_own(
+    admin_client: Client, first: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "MOST_AN_HOUR", 2)
+    for network in range(3):
+        call(None, address=f"2001:db8:0:{network}::1")
+    refused_calls.flush()
+    first.partner.tokens.update(valid_until=clock.now() - timedelta(seconds=1))
+    call(f"Token {first.call.token}")
+    assert counted()[-1] == ("", "", "EXPIRED", first.partner.name, 1)
+    assert "A token that was replaced by a newer one" in page(admin_client, first.partner)
+    assert "A token that was replaced" not in page(admin_client, invited().partner)
+
+
+def test_a_partners_own_calls_stand_before_those_of_strangers(admin_client: Client) -> None:
+    asked = invited()
+    call(f"Bearer {asked.call.token}", address="203.0.113.5")
+    refused_calls.flush()
+    for number in range(10):
+        call(None, address=f"198.51.100.{number}")
+    refused_calls.flush()
+    assert "203.0.113.5" in page(admin_client, asked.partner)
+
+
 def test_a_token_that_is_good_again_by_the_time_of_counting_is_not_said_to_be_miswritten(
     first: Registered,
 ) -> None:

@@ -1,15 +1,20 @@
 """Whoever saves something odd is told at once, and still has it saved."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.contrib.messages import INFO, WARNING, get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from cpo_platform.common import clock
 from cpo_platform.common.admin.warnings import NAMED
-from locations.models import Location
+from cpo_platform.staff import operations
+from locations.models import Location, LocationGroup
+from locations.operations import put_group
 from tariffs.models import Tariff
 from tests.admin_data import make_location, make_party, make_tariff
 from tests.admin_pages import read_form, send_form
@@ -152,6 +157,39 @@ def test_a_new_version_is_compared_with_the_one_that_it_takes_over_from(
         "warning",
         "Element 1: VAT of 190 percent for energy is very high.",
     ]
+
+
+def test_who_may_not_see_locations_is_told_nothing_of_them(client: Client) -> None:
+    make_tariff()
+    location = make_location(tariff_ids=["T1"])
+    user = User.objects.create_user("evses", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_evse", "change_evse", "view_tariff"])
+    )
+    client.force_login(user)
+    assert warned(save_evse(client, location, max_voltage="0", max_electric_power="22")) == []
+    assert location.evses.get().connectors.get().max_voltage == 0
+
+
+def test_who_sees_some_locations_is_told_nothing_of_the_connectors_of_others(
+    client: Client,
+) -> None:
+    ending = {"end_date_time": (clock.now() + timedelta(days=30)).isoformat()}
+    tariff = make_tariff(**ending)
+    own = make_location("OWN", tariff_ids=["T1"])
+    make_location("OTHER", evses=6, tariff_ids=["T1"])
+    group = put_group(group=LocationGroup(name="Own"), location_ids=[own.pk], now=clock.now())
+    user = User.objects.create_user("scoped", is_staff=True)
+    operations.set_roles(user_id=user.pk, roles=["operator_admin"])
+    url = f"{TARIFFS}{tariff.pk}/change/"
+    client.force_login(user)
+    operations.set_scope(user_id=user.pk, everything=True)
+    assert "no other tariff" in client.get(url).content.decode()
+    operations.set_scope(user_id=user.pk, everything=False, group_ids=[group.pk])
+    for page in (url, f"{TARIFFS}check/"):
+        text = client.get(page).content.decode()
+        assert "T1" in text
+        assert "no other tariff" not in text
 
 
 @pytest.mark.parametrize("kind", ["location", "evse", "tariff"])

@@ -275,6 +275,22 @@ def test_all_that_is_wrong_with_a_tariff_is_said_at_once(admin_client: Client) -
     assert parts_of(response) == [["__all__"], ["PARKING_TIME_grace"]]
 
 
+def test_an_element_that_is_removed_has_nothing_to_be_corrected(admin_client: Client) -> None:
+    make_party()
+    removed = {
+        "elements-TOTAL_FORMS": "3",
+        "elements-1-ENERGY_price": "much",
+        "elements-1-order": "9" * 5000,
+        "elements-1-DELETE": "on",
+        "elements-2-ENERGY_price": "little",
+    }
+    response = new_tariff(admin_client, **removed)
+    page = response.content.decode()
+    listed = page.partition('role="alert"')[2].partition("</ul>")[0]
+    assert "Element 3" in listed
+    assert "Element 2" not in listed
+
+
 def test_what_is_beside_wrong_elements_is_said_with_them(admin_client: Client) -> None:
     make_party()
     response = new_tariff(admin_client, **(TWO_WRONG | {"currency": "EUR"}))

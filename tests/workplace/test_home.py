@@ -141,6 +141,22 @@ def test_the_use_of_evses_is_their_time_in_sessions() -> None:
     assert list(chart.now[7:]) == [0.0, 12.5, 25.0, 28.75]
 
 
+@pytest.mark.parametrize(("minute", "second"), [(0, 20), (59, 30)])
+def test_a_station_that_is_ahead_makes_no_use_of_the_time_to_come(minute: int, second: int) -> None:
+    now = datetime(2026, 11, 27, 10, minute, second, tzinfo=UTC)
+    over = SessionFactory(now=now - timedelta(seconds=10))
+    ends = now + timedelta(seconds=100)
+    Session.objects.filter(pk=over.pk).update(
+        status="COMPLETED", end_date_time=ends, last_updated=ends
+    )
+    SessionFactory(now=now + timedelta(seconds=90))
+    request: Any = HttpRequest()
+    request.user = User.objects.create_superuser("boss")
+    request.staff_scope = Scope()
+    chart = next(one for one in today.charts(request, total=1, now=now) if "in use" in one.title)
+    assert list(chart.now[9:]) == [0.0, pytest.approx(100 * 10 / (minute * 60 + second))]
+
+
 def test_charts_have_a_table_that_says_the_same(admin_client: Client) -> None:
     SessionFactory()
     page = admin_client.get(PARTS).content.decode()

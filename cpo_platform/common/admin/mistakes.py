@@ -41,6 +41,9 @@ def _of_parts(form: PartsForm) -> Iterator[Mistake]:
     for text in form.parts.non_form_errors():
         yield Mistake("", str(text))
     for number, part in enumerate(form.parts.forms, start=1):
+        if part.errors and part.cleaned_data.get("DELETE"):
+            # It goes, whatever is wrong with it.
+            continue
         title = str(form.part_title) % {"number": number}
         for name in part.errors:
             for one in _of_field(part, name):

@@ -56,7 +56,7 @@ class OperationAdmin(Admin):
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:  # noqa: FBT001
         # Only this page comes by here: bulk changes show first what they would do.
-        before = found_at(self.checked_as or self.module, self.checked(form))
+        before = found_at(request, self.checked_as or self.module, self.checked(form))
         cast("_Request", request).saving = (form, frozenset(before))
         return super().save_form(request, form, change)
 

@@ -31,10 +31,11 @@ class Warned:
 class Rules:
     """The rules for objects of a module: what they find at one, by its key, the worst first.
 
+    They tell whoever asks only what that person may see.
     `anchor` names the panel of its page that lists all of it. The number of queries is constant.
     """
 
-    find: Callable[[int], Sequence[Warned]]
+    find: Callable[[HttpRequest, int], Sequence[Warned]]
     anchor: str
 
 
@@ -46,17 +47,17 @@ def register_rules(module: str, rules: Rules) -> None:
     _RULES[module] = rules
 
 
-def found_at(module: str, row: Any) -> Sequence[Warned]:
+def found_at(request: HttpRequest, module: str, row: Any) -> Sequence[Warned]:
     """Return what is found at an object, the worst first; nothing at one that is not there yet."""
     rules = _RULES.get(module)
-    return rules.find(row.pk) if rules and row is not None and row.pk is not None else ()
+    return rules.find(request, row.pk) if rules and row is not None and row.pk is not None else ()
 
 
 def warn(
     request: HttpRequest, module: str, row: Any, *, before: frozenset[Warned] = frozenset()
 ) -> None:
     """Say what is found at an object, and was not `before`, to the person who saved it."""
-    found = [one for one in found_at(module, row) if one not in before]
+    found = [one for one in found_at(request, module, row) if one not in before]
     if not found:
         return
     items: list[tuple[object]] = [(one.text,) for one in found[:NAMED]]
