@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
@@ -222,11 +223,19 @@ def _clean(text: str) -> str:
     return text if text.isascii() and "\x00" not in text else storable(text)
 
 
+_buffers: "WeakSet[Buffer[Any]]" = WeakSet()
+
+
 class Buffer(Generic[_Kept]):
     """Entries that wait for a thread to `write` them. Every process has its own, and its thread."""
 
     def __init__(self, write: Callable[[Sequence[_Kept]], None]) -> None:
         self._write = write
+        self.begin_anew()
+        _buffers.add(self)
+
+    def begin_anew(self) -> None:
+        """Forget, in a forked process, the thread that stayed behind and what it will write."""
         self._waiting: deque[_Kept] = deque()
         self._dropped = 0
         self._guard = threading.Lock()
@@ -301,9 +310,8 @@ _buffer = Buffer(write)
 
 
 def _begin_anew() -> None:
-    """Forget, in a forked process, the thread that stayed behind and what it will write."""
-    global _buffer  # noqa: PLW0603  there is one per process
-    _buffer = Buffer(write)
+    for buffer in _buffers:
+        buffer.begin_anew()
 
 
 os.register_at_fork(after_in_child=_begin_anew)

@@ -5,7 +5,6 @@ database takes it or not, the call has its answer.
 """
 
 import logging
-import os
 from collections.abc import Sequence
 
 from roaming import message_log
@@ -27,14 +26,6 @@ def write(refusals: Sequence[Refusal]) -> None:
 
 
 _buffer = Buffer(write)
-
-
-def _begin_anew() -> None:
-    global _buffer  # noqa: PLW0603  there is one per process
-    _buffer = Buffer(write)
-
-
-os.register_at_fork(after_in_child=_begin_anew)
 
 
 def record(refusal: Refusal) -> None:

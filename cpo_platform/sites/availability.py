@@ -25,13 +25,11 @@ from django.db.models import (
 from django.db.models.functions import Cast, Coalesce
 
 from cpo_platform.sites.periods import LAST_DAYS, Period, points
-from locations.models import EvseUptime, LocationUptime, StatusChange
+from locations.models import EvseUptime, LocationUptime, Status, StatusChange
 from locations.uptime import Span, Uptime, midnight, spans, uptime_of
 
 # Changes of one EVSE that are read at most, the newest.
 MOST_CHANGES = 20_000
-# The status of an EVSE of which nobody has heard.
-NOT_KNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -216,7 +214,7 @@ def _recent_of(
     since = known.last if known else (newer[0][0] if newer else now)
     before = last.status if last else None
     today = uptime_of(spans(newer, before=before, since=since, until=now))
-    if last is None and all(status == NOT_KNOWN for _at, status in newer):
+    if last is None and all(status == Status.UNKNOWN for _at, status in newer):
         # It is new, and has told nothing yet: that is no outage.
         today = Uptime()
     sums = {}

@@ -100,11 +100,8 @@ class ConnectorFormSet(PartFormSet):
         """Return the connectors that stay and can be read, each with the place of its form."""
         return [
             (place, form.document())
-            for place, form in enumerate(self.forms)
-            if form.is_valid()
-            and form.cleaned_data
-            and (form.has_changed() or form.initial.get("id"))
-            and not form.cleaned_data.get("DELETE")
+            for place, form in self.readable()
+            if form.has_changed() or form.initial.get("id")
         ]
 
 

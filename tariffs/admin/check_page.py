@@ -12,10 +12,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Admin, Panel, change_url, pill, scope_of, visible
-from tariffs.admin.findings import TONES
+from cpo_platform.common.admin import Admin, Panel, change_url, pill, visible
+from tariffs.admin.findings import TONES, stored_findings
 from tariffs.admin.sentences import element_sentence
-from tariffs.checking import Remark, check_tariffs, checked_tariffs
+from tariffs.checking import Remark, checked_tariffs
 from tariffs.models import Tariff
 from tariffs.operations import shape_of
 from tariffs.pricing.linting import Severity, severity_name
@@ -58,7 +58,7 @@ def check_view(admin: Admin, request: HttpRequest) -> HttpResponse:
         request.GET.get("page")
     )
     tariffs = list(page.object_list)
-    remarks = check_tariffs(tariffs, now=now, with_use=scope_of(request).locations is None)
+    remarks = stored_findings(request, tariffs, now)
     checked = [_checked(row, remarks.get(row.pk, [])) for row in tariffs]
     panels: list[Panel] = []
     if page.number == 1:

@@ -6,9 +6,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cpo_platform.common import clock
-from cpo_platform.common.admin import Button, Panel, Warned, pill, scope_of, visible
-from tariffs.admin.findings import TONES
-from tariffs.checking import Remark, check_tariffs
+from cpo_platform.common.admin import Button, Panel, Warned, pill, visible
+from tariffs.admin.findings import TONES, stored_findings
+from tariffs.checking import Remark
 from tariffs.models import Tariff
 from tariffs.pricing.linting import Severity, severity_name
 
@@ -45,5 +45,4 @@ def check_warnings(request: HttpRequest, tariff_id: int) -> list[Warned]:
 
 def _remarks(request: HttpRequest, tariff_id: int) -> list[Remark]:
     rows = visible(request, Tariff.objects.all()).filter(pk=tariff_id).with_elements()
-    with_use = scope_of(request).locations is None
-    return check_tariffs(list(rows), now=clock.now(), with_use=with_use).get(tariff_id, [])
+    return stored_findings(request, list(rows), clock.now()).get(tariff_id, [])

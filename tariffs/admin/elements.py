@@ -258,8 +258,8 @@ class ElementFormSet(PartFormSet):
         """Return the elements that stay and can be read, in order, each with its form's place."""
         forms_left = [
             (form.cleaned_data.get("order") or 1000, place, form)
-            for place, form in enumerate(self.forms)
-            if form.is_valid() and form.has_changed() and not form.cleaned_data.get("DELETE")
+            for place, form in self.readable()
+            if form.has_changed()
         ]
         return [(place, form.document()) for _order, place, form in sorted(forms_left, key=_first)]
 

@@ -125,6 +125,14 @@ def test_a_partner_without_a_granted_party_is_named_and_leads_to_its_list(
     assert [partner.name for partner in listed] == ["Claiming"]
 
 
+def used_by_hour(*, total: int, now: datetime) -> list[float]:
+    request: Any = HttpRequest()
+    request.user = User.objects.create_superuser("boss")
+    request.staff_scope = Scope()
+    charts = today.charts(request, total=total, now=now)
+    return list(next(one for one in charts if "in use" in one.title).now)
+
+
 def test_the_use_of_evses_is_their_time_in_sessions() -> None:
     now = datetime(2026, 11, 27, 10, 40, tzinfo=UTC)
     for begun in (now - timedelta(minutes=130), now - timedelta(minutes=4)):
@@ -133,12 +141,9 @@ def test_the_use_of_evses_is_their_time_in_sessions() -> None:
     Session.objects.filter(pk=brief.pk).update(
         status="COMPLETED", end_date_time=now - timedelta(minutes=1), last_updated=now
     )
-    request: Any = HttpRequest()
-    request.user = User.objects.create_superuser("boss")
-    request.staff_scope = Scope()
-    chart = next(one for one in today.charts(request, total=4, now=now) if "in use" in one.title)
+    used = used_by_hour(total=4, now=now)
     # 30 and 60 minutes of four hours; 40, 4 and 2 minutes of four times 40 so far.
-    assert list(chart.now[7:]) == [0.0, 12.5, 25.0, 28.75]
+    assert used[7:] == [0.0, 12.5, 25.0, 28.75]
 
 
 @pytest.mark.parametrize(("minute", "second"), [(0, 20), (59, 30)])
@@ -150,11 +155,8 @@ def test_a_station_that_is_ahead_makes_no_use_of_the_time_to_come(minute: int, s
         status="COMPLETED", end_date_time=ends, last_updated=ends
     )
     SessionFactory(now=now + timedelta(seconds=90))
-    request: Any = HttpRequest()
-    request.user = User.objects.create_superuser("boss")
-    request.staff_scope = Scope()
-    chart = next(one for one in today.charts(request, total=1, now=now) if "in use" in one.title)
-    assert list(chart.now[9:]) == [0.0, pytest.approx(100 * 10 / (minute * 60 + second))]
+    used = used_by_hour(total=1, now=now)
+    assert used[9:] == [0.0, pytest.approx(100 * 10 / (minute * 60 + second))]
 
 
 def test_charts_have_a_table_that_says_the_same(admin_client: Client) -> None:

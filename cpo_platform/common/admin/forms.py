@@ -1,7 +1,7 @@
 """Forms that build a shape, which one operation writes."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -250,6 +250,12 @@ class PartFormSet(FormSet):
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         form.fields["DELETE"].label = _("Remove")
+
+    def readable(self) -> Iterator[tuple[int, Any]]:
+        """Yield the forms of parts that stay and can be read, each with its place."""
+        for place, form in enumerate(self.forms):
+            if form.is_valid() and form.cleaned_data and not form.cleaned_data.get("DELETE"):
+                yield place, form
 
     def documents(self) -> list[tuple[int, dict[str, Any]]]:
         """Return the parts that stay and can be read, each with the place of its form.
